@@ -1,0 +1,312 @@
+"""Findings: what a stage saw in the data that a person should know, and what was done about it.
+
+Codes are stable: people write them into `validate.actions`. Add a code here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from stages.dataset.errors import FindingError
+
+Action = Literal["keep", "repair", "drop", "fail"]
+Severity = Literal["info", "warning", "error"]
+ACTIONS: tuple[Action, ...] = get_args(Action)
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a code means, what happens by default and which actions make sense for it."""
+
+    severity: Severity
+    action: Action
+    allowed: tuple[Action, ...]
+    meaning: str
+    remedy: str
+
+
+CATALOGUE: dict[str, Rule] = {
+    # found by ingest
+    "annotation-unreadable": Rule(
+        "error", "drop", ("drop", "fail"), "an annotation file or entry cannot be read", "repair or delete it"
+    ),
+    "image-missing": Rule(
+        "error",
+        "drop",
+        ("drop", "fail"),
+        "an annotation names an image that is not there",
+        "add the image, or delete the annotation",
+    ),
+    "image-ambiguous": Rule(
+        "error",
+        "drop",
+        ("drop", "fail"),
+        "an annotation names an image that is there more than once",
+        "rename one of the images, or write its folder into the annotation",
+    ),
+    "image-unlabelled": Rule(
+        "warning",
+        "drop",
+        ("keep", "drop", "fail"),
+        "no annotation mentions the image",
+        "label it, or set ingest.unlabelled to negative or keep",
+    ),
+    "size-declared-wrong": Rule(
+        "warning",
+        "keep",
+        ("keep", "fail"),
+        "the annotation declares another size than the image has; the image's own is used",
+        "check that the boxes sit on the objects",
+    ),
+    "orientation-ambiguous": Rule(
+        "warning",
+        "keep",
+        ("keep", "fail"),
+        "the image is stored turned (EXIF) and the annotation does not say which way its boxes are meant",
+        "check that the boxes sit on the objects; they were taken as displayed",
+    ),
+    "class-name-empty": Rule(
+        "error", "drop", ("drop", "fail"), "an annotation has no class", "give it a class, or delete it"
+    ),
+    "class-without-boxes": Rule(
+        "info", "keep", ("keep", "fail"), "a declared class has no annotation", "label some, or remove the class"
+    ),
+    "class-omitted": Rule(
+        "info", "drop", ("drop", "fail"), "ingest.classes omits the class", "change ingest.classes to keep it"
+    ),
+    "class-not-found": Rule(
+        "warning",
+        "keep",
+        ("keep", "fail"),
+        "ingest.classes names a class that the raw data does not have",
+        "check its spelling in params.yaml",
+    ),
+    # found by validate
+    "image-unreadable": Rule(
+        "error", "drop", ("drop", "fail"), "the image does not open or decode", "replace the image file"
+    ),
+    "image-turned": Rule(
+        "info",
+        "repair",
+        ("repair", "drop", "fail"),
+        "EXIF says the image is stored turned; it is written upright, encoded once more",
+        "nothing to do; rotate the file itself to keep its bytes",
+    ),
+    "image-encoding": Rule(
+        "info",
+        "repair",
+        ("repair", "drop", "fail"),
+        "the encoding is not one that every reader decodes; it is written as PNG",
+        "nothing to do; convert the file to JPEG or PNG to keep its bytes",
+    ),
+    "image-extension": Rule(
+        "info", "keep", ("keep", "drop", "fail"), "the file's name says another format than its bytes", "rename it"
+    ),
+    "image-duplicate": Rule(
+        "warning",
+        "keep",
+        ("keep", "drop", "fail"),
+        "several images have the same bytes; they always share a split",
+        "delete the copies you do not want, or set the action to drop to keep the first",
+    ),
+    "image-duplicate-conflict": Rule(
+        "warning",
+        "keep",
+        ("keep", "drop", "fail"),
+        "images with the same bytes have different annotations; they always share a split",
+        "decide which annotation is right and delete the other",
+    ),
+    "box-not-finite": Rule(
+        "error", "drop", ("drop", "fail"), "a coordinate is not a finite number", "draw the box again"
+    ),
+    "box-inverted": Rule(
+        "warning",
+        "repair",
+        ("repair", "drop", "fail"),
+        "a minimum is greater than its maximum; the two are swapped",
+        "check the box",
+    ),
+    "box-over-edge": Rule(
+        "warning",
+        "repair",
+        ("repair", "drop", "fail"),
+        "the box passes the image's edge a little; it is clipped",
+        "nothing to do, or draw the box again",
+    ),
+    "box-outside-image": Rule(
+        "error",
+        "drop",
+        ("repair", "drop", "fail"),
+        "the box lies outside the image, or passes its edge by more than validate.max_over_edge",
+        "check that the box belongs to this image and to its size",
+    ),
+    "box-empty": Rule("error", "drop", ("drop", "fail"), "the box has no area", "draw the box again"),
+    "box-duplicate": Rule(
+        "warning",
+        "drop",
+        ("keep", "drop", "fail"),
+        "the same box with the same class stands twice on the image",
+        "delete one of them",
+    ),
+    "image-left-empty": Rule(
+        "warning",
+        "keep",
+        ("keep", "drop", "fail"),
+        "every box of the image was dropped, so it now counts as a negative",
+        "draw its boxes again, or set the action to drop",
+    ),
+    # found by split
+    "split-empty": Rule(
+        "warning",
+        "keep",
+        ("keep", "fail"),
+        "a split with a share above zero has no image",
+        "add images, or change split.fractions",
+    ),
+    "split-lacks-class": Rule(
+        "warning", "keep", ("keep", "fail"), "a split has no box of a class", "add images of that class"
+    ),
+    "split-missing": Rule(
+        "error",
+        "drop",
+        ("drop", "fail"),
+        "the source gives the image no split",
+        "put it into a split of the source, or set split.strategy to stable",
+    ),
+    "split-leak": Rule(
+        "error",
+        "keep",
+        ("keep", "fail"),
+        "identical images, or images of one group, stand in different splits of the source",
+        "move them together in the source, or set split.strategy to stable",
+    ),
+    "split-groups-joined": Rule(
+        "info",
+        "keep",
+        ("keep", "fail"),
+        "groups that share identical images count as one, which can move images between splits",
+        "nothing to do",
+    ),
+    # found by augment
+    "box-lost": Rule(
+        "info",
+        "drop",
+        ("drop", "fail"),
+        "a copy shows too little of the object; its box is left out of the copy",
+        "use gentler steps, or a smaller augment.min_visibility",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found: `file` below data/raw, `place` inside it ("line 3", "object 2"), `action` as taken."""
+
+    code: str
+    action: Action
+    file: str
+    place: str = ""
+    value: str = ""
+    reason: str = ""
+
+    @property
+    def rule(self) -> Rule:
+        return CATALOGUE[self.code]
+
+    @property
+    def where(self) -> str:
+        """File and place; a finding about a class or a split has no file."""
+        return ", ".join(part for part in (self.file, self.place) if part)
+
+    def __str__(self) -> str:
+        value = f" ({self.value})" if self.value else ""
+        return f"{self.where}: {self.reason or self.rule.meaning}{value} [{self.code}]; {self.rule.remedy}"
+
+
+def found(code: str, file: str, place: str = "", value: object = "", reason: str = "") -> Finding:
+    """A finding with its code's default action."""
+    return Finding(code, CATALOGUE[code].action, file, place, str(value), reason)
+
+
+def action_for(code: str, actions: Mapping[str, Action]) -> Action:
+    """What to do about a code: `validate.actions` where it names the code, else the code's default."""
+    return actions.get(code, CATALOGUE[code].action)
+
+
+def stop_on_fail(findings: Iterable[Finding], actions: Mapping[str, Action]) -> None:
+    """Stop where a code was found whose action is `fail`.
+
+    Raises:
+        FindingError: how often each of those codes was found, the first places, the remedies.
+    """
+    failed = [replace(found, action="fail") for found in findings if action_for(found.code, actions) == "fail"]
+    if failed:
+        raise FindingError(
+            "\n".join(
+                [f"validate.actions in params.yaml says to fail on {count_severities(failed)}:"]
+                + [f"  {line}" for line in summarise(failed, examples=5)]
+                + ["correct the raw data, or give the code another action"]
+            )
+        )
+
+
+_COLUMNS = [field.name for field in fields(Finding)]
+
+
+def write_findings(findings: Iterable[Finding], path: Path) -> None:
+    """The table of findings as CSV, with each code's severity and remedy beside it."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)  # with the standard's own line ends: with others a value's "\r" is not quoted
+        table.writerow([*_COLUMNS, "severity", "remedy"])
+        table.writerows([*astuple(finding), finding.rule.severity, finding.rule.remedy] for finding in findings)
+
+
+def read_findings(path: Path) -> list[Finding]:
+    with path.open(newline="", encoding="utf-8") as file:
+        rows: list[dict[str, Any]] = list(csv.DictReader(file))
+    return [Finding(**{column: row[column] for column in _COLUMNS}) for row in rows]
+
+
+def count_codes(findings: Iterable[Finding]) -> dict[str, int]:
+    """How often each code occurs, most severe first, then by name."""
+    counts = Counter(finding.code for finding in findings)
+    return {code: counts[code] for code in sorted(counts, key=lambda code: (-_rank(code), code))}
+
+
+def count_severities(findings: Iterable[Finding]) -> str:
+    """For a stage's summary line: "4 findings (1 error, 3 warnings)", or "no findings"."""
+    counts = Counter(finding.rule.severity for finding in findings)
+    total = sum(counts.values())
+    if not total:
+        return "no findings"
+    parts = [f"{n} {name}{'s' if n > 1 else ''}" for name in reversed(SEVERITIES) if (n := counts[name])]
+    return f"{total} finding{'s' if total > 1 else ''} ({', '.join(parts)})"
+
+
+def _rank(code: str) -> int:
+    return SEVERITIES.index(CATALOGUE[code].severity)
+
+
+_DONE: dict[Action, str] = {"keep": "kept", "repair": "repaired", "drop": "dropped", "fail": "failed"}
+
+
+def summarise(findings: list[Finding], examples: int = 3) -> list[str]:
+    """The findings for a person to read: a line a code with its first few places, then its remedy."""
+    lines = []
+    for code, count in count_codes(findings).items():
+        of_code = [finding for finding in findings if finding.code == code]
+        done = ", ".join(f"{n} {_DONE[action]}" for action, n in sorted(Counter(f.action for f in of_code).items()))
+        rule = CATALOGUE[code]
+        lines.append(f"{rule.severity} {code}: {count} ({done}): {rule.meaning}; {rule.remedy}")
+        for finding in of_code[:examples]:
+            detail = "; ".join(part for part in (finding.reason, finding.value) if part)
+            lines.append(f"    {': '.join(part for part in (finding.where, detail) if part)}")
+        if count > examples:
+            lines.append(f"    and {count - examples} more")
+    return lines

@@ -1,0 +1,225 @@
+"""Image files: what their own bytes say, whether they decode, and decoding and encoding with stable bytes.
+
+Modes are converted in one way everywhere: 8-bit RGB; grey is repeated, alpha is dropped, 16 bits keep their upper 8.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import PIL
+import simplejpeg
+from PIL import ExifTags, Image, TiffImagePlugin
+
+EXTENSIONS = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".webp", ".avif", ".jp2", ".ppm",
+    ".pgm", ".pbm", ".tga", ".ico", ".heic", ".heif",
+})  # fmt: skip
+# What TensorFlow's decode_image turns into one (height, width, 3) image; a GIF or WebP gets a fourth dimension.
+PORTABLE_FORMATS = frozenset({"jpeg", "png"})
+MAX_PIXELS = 250_000_000
+_FORMAT_NAMES = {"MPO": "jpeg", "JPEG2000": "jp2", "DIB": "bmp"}
+_EXTENSION_FORMATS = {
+    ".jpg": "jpeg", ".jpeg": "jpeg", ".jpe": "jpeg", ".jfif": "jpeg", ".png": "png", ".bmp": "bmp", ".gif": "gif",
+    ".tif": "tiff", ".tiff": "tiff", ".webp": "webp", ".avif": "avif",
+}  # fmt: skip
+_ERRORS = (OSError, ValueError, SyntaxError, MemoryError, EOFError, TypeError, ArithmeticError, LookupError)
+
+Image.MAX_IMAGE_PIXELS = None  # refused by header in probe(), with a message of our own
+warnings.filterwarnings("ignore", module=r"PIL\.")  # what counts is an error, and becomes a finding
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInfo:
+    """What an image file's own bytes say. width and height are as displayed; None with an error."""
+
+    sha256: str
+    bytes: int
+    width: int | None
+    height: int | None
+    format: str | None
+    orientation: int = 1
+    error: str = ""
+
+    @property
+    def stored_size(self) -> tuple[int | None, int | None]:
+        """(width, height) in pixels before the EXIF orientation is applied."""
+        return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
+
+
+def probe(data: bytes) -> ImageInfo:
+    """Read the header; no pixel is decoded."""
+    digest = hashlib.sha256(data).hexdigest()
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            width, height = image.size
+            name = image.format or ""
+            if name == "PNG" and "exif" not in image.info and b"eXIf" in data:
+                image.load()  # it stands behind the pixels
+            orientation = _orientation(image)
+    except _ERRORS as error:
+        reason = "the file is empty" if not data else f"no image header: {_reason(error)}"
+        return ImageInfo(digest, len(data), None, None, None, error=reason)
+    if width * height > MAX_PIXELS:
+        reason = f"its header declares {width} x {height} pixels, more than {MAX_PIXELS:,}"
+        return ImageInfo(digest, len(data), None, None, None, error=reason)
+    if orientation >= 5 and name != "TIFF":  # Pillow gives a TIFF's size as displayed
+        width, height = height, width
+    return ImageInfo(digest, len(data), width, height, _FORMAT_NAMES.get(name, name.lower()), orientation)
+
+
+def probe_file(path: str) -> ImageInfo:
+    return probe(Path(path).read_bytes())
+
+
+def extension_contradicts(name: str, format: str) -> bool:
+    """Whether the file's extension says another format than its bytes."""
+    expected = _EXTENSION_FORMATS.get(Path(name).suffix.lower())
+    return expected is not None and expected != format
+
+
+def decoding_error(data: bytes, format: str) -> str:
+    """Why the image does not decode to its end, or "".
+
+    A JPEG is decoded at an eighth of its size in grey, which meets every truncation and bad marker at less than half
+    the cost; any other format is decoded in full. A PNG must be whole to its end mark too:
+    TensorFlow refuses one that lacks its last 20 bytes, which Pillow does not notice.
+    """
+    try:
+        if format == "jpeg":
+            simplejpeg.decode_jpeg(
+                data, colorspace="GRAY", fastdct=True, fastupsample=True, min_height=1, min_width=1, min_factor=1
+            )
+        else:
+            with Image.open(io.BytesIO(data)) as image:
+                image.load()
+            if format == "png":
+                _check_png_chunks(data)
+    except _ERRORS as error:
+        return f"it does not decode: {_reason(error)}"
+    return ""
+
+
+def decode(data: bytes) -> np.ndarray:
+    """The image upright: (height, width, 3) uint8, RGB.
+
+    Raises:
+        ValueError: the bytes do not decode.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if image.format in ("JPEG", "MPO"):
+                return _turned(simplejpeg.decode_jpeg(data), _orientation(image))
+            pixels = np.asarray(_to_rgb(image))
+            # asked for after decoding: Pillow has then turned a TIFF itself, and read a PNG to its end
+            return _turned(pixels, _orientation(image))
+    except _ERRORS as error:
+        raise ValueError(_reason(error)) from None
+
+
+def encode(pixels: np.ndarray, format: str, quality: int = 95) -> bytes:
+    """(height, width, 3) uint8 RGB as JPEG of the quality given (1 to 100), or as PNG."""
+    if format == "jpeg":
+        return simplejpeg.encode_jpeg(
+            np.ascontiguousarray(pixels), quality=quality, colorsubsampling="420", fastdct=False
+        )
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG", compress_level=4)
+    return stream.getvalue()
+
+
+def portable(data: bytes, format: str, orientation: int) -> tuple[bytes, str]:
+    """(bytes, format) as they may leave: upright, and JPEG or PNG. Untouched when they already are.
+
+    A turned JPEG is encoded once more at quality 95; TensorFlow ignores EXIF, OpenCV applies it, and so one image
+    would have two meanings. Anything else becomes PNG, which loses nothing.
+    """
+    if orientation == 1 and format in PORTABLE_FORMATS:
+        return data, format
+    target = "jpeg" if format == "jpeg" else "png"
+    return encode(decode(data), target), target
+
+
+def codec_versions() -> dict[str, str]:
+    """The versions that encoded bytes depend on."""
+    return {"numpy": np.__version__, "pillow": PIL.__version__, "simplejpeg": simplejpeg.__version__}
+
+
+def upright_boxes(boxes: np.ndarray, orientation: int, width_px: int, height_px: int) -> np.ndarray:
+    """Boxes drawn on the stored pixels, as they lie on the displayed image.
+
+    Args:
+        boxes: (n, 4) float pixels, xmin ymin xmax ymax, on the stored image.
+        orientation: EXIF orientation, 1 to 8.
+        width_px, height_px: the displayed size.
+
+    Source: EXIF 2.32, tag 0x0112.
+    """
+    x, y = boxes[:, [0, 2]], boxes[:, [1, 3]]
+    if orientation >= 5:
+        x, y = y, x
+    if orientation in (2, 3, 6, 7):
+        x = width_px - x
+    if orientation in (3, 4, 7, 8):
+        y = height_px - y
+    x, y = np.sort(x, axis=1), np.sort(y, axis=1)
+    return np.stack([x[:, 0], y[:, 0], x[:, 1], y[:, 1]], axis=1)
+
+
+def _orientation(image: Image.Image) -> int:
+    """By EXIF alone, as browsers and OpenCV have it (Pillow's getexif would follow XMP too)."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        value = image.tag_v2.get(ExifTags.Base.Orientation, 1)
+    else:
+        exif = Image.Exif()
+        exif.load(image.info.get("exif") or b"")
+        value = exif.get(ExifTags.Base.Orientation, 1)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _check_png_chunks(data: bytes) -> None:
+    """That each chunk a reader must understand is whole, up to the last.
+
+    Raises:
+        ValueError: it is not. Source: PNG specification (third edition), 5.3.
+    """
+    start, kind = 8, b""
+    while kind != b"IEND":
+        length, kind = int.from_bytes(data[start : start + 4], "big"), data[start + 4 : start + 8]
+        end = start + 8 + length
+        if end + 4 > len(data):
+            raise ValueError("it ends before its end mark: the file is cut off")
+        if kind[:1].isupper() and zlib.crc32(memoryview(data)[start + 4 : end]) != int.from_bytes(
+            data[end : end + 4], "big"
+        ):
+            raise ValueError(f"its chunk {kind.decode('ascii', 'replace')} at byte {start} is damaged")
+        start = end + 4
+
+
+def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16") or image.mode == "I":
+        image = Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
+        return image.convert("RGBA").convert("RGB")
+    return image.convert("RGB")
+
+
+def _reason(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text[:200] if text and "BytesIO" not in text else "not a known image format"

@@ -1,0 +1,165 @@
+"""THE contract between stages: two tables, `images` and `annotations`, as Parquet files in a stage's folder.
+
+images, a row an image, sorted by image_id:
+    image_id     its path below data/raw, POSIX; a copy is PARENT_ID with #COPY at its end
+    path         the file with its bytes, relative to the workspace
+    sha256       of those bytes: so the table's own hash covers the pixels
+    width, height   displayed size in pixels (after EXIF orientation); null when the header cannot be read
+    format       "jpeg", "png", ...: by the bytes, not by the name; null when the header cannot be read
+    orientation  EXIF orientation of the stored bytes, 1 to 8
+    split        "train", "valid" or "test"; before the split stage: what the source says, or null
+    parent_id    image_id of the image that a copy was made from, else null
+    copy         0, or the copy's number from 1
+    group        images of one group stay in one split; null for none
+    tags         what the source had
+    annotated    true for an image somebody looked at: with boxes, or a negative; false for an unlabelled one
+
+annotations, a row an annotation, in the order of image_id, then as in the source:
+    image_id, label
+    xmin, ymin, xmax, ymax   float pixels, origin at the top-left corner of the top-left pixel, max exclusive, in
+                             displayed orientation; null for a label of the whole image
+    is_crowd
+    area          in square pixels, where the source says, else null
+    segmentation  JSON: COCO polygons [[x, y, ...], ...] or RLE {"size", "counts"}, else null
+    attributes    JSON object: VOC difficult, truncated, pose, and what else the source had; null for none
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stages.dataset.errors import StageError
+
+SPLITS = ("train", "valid", "test")
+
+IMAGES = pa.schema(
+    [
+        ("image_id", pa.string()),
+        ("path", pa.string()),
+        ("sha256", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("format", pa.string()),
+        ("orientation", pa.int8()),
+        ("split", pa.string()),
+        ("parent_id", pa.string()),
+        ("copy", pa.int32()),
+        ("group", pa.string()),
+        ("tags", pa.list_(pa.string())),
+        ("annotated", pa.bool_()),
+    ]
+)
+ANNOTATIONS = pa.schema(
+    [
+        ("image_id", pa.string()),
+        ("label", pa.string()),
+        ("xmin", pa.float64()),
+        ("ymin", pa.float64()),
+        ("xmax", pa.float64()),
+        ("ymax", pa.float64()),
+        ("is_crowd", pa.bool_()),
+        ("area", pa.float64()),
+        ("segmentation", pa.string()),
+        ("attributes", pa.string()),
+    ]
+)
+
+
+@dataclass(slots=True)
+class Image:
+    """One row of `images`; see the module."""
+
+    image_id: str
+    path: str
+    sha256: str
+    width: int | None
+    height: int | None
+    format: str | None
+    orientation: int = 1
+    split: str | None = None
+    parent_id: str | None = None
+    copy: int = 0
+    group: str | None = None
+    tags: list[str] = field(default_factory=list)
+    annotated: bool = True
+
+
+@dataclass(slots=True)
+class Annotation:
+    """One row of `annotations`; see the module."""
+
+    image_id: str
+    label: str
+    xmin: float | None
+    ymin: float | None
+    xmax: float | None
+    ymax: float | None
+    is_crowd: bool = False
+    area: float | None = None
+    segmentation: str | None = None
+    attributes: str | None = None
+
+    def attributes_dict(self) -> dict[str, Any]:
+        return json.loads(self.attributes) if self.attributes else {}
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """images and annotations as pyarrow tables with the schemas IMAGES and ANNOTATIONS."""
+
+    images: pa.Table
+    annotations: pa.Table
+
+    @classmethod
+    def of(cls, images: Iterable[Image], annotations: Iterable[Annotation]) -> Manifest:
+        """From rows in any order of images; annotations of one image keep their order."""
+        image_rows = sorted(images, key=lambda image: image.image_id)
+        annotation_rows = sorted(annotations, key=lambda annotation: annotation.image_id)
+        return cls(_table(image_rows, IMAGES), _table(annotation_rows, ANNOTATIONS))
+
+    def image_rows(self) -> list[Image]:
+        return [Image(**row) for row in self.images.to_pylist()]
+
+    def annotation_rows(self) -> list[Annotation]:
+        return [Annotation(**row) for row in self.annotations.to_pylist()]
+
+    def annotations_by_image(self) -> dict[str, list[Annotation]]:
+        """image_id -> its annotations, in order; an image without any has no key."""
+        by_image: dict[str, list[Annotation]] = {}
+        for row in self.annotation_rows():
+            by_image.setdefault(row.image_id, []).append(row)
+        return by_image
+
+    def write(self, folder: Path) -> None:
+        """As images.parquet and annotations.parquet; the same tables always give the same bytes."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, table in (("images", self.images), ("annotations", self.annotations)):
+            path = folder / f"{name}.parquet"
+            part = path.with_suffix(".part")
+            pq.write_table(table, part, compression="zstd")
+            part.replace(path)
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest:
+        """
+        Raises:
+            StageError: the tables are not there, or are not ours.
+        """
+        try:
+            images = pq.read_table(folder / "images.parquet", use_threads=False)
+            annotations = pq.read_table(folder / "annotations.parquet", use_threads=False)
+            return cls(images.cast(IMAGES), annotations.cast(ANNOTATIONS))
+        except (OSError, pa.ArrowInvalid, ValueError) as error:
+            raise StageError(f"{folder}: no manifest can be read there ({error}); run dvc repro") from None
+
+
+def _table(rows: list, schema: pa.Schema) -> pa.Table:
+    columns = [pa.array([getattr(row, column.name) for row in rows], column.type) for column in schema]
+    return pa.Table.from_arrays(columns, schema=schema)

@@ -1,0 +1,127 @@
+"""Work over many items in several processes, with results in the order of the items.
+
+How many processes is the machine's affair and no parameter (`SHARDSMITH_WORKERS`, all cores by default): results must
+not depend on it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+from tqdm import tqdm
+
+from stages.dataset.errors import ParamsError, StageError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_ALONE = 48  # items that one process does sooner than others start
+
+
+def worker_count() -> int:
+    """
+    Raises:
+        ParamsError: SHARDSMITH_WORKERS is no whole number above 0.
+    """
+    text = os.environ.get("SHARDSMITH_WORKERS", "").strip()
+    if not text:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not text.isdecimal() or int(text) < 1:
+        raise ParamsError(
+            f"SHARDSMITH_WORKERS={text}: not a number of processes; set a whole number from 1, or unset it"
+        )
+    return int(text)
+
+
+def map_items(
+    work: Callable[[Item], Result],
+    items: Sequence[Item],
+    label: str,
+    unit: str = "image",
+    chunk: int = 16,
+    setup: Callable[[], None] | None = None,
+    alone_below: int = _ALONE,
+) -> Iterator[Result]:
+    """Yield work(item) for each item, in order, with a progress bar on a terminal (or now and then a line in a log).
+
+    Args:
+        work: a function at the top level of a module.
+        chunk: items sent to a process at once.
+        setup: called once in each process before any work, here too.
+        alone_below: with fewer items than this, no process is started.
+
+    Raises:
+        StageError: a process was killed from outside. What `work` raises is raised here.
+    """
+    with progress(len(items), label, unit) as bar:
+        for result in _map(work, items, chunk, setup, alone_below):
+            bar.update()
+            yield result
+
+
+def progress(total: int, label: str, unit: str) -> tqdm:
+    """A progress bar on a terminal; elsewhere a line every ten seconds, so that a log shows it too."""
+    interactive = sys.stderr.isatty()
+    return tqdm(
+        total=total,
+        desc=label,
+        unit=f" {unit}s",
+        leave=False,
+        mininterval=0.1 if interactive else 10,
+        delay=0.5 if interactive else 10,
+        dynamic_ncols=interactive,
+        file=sys.stderr,
+    )
+
+
+def _map(
+    work: Callable[[Item], Result],
+    items: Sequence[Item],
+    chunk: int,
+    setup: Callable[[], None] | None,
+    alone_below: int,
+) -> Iterator[Result]:
+    workers = min(worker_count(), -(-len(items) // chunk) or 1)
+    if workers == 1 or len(items) < alone_below:
+        if setup:
+            setup()
+        yield from map(work, items)
+        return
+    # forkserver: a fork of this process could inherit a lock that one of its threads holds
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([name for name in sys.modules if name.startswith("stages.")])
+    pool = ProcessPoolExecutor(workers, context, _start_worker, (setup,))
+    try:
+        yield from pool.map(work, items, chunksize=chunk)
+    except BrokenProcessPool:
+        raise StageError(
+            "a worker process was killed, perhaps because memory ran out; try again with SHARDSMITH_WORKERS=1"
+        ) from None
+    except BaseException:
+        for process in list((pool._processes or {}).values()):  # 3.14 has terminate_workers()
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_worker(setup: Callable[[], None] | None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it ends us
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if setup:
+        setup()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
