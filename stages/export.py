@@ -1,0 +1,126 @@
+"""export: the manifest and its images -> TFRecord shards, and any other format asked for.
+
+python -m stages.export IN SOURCE LABEL_MAP OUT METRICS PLOTS
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from stages.dataset import command
+from stages.dataset.counts import count_findings, count_manifest
+from stages.dataset.errors import StageError
+from stages.dataset.label_map import read_label_map
+from stages.dataset.manifest import SPLITS
+from stages.dataset.stage import read_stage
+from stages.formats import WRITERS
+from stages.formats.export_job import ExportJob
+from stages.formats.readme import Description, format_readme
+from stages.params import Params, load_params
+from stages.transforms import AUGMENT, PREPROCESS, build_steps
+
+
+def export(job: ExportJob, about: Description, formats: list[str], out: Path) -> int:
+    """Write each format into its own folder below `out`, all of them or none; returns the bytes written.
+
+    What stood at `out` is replaced at the end.
+    """
+    part = out.with_name(f"{out.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        for name in dict.fromkeys(formats):
+            writer = WRITERS[name]
+            writer.write(job, part / name)
+            (part / name / "README.md").write_text(format_readme(about, writer.LOADING), encoding="utf-8")
+        shutil.rmtree(out, ignore_errors=True)
+        part.rename(out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+
+
+def describe_split(params: Params) -> str:
+    fractions = params.split.fractions
+    shares = f"train {fractions.train:.0%}, valid {fractions.valid:.0%}, test {fractions.test:.0%}"
+    how = {
+        "stable": f"by a hash of each image's content ({shares}), so an image stays in its split as the dataset grows",
+        "stratified": f"exact shares and balanced classes ({shares})",
+        "source": "as the source has it",
+    }[params.split.strategy]
+    pattern = params.split.group_pattern
+    return how + (f"; images of one group (`{pattern}`) stay together" if pattern else "")
+
+
+def describe_preprocessing(params: Params) -> list[str]:
+    steps = params.preprocess.steps if params.preprocess.enabled else []
+    return [step.describe() for step in build_steps(steps, PREPROCESS)]
+
+
+def describe_augmentation(params: Params) -> list[str]:
+    if not params.augment.enabled:
+        return []
+    copies = f"{params.augment.copies} random copies of each train image beside the original"
+    return [copies, *(step.describe() for step in build_steps(params.augment.steps, AUGMENT))]
+
+
+def write_metrics(path: Path, counts: dict[str, Any]) -> None:
+    path.write_text(json.dumps(counts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_plots(folder: Path, counts: dict[str, Any]) -> None:
+    """classes.csv, splits.csv and findings.csv, as dvc.yaml's plots read them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    classes = [(name, split, per[split]) for name, per in counts["classes"].items() for split in SPLITS]
+    splits = [(split, counts["splits"][split]["images"]) for split in SPLITS]
+    _write_table(folder / "classes.csv", ("class", "split", "boxes"), classes)
+    _write_table(folder / "splits.csv", ("split", "images"), splits)
+    _write_table(folder / "findings.csv", ("code", "count"), counts["findings"].items())
+
+
+def _write_table(path: Path, header: tuple[str, ...], rows: Iterable[tuple]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(header)
+        table.writerows(rows)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m stages.export", description=(__doc__ or "").partition("\n")[0])
+    for name in ("in", "source", "label_map", "out", "metrics", "plots"):
+        parser.add_argument(name, type=Path)
+    options = vars(parser.parse_args(arguments))
+    params = load_params()
+    manifest, findings = read_stage(options["in"])
+    if not manifest.images.num_rows:
+        raise StageError(f"{options['in']}: no image is left to export; see findings.csv there")
+    label_map = read_label_map(options["label_map"])
+    counts = count_manifest(manifest)
+    about = Description(
+        label_map=label_map,
+        annotation_group=params.dataset.annotation_group,
+        source=json.loads(options["source"].read_text(encoding="utf-8"))["description"],
+        counts=counts,
+        findings=findings,
+        split=describe_split(params),
+        preprocessing=describe_preprocessing(params),
+        augmentation=describe_augmentation(params),
+    )
+    job = ExportJob(manifest, label_map, params.export.shard_size_mb)
+    size = export(job, about, params.export.formats, options["out"])
+    metrics = {"dataset": label_map.dataset, **counts, **count_findings(findings), "bytes": size}
+    write_metrics(options["metrics"], metrics)
+    write_plots(options["plots"], metrics)
+    print(
+        f"export: {counts['images']:,} images and {counts['boxes']:,} boxes as {', '.join(params.export.formats)}, "
+        f"{size / 1e6:,.1f} MB in {options['out']}"
+    )
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,92 @@
+"""What a writer is given: the manifest, the label map, and the images' bytes as they may leave."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from stages.dataset.errors import StageError
+from stages.dataset.images import portable
+from stages.dataset.label_map import LabelMap
+from stages.dataset.manifest import SPLITS, Annotation, Image, Manifest
+from stages.dataset.workers import map_items
+
+_EXTENSIONS = {"jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"), "png": (".png",)}
+
+
+@dataclass(frozen=True)
+class ExportJob:
+    """One version to be written: every image has a split, a size and a format."""
+
+    manifest: Manifest
+    label_map: LabelMap
+    shard_size_mb: float = 150
+
+    def by_split(self) -> Iterator[tuple[str, list[tuple[Image, list[Annotation]]]]]:
+        """(split, [(image, its annotations), ...]) for each split that has images, in order of image_id.
+
+        Images without a split come last, as the split "".
+        """
+        annotations = self.manifest.annotations_by_image()
+        images = self.manifest.image_rows()
+        for split in (*SPLITS, ""):
+            rows = [(image, annotations.get(image.image_id, [])) for image in images if (image.split or "") == split]
+            if rows:
+                yield split, rows
+
+
+def leaving_bytes(path: str, sha256: str, format: str, orientation: int) -> tuple[bytes, str]:
+    """(bytes, format) of an image as every version holds it: upright, JPEG or PNG, else untouched.
+
+    Raises:
+        StageError: the file is gone, or is not the one that was ingested.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise StageError(f"{path}: the image is gone since it was ingested; run dvc repro") from None
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise StageError(f"{path}: the image changed since it was ingested; run dvc repro")
+    return portable(data, format, orientation)
+
+
+def leaving_format(format: str | None) -> str:
+    """The format that `leaving_bytes` gives."""
+    return "jpeg" if format == "jpeg" else "png"
+
+
+def leaving_names(images: list[Image]) -> dict[str, str]:
+    """image_id -> a file name of its own, for formats that hold images of several folders in one.
+
+    The image's own name; where another image has the same stem, a part of the hash of its image_id is added. The
+    extension is that of the bytes that leave.
+    """
+    stems = Counter(PurePosixPath(image.image_id).stem.lower() for image in images)
+    return {image.image_id: _leaving_name(image, stems) for image in images}
+
+
+def _leaving_name(image: Image, stems: Counter[str]) -> str:
+    own = PurePosixPath(image.image_id)
+    extensions = _EXTENSIONS[leaving_format(image.format)]
+    extension = own.suffix if own.suffix.lower() in extensions else extensions[0]
+    alone = stems[own.stem.lower()] == 1
+    return own.stem + ("" if alone else f"-{hashlib.sha256(image.image_id.encode()).hexdigest()[:8]}") + extension
+
+
+def write_images(images: list[Image], names: dict[str, str], folder: Path) -> None:
+    """Each image as it may leave, under its name, into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tasks = [
+        (image.path, image.sha256, image.format or "", image.orientation, str(folder / names[image.image_id]))
+        for image in images
+    ]
+    for _ in map_items(_write_image, tasks, f"export: {folder.name} images"):
+        pass
+
+
+def _write_image(task: tuple[str, str, str, int, str]) -> None:
+    path, sha256, format, orientation, target = task
+    Path(target).write_bytes(leaving_bytes(path, sha256, format, orientation)[0])

@@ -1,0 +1,92 @@
+"""The README.md in each format's folder: what this dataset is, in words. No clock, no version name: content alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from stages.dataset.findings import CATALOGUE, Finding, summarise
+from stages.dataset.label_map import LabelMap
+from stages.dataset.manifest import SPLITS
+
+
+@dataclass(frozen=True)
+class Description:
+    """All that the README says; counts as `count_manifest` gives them, steps in plain words."""
+
+    label_map: LabelMap
+    annotation_group: str
+    source: str
+    counts: dict[str, Any]
+    findings: list[Finding]
+    split: str
+    preprocessing: list[str]
+    augmentation: list[str]
+
+
+def format_readme(about: Description, loading: str) -> str:
+    counts, name = about.counts, about.label_map.dataset
+    lines = [
+        f"# {name}",
+        "",
+        f"{counts['images']:,} images with {counts['boxes']:,} boxes around {plain(about.annotation_group)} "
+        f"of {len(counts['classes'])} classes.",
+        "",
+        "| split | images | boxes | negatives | augmented copies |",
+        "| --- | ---: | ---: | ---: | ---: |",
+        *(_split_row(split, counts["splits"][split]) for split in SPLITS),
+        _split_row("all", counts),
+        "",
+        "A negative is an image that was looked at and holds no object.",
+        "",
+        "## Classes",
+        "",
+        "| id | class | " + " | ".join(SPLITS) + " |",
+        "| ---: | --- |" + " ---: |" * len(SPLITS),
+        *(_class_row(about, class_name) for class_name in about.label_map.names),
+        "",
+        "## How it was made",
+        "",
+        f"- Source: {plain(about.source)}.",
+        f"- Split: {about.split}.",
+        "- Preprocessing: " + (_steps(about.preprocessing) or "none: every image's bytes are the source's."),
+        "- Augmentation: " + (_steps(about.augmentation) or "none."),
+        "- Every image stands upright and is a JPEG or a PNG.",
+        "",
+        "## Findings",
+        "",
+        *_findings(about.findings),
+        "",
+        "## How to load it",
+        "",
+        loading.strip().replace("DATASET", name),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def plain(text: str) -> str:
+    """Text from the data, so that it is shown as it is and is no markup."""
+    escaped = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    return "".join(f"\\{character}" if character in r"\`*_[]|#!" else character for character in escaped)
+
+
+def _split_row(name: str, counts: dict[str, int]) -> str:
+    return f"| {name} | {counts['images']:,} | {counts['boxes']:,} | {counts['negatives']:,} | {counts['copies']:,} |"
+
+
+def _class_row(about: Description, name: str) -> str:
+    counts = about.counts["classes"].get(name, {})
+    cells = " | ".join(f"{counts.get(split, 0):,}" for split in SPLITS)
+    return f"| {about.label_map.ids[name]} | {plain(name)} | {cells} |"
+
+
+def _steps(steps: list[str]) -> str:
+    return "; ".join(steps) + "." if steps else ""
+
+
+def _findings(findings: list[Finding]) -> list[str]:
+    if not findings:
+        return ["None."]
+    lines = [f"- {plain(line)}" for line in summarise(findings, examples=0) if not line.startswith(" ")]
+    return [*lines, "", f"{len(CATALOGUE)} kinds of findings were looked for."]

@@ -1,0 +1,183 @@
+"""PASCAL VOC XML: one file an image, pixel coordinates as the community writes them (xmin / width, from 0).
+
+Source: the VOC2012 development kit; coordinates as create_pascal_tf_record.py of the Object Detection API takes them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path, PurePosixPath
+from xml.etree.ElementTree import Element, ParseError
+from xml.sax.saxutils import escape
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from stages.dataset.findings import Finding, found
+from stages.dataset.manifest import Annotation, Image
+from stages.dataset.workers import map_items
+from stages.formats.export_job import ExportJob, leaving_names, write_images
+from stages.formats.placement import Box, corners, number, on_displayed, to_json
+from stages.formats.raw_folder import ImageEntry, RawFolder, Source, split_in_path
+
+_SETS = {"train": "train", "val": "valid", "valid": "valid", "test": "test"}
+_ROOT = re.compile(r"<annotation[\s>/]")
+_FLAGS = ("difficult", "truncated", "occluded")
+
+TITLE = "PASCAL VOC XML"
+LOADING = """
+`Annotations/NAME.xml` belongs to `JPEGImages/NAME.jpg`; `ImageSets/Main/train.txt`, `val.txt` and `test.txt` list the
+splits. Every tool that reads PASCAL VOC reads this folder.
+"""
+
+
+@dataclass
+class VocFile:
+    """One XML file: boxes (n, 4) float pixels as written, with the label and attributes of each."""
+
+    filename: str = ""
+    declared_px: tuple[int, int] | None = None
+    boxes: list[Box] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    attributes: list[dict[str, object]] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def detect(folder: RawFolder) -> list[str]:
+    return [file for file in folder.with_suffix(".xml") if _ROOT.search(folder.head(file))]
+
+
+def read(folder: RawFolder, files: list[str]) -> Source:
+    """`files` may hold any XML: one that cannot be parsed is a finding."""
+    source = Source()
+    splits = _image_sets(folder)
+    every_xml = sorted({*files, *folder.with_suffix(".xml")})
+    parsed = map_items(partial(parse_file, folder.root), every_xml, "ingest: reading VOC", "file", chunk=64)
+    for file, voc in zip(every_xml, parsed, strict=True):
+        source.findings += voc.findings
+        if voc.declared_px is None and not voc.filename and voc.findings and not voc.labels:
+            continue  # not VOC at all: the finding says so
+        image_id = _locate(folder, file, voc.filename)
+        if isinstance(image_id, Finding):
+            source.findings.append(image_id)
+            continue
+        split = splits.get(PurePosixPath(file).stem) or split_in_path(image_id, file)
+        source.entries[image_id] = ImageEntry(split)
+        boxes, findings = on_displayed(voc.boxes, folder.images[image_id], voc.declared_px, file)
+        source.findings += findings
+        source.annotations += [
+            Annotation(image_id, label, *box, False, None, None, to_json(attributes))
+            for label, box, attributes in zip(voc.labels, boxes, voc.attributes, strict=True)
+        ]
+    return source
+
+
+def parse_file(root: Path, file: str) -> VocFile:
+    return parse((root / file).read_bytes(), file)
+
+
+def parse(data: bytes, file: str) -> VocFile:
+    """One XML file's content; what cannot be read in it becomes a finding. `file` is its name, for findings."""
+    try:
+        root = fromstring(data)
+    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
+        return VocFile(findings=[found("annotation-unreadable", file, reason=f"it is not XML: {error}")])
+    if root.tag != "annotation":
+        return VocFile(findings=[found("annotation-unreadable", file, value=root.tag, reason="it is not VOC")])
+    voc = VocFile(_text(root, "filename"), _declared_size(root))
+    for position, element in enumerate(root.findall("object"), start=1):
+        place = f"object {position}"
+        label = _text(element, "name")
+        try:
+            xmin, ymin, xmax, ymax = (float(_text(element, f"bndbox/{at}")) for at in ("xmin", "ymin", "xmax", "ymax"))
+        except ValueError as error:
+            voc.findings.append(
+                found("annotation-unreadable", file, place, reason=f"its bndbox has no numbers: {error}")
+            )
+            continue
+        voc.boxes.append((xmin, ymin, xmax, ymax))
+        voc.labels.append(label)
+        voc.attributes.append(_attributes(element))
+    return voc
+
+
+def _text(element: Element, path: str) -> str:
+    return (element.findtext(path) or "").strip()
+
+
+def _declared_size(root: Element) -> tuple[int, int] | None:
+    try:
+        return int(float(_text(root, "size/width"))), int(float(_text(root, "size/height")))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _attributes(element: Element) -> dict[str, object]:
+    flags = {name: int(text) for name in _FLAGS if (text := _text(element, name)) in ("0", "1")}
+    pose = _text(element, "pose")
+    return flags | ({"pose": pose} if pose else {})
+
+
+def _locate(folder: RawFolder, file: str, filename: str) -> str | Finding:
+    """The image of an XML file: the one with its stem, as VOC has it, else the one that <filename> names."""
+    by_stem = folder.locate_stem(file)
+    if by_stem and PurePosixPath(by_stem).stem == PurePosixPath(filename.replace("\\", "/")).stem:
+        return by_stem
+    by_name = folder.locate(filename, file) if filename else found("image-missing", file)
+    return by_stem if by_stem and isinstance(by_name, Finding) else by_name
+
+
+def _image_sets(folder: RawFolder) -> dict[str, str]:
+    """Image stem -> split, from ImageSets/Main/{train,val,test}.txt."""
+    splits = {}
+    for file in folder.with_suffix(".txt"):
+        path = PurePosixPath(file)
+        if path.parent.name == "Main" and path.stem.lower() in _SETS:
+            for line in folder.text(file).splitlines():
+                if line.strip():
+                    splits[line.split()[0]] = _SETS[path.stem.lower()]
+    return splits
+
+
+def write(job: ExportJob, out: Path) -> None:
+    """JPEGImages/, Annotations/ and ImageSets/Main/{train,val,test}.txt."""
+    names = leaving_names(job.manifest.image_rows())
+    for folder in ("Annotations", "JPEGImages", "ImageSets/Main"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    for split, rows in job.by_split():
+        write_images([image for image, _ in rows], names, out / "JPEGImages")
+        stems = []
+        for image, boxes in rows:
+            stem = PurePosixPath(names[image.image_id]).stem
+            stems.append(stem)
+            xml = format_xml(image, boxes, names[image.image_id])
+            (out / "Annotations" / f"{stem}.xml").write_text(xml, encoding="utf-8")
+        if split:
+            listing = "".join(f"{stem}\n" for stem in stems)
+            name = "val" if split == "valid" else split
+            (out / "ImageSets" / "Main" / f"{name}.txt").write_text(listing, encoding="utf-8")
+
+
+def format_xml(image: Image, annotations: list[Annotation], filename: str) -> str:
+    lines = [
+        "<annotation>",
+        "  <folder>JPEGImages</folder>",
+        f"  <filename>{escape(filename)}</filename>",
+        f"  <size><width>{image.width}</width><height>{image.height}</height><depth>3</depth></size>",
+    ]
+    for row in annotations:
+        if row.xmin is None:
+            continue
+        attributes = row.attributes_dict()
+        at = dict(zip(("xmin", "ymin", "xmax", "ymax"), map(number, corners(row)), strict=True))
+        lines += [
+            "  <object>",
+            f"    <name>{escape(row.label)}</name>",
+            f"    <pose>{escape(str(attributes.get('pose', 'Unspecified')))}</pose>",
+            *(f"    <{flag}>{attributes[flag]}</{flag}>" for flag in _FLAGS if flag in attributes),
+            "    <bndbox>" + "".join(f"<{name}>{value}</{name}>" for name, value in at.items()) + "</bndbox>",
+            "  </object>",
+        ]
+    return "\n".join([*lines, "</annotation>", ""])

@@ -1,0 +1,181 @@
+"""ingest: data/raw in any annotation format -> the manifest, and the label map.
+
+python -m stages.ingest RAW OUT LABEL_MAP
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+
+from stages.dataset import command
+from stages.dataset.errors import RawDataError
+from stages.dataset.findings import Finding, found
+from stages.dataset.images import EXTENSIONS, probe_file
+from stages.dataset.label_map import LabelMap, read_label_map
+from stages.dataset.manifest import Annotation, Image, Manifest
+from stages.dataset.stage import write_stage
+from stages.dataset.workers import map_items
+from stages.formats import READERS
+from stages.formats.raw_folder import ImageEntry, RawFolder, Source
+from stages.params import IngestParams, load_params
+
+
+def find_format(folder: RawFolder, name: str = "auto") -> tuple[str, list[str]]:
+    """(format, its annotation files), from the files themselves unless a name forces it.
+
+    Raises:
+        RawDataError: no format fits, or more than one does.
+    """
+    if name != "auto":
+        return name, READERS[name].detect(folder)
+    candidates = {name: files for name, reader in READERS.items() if (files := reader.detect(folder))}
+    if len(candidates) > 1:
+        seen = "; ".join(f"{name}: {_some(files)}" for name, files in candidates.items())
+        raise RawDataError(
+            f"{folder.root}: annotations in {len(candidates)} formats ({seen}); keep one of them, "
+            f"or set ingest.format to {' or '.join(candidates)}"
+        )
+    if not candidates:
+        kinds = Counter(Path(file).suffix.lower() or "no extension" for file in folder.files)
+        seen = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(6))
+        raise RawDataError(
+            f"{folder.root}: no annotations found among {len(folder.files)} files ({seen}); "
+            f"formats that can be read: {', '.join(READERS)}"
+        )
+    ((name, files),) = candidates.items()
+    return name, files
+
+
+def probe_images(folder: RawFolder) -> None:
+    """Fill folder.images: hash every image file and read its header.
+
+    Raises:
+        RawDataError: there is no image file.
+    """
+    if not folder.image_files:
+        raise RawDataError(
+            f"{folder.root}: no image among {len(folder.files)} files; known: {' '.join(sorted(EXTENSIONS))}"
+        )
+    paths = [str(folder.root / file) for file in folder.image_files]
+    folder.images = dict(zip(folder.image_files, map_items(probe_file, paths, "ingest: hashing"), strict=True))
+
+
+def build_manifest(folder: RawFolder, source: Source, unlabelled: str) -> tuple[Manifest, list[Finding]]:
+    """The manifest of what the source says, with every image that it does not mention as `unlabelled` says."""
+    findings = []
+    entries = dict(source.entries)
+    for image_id in folder.image_files:
+        if image_id not in entries:
+            kept = unlabelled != "drop"
+            reason = "taken as a negative" if unlabelled == "negative" else ""
+            findings.append(Finding("image-unlabelled", "keep" if kept else "drop", image_id, reason=reason))
+            if kept:
+                entries[image_id] = ImageEntry()
+    unlabelled_ids = {finding.file for finding in findings} if unlabelled == "keep" else set()
+    images = []
+    for image_id, entry in entries.items():
+        info = folder.images[image_id]
+        row = Image(image_id, (folder.root / image_id).as_posix(), info.sha256, info.width, info.height, info.format)
+        row.orientation, row.split, row.tags = info.orientation, entry.split, entry.tags
+        row.annotated = image_id not in unlabelled_ids
+        images.append(row)
+    return Manifest.of(images, source.annotations), findings
+
+
+def apply_classes(source: Source, classes: dict[str, str | int | None]) -> list[Finding]:
+    """Rename, merge and omit classes in `source` as ingest.classes says; name what has no class or no box."""
+    findings = []
+    kept: list[Annotation] = []
+    seen = {row.label for row in source.annotations} | set(source.classes)
+    for row in source.annotations:
+        target = classes.get(row.label, row.label)
+        place = f"box {row.xmin:g} {row.ymin:g} {row.xmax:g} {row.ymax:g}" if row.xmin is not None else ""
+        if not row.label:
+            findings.append(found("class-name-empty", row.image_id, place))
+        elif target is None:
+            findings.append(found("class-omitted", row.image_id, place, row.label))
+        else:
+            row.label = target if isinstance(target, str) else row.label
+            kept.append(row)
+    source.annotations = kept
+    renamed = [classes.get(name, name) if isinstance(classes.get(name), str) else name for name in source.classes]
+    source.classes = list(dict.fromkeys(str(name) for name in renamed if classes.get(str(name), "") is not None))
+    used = {row.label for row in kept}
+    targets = {target for target in classes.values() if isinstance(target, str)}
+    findings += [found("class-not-found", "params.yaml", value=name) for name in classes if name not in seen | targets]
+    findings += [found("class-without-boxes", name) for name in source.classes if name not in used]
+    return findings
+
+
+def ingest(raw: Path, params: IngestParams, label_map: LabelMap) -> tuple[Manifest, LabelMap, list[Finding], str]:
+    """Read a folder of raw data.
+
+    Args:
+        raw: the folder.
+        label_map: the one to extend: ids in it keep their meaning.
+
+    Returns:
+        The manifest, the label map with every class of it, the findings, and the name of the format.
+
+    Raises:
+        RawDataError: the folder cannot be read as a dataset.
+    """
+    folder = RawFolder.scan(raw)
+    format_name, files = find_format(folder, params.format)
+    _say(f"found {format_name}: {_some(files)}" + ("" if params.format == "auto" else " (ingest.format says so)"))
+    probe_images(folder)
+    source = READERS[format_name].read(folder, files)
+    if not source.entries:
+        first = f"; the first of {len(source.findings)} findings: {source.findings[0]}" if source.findings else ""
+        raise RawDataError(f"{raw}: no image has an annotation that can be read as {format_name}{first}")
+    findings = source.findings + apply_classes(source, params.classes)
+    manifest, unlabelled = build_manifest(folder, source, params.unlabelled)
+    labels = source.classes + sorted({row.label for row in source.annotations} - set(source.classes))
+    pins = {name: target for name, target in params.classes.items() if isinstance(target, int)}
+    return manifest, label_map.extended(labels, pins), findings + unlabelled, format_name
+
+
+def starting_map(path: Path, dataset: str) -> LabelMap:
+    """The label map to extend: the one at `path` if it is this dataset's, else a new one."""
+    if path.exists():
+        existing = read_label_map(path)
+        if existing.dataset in (dataset, ""):
+            return LabelMap(dataset, existing.ids)
+        _say(f"{path} belongs to dataset {existing.dataset!r}; a new label map is started for {dataset!r}")
+    return LabelMap(dataset)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m stages.ingest", description=(__doc__ or "").partition("\n")[0])
+    for name in ("raw", "out", "label_map"):
+        parser.add_argument(name, type=Path)
+    options = parser.parse_args(arguments)
+    params = load_params()
+    start = starting_map(options.label_map, params.dataset.name)
+    manifest, label_map, findings, format_name = ingest(options.raw, params.ingest, start)
+    write_stage(options.out, manifest, findings)
+    source = {"format": format_name, "description": f"data labelled as {READERS[format_name].TITLE}"}
+    (options.out / "source.json").write_text(json.dumps(source) + "\n", encoding="utf-8")
+    options.label_map.write_text(label_map.format(), encoding="utf-8")
+    images, boxes = manifest.images.num_rows, manifest.annotations.num_rows
+    print(
+        f"ingest: {images:,} images and {boxes:,} boxes of {len(label_map.ids)} classes ({format_name}); "
+        f"{len(findings)} findings"
+    )
+
+
+def _some(files: list[str], shown: int = 3) -> str:
+    listed = ", ".join(files[:shown])
+    return listed + (f" and {len(files) - shown} more" if len(files) > shown else "") or "no file"
+
+
+def _say(message: str) -> None:
+    print(f"ingest: {message}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    command.run(main)
