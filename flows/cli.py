@@ -1,0 +1,210 @@
+"""`shardsmith ...`: argument parsing only. Whatever is slow to import is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+_EXAMPLES = {
+    "build": """
+examples:
+  shardsmith build                                      a version named by the time
+  shardsmith build --name v1.0.0
+  shardsmith build --name big -S preprocess.enabled=true -S augment.copies=3""",
+    "versions": "\nexamples:\n  shardsmith versions\n  shardsmith versions --json",
+    "show": "\nexamples:\n  shardsmith show v1.0.0\n  shardsmith show raccoon@v1.0.0 --json",
+    "pull": """
+examples:
+  shardsmith pull v1.0.0 --out data/v1
+  shardsmith pull raccoon@v1.0.0 --out v1 --repo https://example.org/team/raccoon.git""",
+    "sample": "\nexamples:\n  shardsmith sample data/raw\n  shardsmith sample pictures --format coco",
+    "findings": "\nexamples:\n  shardsmith findings\n  shardsmith findings --json",
+    "serve": "\nexamples:\n  shardsmith serve\n  shardsmith serve --cron '0 3 * * *'",
+}
+
+
+def build(options: argparse.Namespace) -> int:
+    from flows import recording, report
+    from flows.environment import prepare_environment
+    from flows.repository import Workspace
+    from flows.settings import parse_settings
+    from flows.versions import EXPORT, METRICS, own_dataset
+
+    workspace = Workspace.find()
+    os.chdir(workspace.root)
+    prepare_environment(workspace.root)
+    settings = parse_settings(options.set)
+    outcome = None if settings else recording.record_if_current(workspace, options.name, _log)
+    if outcome is None:
+        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")  # our own lines are enough
+        from flows.build import run
+
+        outcome = run(options.name, settings)
+    if options.json:
+        _print_json({"dataset": own_dataset(workspace), "tag": outcome.tag, "made": outcome.made})
+    elif outcome.made:
+        metrics = json.loads((workspace.root / METRICS).read_text(encoding="utf-8"))
+        print(f"\n{report.summary(metrics, outcome.tag, EXPORT)}")
+    else:
+        print(outcome.message)
+    return 0
+
+
+def versions(options: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from flows.report import table
+    from flows.repository import Workspace
+    from flows.versions import list_versions
+
+    listed = [asdict(version) for version in list_versions(Workspace.find())]
+    if options.json:
+        _print_json(listed)
+    elif listed:
+        header = ["version", "dataset", "created", "images", "boxes", "classes", "commit"]
+        rows = [[str(v["name"]), *(str(v[key]) for key in header[1:-1]), v["commit"][:9]] for v in listed]
+        print("\n".join(table([header, *rows])))
+    else:
+        print("no version yet; `shardsmith build` makes one")
+    return 0
+
+
+def show(options: argparse.Namespace) -> int:
+    from flows import report
+    from flows.repository import Workspace
+    from flows.versions import EXPORT
+    from flows.versions import show as show_version
+
+    record = show_version(Workspace.find(), options.name)
+    if options.json:
+        _print_json(record)
+    else:
+        tag = f"{record['dataset']}@{record['name']}"
+        print(f"{report.summary(record['metrics'], tag, EXPORT)}\n")
+        print(f"Created: {record['created']} as {record['commit']}")
+        print("\n".join(f"Hash:    {value}  {path}" for path, value in record["hashes"].items()))
+    return 0
+
+
+def pull(options: argparse.Namespace) -> int:
+    from flows.environment import prepare_environment
+    from flows.pull import pull as pull_version
+
+    prepare_environment(Path.cwd())
+    record = pull_version(options.name, options.out, options.repo, options.force, _log)
+    if options.json:
+        _print_json(record)
+    else:
+        print(f"{record['tag']}: {len(record['files'])} files in {options.out}, each checked against its hash")
+    return 0
+
+
+def sample(options: argparse.Namespace) -> int:
+    from stages.sample import write_sample
+
+    print(write_sample(options.folder, options.format))
+    return 0
+
+
+def findings(options: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from flows.report import table
+    from stages.dataset.findings import CATALOGUE
+
+    if options.json:
+        _print_json({code: asdict(rule) for code, rule in CATALOGUE.items()})
+    else:
+        rows = [[code, rule.severity, rule.action, "/".join(rule.allowed)] for code, rule in CATALOGUE.items()]
+        lines = table([["code", "severity", "default", "allowed"], *rows])
+        meanings = ["meaning", *(rule.meaning for rule in CATALOGUE.values())]
+        print("\n".join(f"{line}  {meaning}" for line, meaning in zip(lines, meanings, strict=True)))
+    return 0
+
+
+def serve(options: argparse.Namespace) -> int:
+    from flows.environment import prepare_environment
+    from flows.repository import Workspace
+    from flows.serve import serve as run_server
+
+    prepare_environment(Workspace.find().root)
+    run_server(options.cron, options.port)
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="shardsmith", description="Labelled images in; named, reproducible dataset versions out."
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    command = _add(commands, "build", build, "build a version from data/raw and params.yaml, and record it")
+    command.add_argument("--name", help="what it is called; the UTC time by default")
+    command.add_argument(
+        "-S", "--set", metavar="KEY=VALUE", action="append", default=[],
+        help="change a value of params.yaml; it stays if the build succeeds",
+    )  # fmt: skip
+    _add_json(command)
+
+    _add_json(_add(commands, "versions", versions, "list the versions"))
+
+    command = _add(commands, "show", show, "what a version holds")
+    command.add_argument("name", metavar="NAME", help="NAME, or DATASET@NAME")
+    _add_json(command)
+
+    command = _add(commands, "pull", pull, "bring a version into a folder, every file checked")
+    command.add_argument("name", metavar="NAME", help="NAME, or DATASET@NAME")
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to make")
+    command.add_argument("--repo", metavar="PATH_OR_URL", help="the workspace's repository; the one here by default")
+    command.add_argument("--force", action="store_true", help="replace a folder that holds something else")
+    _add_json(command)
+
+    command = _add(commands, "sample", sample, "draw the sample dataset")
+    command.add_argument("folder", type=Path, metavar="DIR", help="an empty folder, or one to make")
+    command.add_argument("--format", default="voc", help="voc (default), coco, tfod_csv or tfrecord")
+
+    _add_json(_add(commands, "findings", findings, "list the codes of findings and what is done about each"))
+
+    command = _add(commands, "serve", serve, "run Prefect's server, a worker and a schedule")
+    command.add_argument("--cron", help="when to build, five fields in UTC; no schedule by default")
+    command.add_argument("--port", type=int, default=4200, help="of Prefect's page, 4200 by default")
+    return parser
+
+
+def _add(commands: Any, name: str, run: Any, summary: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=summary,
+        description=summary[:1].upper() + summary[1:] + ".",
+        epilog=_EXAMPLES[name],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.set_defaults(run=run)
+    return command
+
+
+def _add_json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print JSON, for scripts")
+
+
+def _print_json(content: object) -> None:
+    print(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def _log(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
+def entry() -> NoReturn:
+    from stages.dataset.command import run
+
+    options = make_parser().parse_args()
+    run(lambda: options.run(options))
+
+
+if __name__ == "__main__":
+    entry()

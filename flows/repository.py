@@ -1,0 +1,179 @@
+"""The workspace: one git repository with DVC. The only module that runs git or dvc."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from stages.dataset.errors import VersionError
+
+Log = Callable[[str], None]
+# what dvc says at every stage, and what its hints say that a build does by itself
+_ROUTINE = re.compile(
+    r"\s*$|Stage '|Running stage|'.*didn't change|> |Updating lock|To track the changes|\s+git add|To enable auto|"
+    r"\s+dvc config|Use `dvc push`|Verifying data sources|\S+ is already|Everything is up to date"
+)
+_IDENTITY = {"NAME": "Shardsmith", "EMAIL": "shardsmith@localhost"}
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder with dvc.yaml, params.yaml, .git and .dvc."""
+
+    root: Path
+
+    @classmethod
+    def find(cls, start: Path | None = None) -> Workspace:
+        """
+        Raises:
+            VersionError: neither `start` (the current folder) nor a folder above it is a workspace.
+        """
+        here = (start or Path.cwd()).resolve()
+        for folder in (here, *here.parents):
+            if (folder / "dvc.yaml").is_file() and (folder / "params.yaml").is_file():
+                return cls(folder)
+        raise VersionError(f"{here}: no workspace here or above (dvc.yaml with params.yaml); go to one and try again")
+
+    def git(self, *arguments: str) -> str:
+        """What git prints.
+
+        Raises:
+            VersionError: git fails.
+        """
+        env = self._identity() if arguments[0] in ("commit", "tag") else None
+        done = subprocess.run(["git", *arguments], cwd=self.root, env=env, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise VersionError(f"git {shlex.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout
+
+    def git_ok(self, *arguments: str) -> bool:
+        """Whether git exits with 0."""
+        return not subprocess.run(["git", *arguments], cwd=self.root, capture_output=True, check=False).returncode
+
+    def file_at(self, revision: str, path: str) -> str | None:
+        """A file's text at a commit or tag; None where it has none."""
+        spec = f"{revision}:{path}"
+        return self.git("show", spec) if self.git_ok("cat-file", "-e", spec) else None
+
+    def dvc(self, *arguments: str, log: Log | None = None) -> str:
+        """Run dvc; each line it prints goes to `log` as it comes.
+
+        On a terminal its progress bars are left alone.
+
+        Raises:
+            VersionError: dvc fails; the message holds what it said last.
+        """
+        command = [sys.executable, "-m", "dvc", *arguments]
+        bars = None if log and sys.stderr.isatty() else subprocess.STDOUT if log else subprocess.PIPE
+        process = subprocess.Popen(
+            command, cwd=self.root, stdout=subprocess.PIPE, stderr=bars, text=True, errors="replace"
+        )
+        lines = []
+        try:
+            for line in process.stdout or ():
+                lines.append(line.rstrip())
+                if log and not _ROUTINE.match(line):
+                    log(line.rstrip())
+            errors = process.stderr.read() if process.stderr else ""
+        except BaseException:
+            process.terminate()
+            raise
+        finally:
+            code = process.wait()
+        if code:
+            said = "" if log else f": {errors.strip() or ' '.join(lines[-5:])}"
+            raise VersionError(f"dvc {shlex.join(arguments)} failed{said}")
+        return "\n".join(lines)
+
+    def stages(self) -> list[str]:
+        """The stages of dvc.yaml, each after those whose outputs it depends on."""
+        stages = self._pipeline()["stages"]
+        outputs = {name: set(_paths(stage, "outs", "metrics", "plots")) for name, stage in stages.items()}
+        needs = {
+            name: {other for other, outs in outputs.items() if any(_within(dep, outs) for dep in stage["deps"])}
+            - {name}
+            for name, stage in stages.items()
+        }
+        ordered: list[str] = []
+        while len(ordered) < len(stages):
+            ready = [name for name in stages if name not in ordered and needs[name] <= set(ordered)]
+            if not ready:
+                raise VersionError("dvc.yaml: stages depend on each other in a circle")
+            ordered.append(ready[0])
+        return ordered
+
+    def code(self) -> list[str]:
+        """The deps of dvc.yaml that git tracks: all that is not data."""
+        deps = {dep for stage in self._pipeline()["stages"].values() for dep in stage["deps"]}
+        return sorted(dep for dep in deps if not dep.startswith("data/"))
+
+    def lock_file(self, revision: str | None = None) -> dict[str, Any]:
+        """dvc.lock as of a commit or tag, or as it stands; {} where there is none."""
+        path = self.root / "dvc.lock"
+        text = self.file_at(revision, "dvc.lock") if revision else path.read_text("utf-8") if path.exists() else None
+        return YAML(typ="safe", pure=True).load(text) if text else {}
+
+    def _pipeline(self) -> dict[str, Any]:
+        return YAML(typ="safe", pure=True).load((self.root / "dvc.yaml").read_text(encoding="utf-8"))
+
+    def status(self) -> dict[str, Any]:
+        """What `dvc repro` would do: {} for nothing."""
+        return json.loads(self.dvc("status", "--json") or "{}")
+
+    def has_remote(self) -> bool:
+        return bool(self.dvc("config", "core.remote").strip()) if self._mentions_remote() else False
+
+    def _mentions_remote(self) -> bool:
+        configs = [self.root / ".dvc" / name for name in ("config", "config.local")]
+        return any("remote" in path.read_text("utf-8") for path in configs if path.exists())
+
+    @contextmanager
+    def lock(self, log: Log) -> Iterator[None]:
+        """Hold the workspace for a build; wait while another build holds it. The kernel frees it when we die."""
+        folder = self.root / ".dvc" / "tmp"
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "shardsmith.lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                log("another build is at work in this workspace; waiting for it to end (Ctrl-C to give up)")
+                while not _try_lock(file):
+                    time.sleep(0.2)
+            yield
+
+    def _identity(self) -> dict[str, str]:
+        """The environment for git, with an author where the user has configured none."""
+        env = dict(os.environ)
+        for role in ("AUTHOR", "COMMITTER"):
+            if not self.git_ok("var", f"GIT_{role}_IDENT"):
+                env |= {f"GIT_{role}_{key}": value for key, value in _IDENTITY.items()}
+        return env
+
+
+def _try_lock(file: Any) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _paths(stage: dict[str, Any], *keys: str) -> list[str]:
+    return [entry if isinstance(entry, str) else next(iter(entry)) for key in keys for entry in stage.get(key, [])]
+
+
+def _within(path: str, folders: set[str]) -> bool:
+    return any(path == folder or path.startswith(f"{folder}/") for folder in folders)

@@ -1,0 +1,120 @@
+"""`--set KEY=VALUE`: change params.yaml for a build, its comments kept, and put it back if the build fails."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import YAMLError
+
+from flows.repository import Workspace
+from stages.dataset.errors import ParamsError
+from stages.params import parse_params
+
+_NULL = "tag:yaml.org,2002:null"
+
+
+def parse_settings(pairs: list[str]) -> dict[str, Any]:
+    """`["augment.copies=3"]` -> {"augment.copies": 3}; values are YAML.
+
+    Raises:
+        ParamsError: not KEY=VALUE, or the value is not YAML.
+    """
+    settings = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip():
+            raise ParamsError(f"--set {pair}: not KEY=VALUE; for example --set augment.copies=3")
+        try:
+            settings[key.strip()] = YAML(typ="safe", pure=True).load(value)
+        except YAMLError:
+            raise ParamsError(f"--set {pair}: the value is not YAML; put quotes around it") from None
+    return settings
+
+
+def with_settings(text: str, settings: Mapping[str, Any]) -> str:
+    """params.yaml's text with the values set, comments and order kept.
+
+    Raises:
+        ParamsError: a key leads nowhere, or the result is not allowed.
+    """
+    if not settings:
+        return text
+    yaml = YAML()
+    yaml.width, yaml.preserve_quotes = 120, True
+    yaml.indent(mapping=2, sequence=4, offset=2)  # as params.yaml is written, so that only the value changes
+    yaml.representer.add_representer(type(None), lambda writer, _: writer.represent_scalar(_NULL, "null"))
+    document = yaml.load(text) or {}
+    for key, value in settings.items():
+        *folders, leaf = key.split(".")
+        node = document
+        for folder in folders:
+            node = node.setdefault(folder, {}) if isinstance(node, dict) else None
+            if not isinstance(node, dict):
+                raise ParamsError(f"--set {key}: {folder} holds no keys; `params.yaml` shows every key")
+        node[leaf] = _in_one_line(value)
+    stream = io.StringIO()
+    yaml.dump(document, stream)
+    parse_params(stream.getvalue(), "--set")
+    return stream.getvalue()
+
+
+def _in_one_line(value: Any) -> Any:
+    """A mapping or list as `{a: 1}` or `[1, 2]`: as block it would run into the comment beside its key."""
+    if not isinstance(value, dict | list):
+        return value
+    node = CommentedMap(value) if isinstance(value, dict) else CommentedSeq(value)
+    node.fa.set_flow_style()
+    return node
+
+
+@contextmanager
+def applied(workspace: Workspace, settings: Mapping[str, Any]) -> Iterator[None]:
+    """params.yaml with the settings; as it was before, if what runs inside fails, or was killed last time.
+
+    Raises:
+        ParamsError: params.yaml or a setting is not allowed.
+    """
+    path, kept = workspace.root / "params.yaml", workspace.root / ".dvc" / "tmp" / "shardsmith-params"
+    _undo(path, kept)
+    before = path.read_text(encoding="utf-8")
+    after = with_settings(before, settings)
+    parse_params(after, "params.yaml")
+    if after == before:
+        yield
+        return
+    kept.mkdir(parents=True, exist_ok=True)
+    (kept / "after.yaml").write_text(after, encoding="utf-8")
+    _replace(kept / "before.yaml", before)
+    _replace(path, after)
+    try:
+        yield
+    except BaseException:
+        _undo(path, kept)
+        raise
+    _forget(kept)
+
+
+def _undo(path: Path, kept: Path) -> None:
+    """Put params.yaml back, unless somebody changed it since."""
+    if (kept / "before.yaml").exists():
+        if path.read_text(encoding="utf-8") == (kept / "after.yaml").read_text(encoding="utf-8"):
+            _replace(path, (kept / "before.yaml").read_text(encoding="utf-8"))
+        _forget(kept)
+
+
+def _replace(path: Path, text: str) -> None:
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def _forget(kept: Path) -> None:
+    for name in ("before.yaml", "after.yaml"):
+        with suppress(FileNotFoundError):
+            (kept / name).unlink()
