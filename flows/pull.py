@@ -33,6 +33,7 @@ def pull(name: str, out: Path, repo: str | None, force: bool, log: Log) -> dict[
     Raises:
         VersionError: no such version, its data cannot be had, a hash differs, or `out` holds something else.
     """
+    out = out.absolute()
     with _opened(repo) as workspace:
         version = find_version(workspace, name)
         expected = content(workspace.lock_file(version.tag))[EXPORT]

@@ -238,4 +238,4 @@ def _model_at(model: type[BaseModel], location: tuple) -> type[BaseModel] | None
 
 def _suggest(name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, 1)
-    return (f"; did you mean {near[0]}?" if near else "") + f" allowed: {', '.join(known)}"
+    return "; " + (f"did you mean {near[0]}? " if near else "") + f"allowed: {', '.join(known)}"

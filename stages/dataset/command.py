@@ -13,6 +13,7 @@ from stages.dataset.errors import ShardsmithError
 
 def run(main: Callable[[], int | None]) -> NoReturn:
     """Call main and exit: 0 or what it returns; 1 for an error of ours or of the disk, 130 after Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = main() or 0

@@ -193,13 +193,20 @@ CATALOGUE: dict[str, Rule] = {
         "groups that share identical images count as one, which can move images between splits",
         "nothing to do",
     ),
-    # found by augment
+    # found by preprocess and augment
     "box-lost": Rule(
         "info",
         "drop",
         ("drop", "fail"),
-        "a copy shows too little of the object; its box is left out of the copy",
+        "a transformed image shows too little of the object; its box is left out there",
         "use gentler steps, or a smaller augment.min_visibility",
+    ),
+    "outline-lost": Rule(
+        "warning",
+        "drop",
+        ("drop", "fail"),
+        "a step changed the geometry, which outlines do not follow yet; the box stays, its outline is left out",
+        "use only steps that leave the geometry as it is, where outlines matter",
     ),
 }
 

@@ -153,8 +153,9 @@ class Manifest:
             StageError: the tables are not there, or are not ours.
         """
         try:
-            images = pq.read_table(folder / "images.parquet", use_threads=False)
-            annotations = pq.read_table(folder / "annotations.parquet", use_threads=False)
+            # not pq.read_table, which imports pandas: 0.5 s
+            images = pq.ParquetFile(folder / "images.parquet").read(use_threads=False)
+            annotations = pq.ParquetFile(folder / "annotations.parquet").read(use_threads=False)
             return cls(images.cast(IMAGES), annotations.cast(ANNOTATIONS))
         except (OSError, pa.ArrowInvalid, ValueError) as error:
             raise StageError(f"{folder}: no manifest can be read there ({error}); run dvc repro") from None

@@ -11,10 +11,11 @@ import os
 import signal
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -24,6 +25,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _ALONE = 48  # items that one process does sooner than others start
+_PATIENCE_S = 0.5
 
 
 def worker_count() -> int:
@@ -100,17 +102,43 @@ def _map(
     context.set_forkserver_preload([name for name in sys.modules if name.startswith("stages.")])
     pool = ProcessPoolExecutor(workers, context, _start_worker, (setup,))
     try:
-        yield from pool.map(work, items, chunksize=chunk)
+        for results in _chunks(pool, work, items, chunk, ahead=4 * workers):
+            yield from results
     except BrokenProcessPool:
         raise StageError(
             "a worker process was killed, perhaps because memory ran out; try again with SHARDSMITH_WORKERS=1"
         ) from None
     except BaseException:
-        for process in list((pool._processes or {}).values()):  # 3.14 has terminate_workers()
+        manager: Any = pool._executor_manager_thread
+        processes = list((pool._processes or {}).values())
+        pool.shutdown(wait=False, cancel_futures=True)
+        if manager is not None:
+            manager.join(_PATIENCE_S)  # until it has let go of what was cancelled; else it prints a traceback
+        for process in processes:  # 3.14 has terminate_workers()
             process.terminate()
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _chunks(
+    pool: ProcessPoolExecutor, work: Callable[[Item], Result], items: Sequence[Item], chunk: int, ahead: int
+) -> Iterator[list[Result]]:
+    """The results of each chunk, in order; at most `ahead` chunks wait, so that results do not pile up in memory.
+
+    Not pool.map: it cancels what waits when a process dies, and the pool's own thread then prints a traceback.
+    """
+    waiting: deque[Future[list[Result]]] = deque()
+    for start in range(0, len(items), chunk):
+        waiting.append(pool.submit(_work_through, work, items[start : start + chunk]))
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _work_through(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    return [work(item) for item in items]
 
 
 def _start_worker(setup: Callable[[], None] | None) -> None:

@@ -144,7 +144,7 @@ class _EntryError(ValueError):
 
 def _annotation(entry: dict[str, Any], names: dict[Any, str]) -> Annotation:
     category = entry.get("category_id")
-    if category not in names:
+    if not isinstance(category, int | str) or category not in names:
         raise _EntryError(f"its category_id {category!r} is not in categories")
     try:
         x, y, width, height = (float(value) for value in entry["bbox"])

@@ -47,10 +47,26 @@ def leaving_bytes(path: str, sha256: str, format: str, orientation: int) -> tupl
     try:
         data = Path(path).read_bytes()
     except FileNotFoundError:
-        raise StageError(f"{path}: the image is gone since it was ingested; run dvc repro") from None
+        raise _gone(path) from None
     if hashlib.sha256(data).hexdigest() != sha256:
         raise StageError(f"{path}: the image changed since it was ingested; run dvc repro")
     return portable(data, format, orientation)
+
+
+def stored_size(path: str) -> int:
+    """The bytes of an image's file.
+
+    Raises:
+        StageError: the file is gone.
+    """
+    try:
+        return Path(path).stat().st_size
+    except FileNotFoundError:
+        raise _gone(path) from None
+
+
+def _gone(path: str) -> StageError:
+    return StageError(f"{path}: the image is gone since it was ingested; run dvc repro")
 
 
 def leaving_format(format: str | None) -> str:

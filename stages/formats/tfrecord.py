@@ -22,7 +22,7 @@ import numpy as np
 from stages.dataset.manifest import SPLITS
 from stages.dataset.messages import Example
 from stages.dataset.workers import map_items
-from stages.formats.export_job import ExportJob, leaving_bytes
+from stages.formats.export_job import ExportJob, leaving_bytes, stored_size
 from stages.formats.tfds_metadata import SplitFiles, write_metadata
 
 _MASK = 0xA282EAD8
@@ -109,7 +109,7 @@ def plan_shards(job: ExportJob, out: Path) -> dict[str, list[Shard]]:
     for split, of_split in members.items():
         if not of_split:
             continue
-        size = sum(Path(columns[0][row]).stat().st_size for _, _, row in of_split)
+        size = sum(stored_size(columns[0][row]) for _, _, row in of_split)
         count = shard_count(size, job.shard_size_mb)
         rows: list[list[tuple[str, int]]] = [[] for _ in range(count)]
         for shard_hash, order, row in of_split:

@@ -23,6 +23,7 @@ from stages.formats.placement import Box, corners, number, on_displayed, to_json
 from stages.formats.raw_folder import ImageEntry, RawFolder, Source, split_in_path
 
 _SETS = {"train": "train", "val": "valid", "valid": "valid", "test": "test"}
+_SET_LINE = re.compile(r"(.+?)(\s+-?[01])?$")  # an image, perhaps with whether it shows the class
 _ROOT = re.compile(r"<annotation[\s>/]")
 _FLAGS = ("difficult", "truncated", "occluded")
 
@@ -136,8 +137,8 @@ def _image_sets(folder: RawFolder) -> dict[str, str]:
         path = PurePosixPath(file)
         if path.parent.name == "Main" and path.stem.lower() in _SETS:
             for line in folder.text(file).splitlines():
-                if line.strip():
-                    splits[line.split()[0]] = _SETS[path.stem.lower()]
+                if match := _SET_LINE.match(line.strip()):
+                    splits[match.group(1)] = _SETS[path.stem.lower()]
     return splits
 
 

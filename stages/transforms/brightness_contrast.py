@@ -19,5 +19,5 @@ class BrightnessContrast(Step):
         return f"Brightness by up to ±{percent(self.brightness)}, contrast by up to ±{percent(self.contrast)}"
 
     def apply(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        limits = {"brightness_limit": self.brightness, "contrast_limit": self.contrast, "p": 1.0}
-        return apply("RandomBrightnessContrast", limits, sample, rng)
+        limits = {"brightness_limit": self.brightness, "contrast_limit": self.contrast}
+        return apply(sample, rng, "RandomBrightnessContrast", **limits, p=1)

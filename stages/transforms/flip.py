@@ -18,4 +18,4 @@ class Flip(Step):
         return f"Horizontal flip, {percent(self.horizontal)} of images"
 
     def apply(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        return apply("HorizontalFlip", {"p": self.horizontal}, sample, rng)
+        return apply(sample, rng, "HorizontalFlip", p=self.horizontal)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stages.dataset.findings import Finding, found
+from stages.dataset.findings import Finding, count_codes, found
 from stages.dataset.manifest import Annotation, Image
 from stages.transforms.kept_folder import Box, Made, Wanted, make_all
 from stages.transforms.recipe import Recipe
@@ -29,22 +29,19 @@ class Output:
 @dataclass(frozen=True)
 class Transformed:
     """
-    lost: a finding for each box of which too little was left.
-    outlines: how many segmentations were dropped because the geometry changed.
+    lost: a finding for each box of which too little was left, and for each outline that did not follow its box.
     reused: how many images were there from an earlier run.
     """
 
     images: list[Image]
     annotations: list[Annotation]
     lost: list[Finding]
-    outlines: int
     reused: int
 
     def counts(self) -> str:
         """What a person should know, for the end of a summary."""
         parts = [f"{self.reused:,} reused"]
-        parts += [f"boxes lost: {len(self.lost):,}"] if self.lost else []
-        parts += [f"segmentations dropped, boxes kept: {self.outlines:,}"] if self.outlines else []
+        parts += [f"{count:,} {code}" for code, count in count_codes(self.lost).items()]
         return ", ".join(parts)
 
 
@@ -56,15 +53,15 @@ def transform(outputs: Sequence[Output], recipe: Recipe, folder: Path, label: st
     """
     wanted = [Wanted(output.image, _boxes_of(output.annotations), output.chance) for output in outputs]
     all_made, reused = make_all(wanted, recipe, folder, label)
-    result = Transformed([], [], [], 0, reused)
-    outlines = 0
+    result = Transformed([], [], [], reused)
     for output, made in zip(outputs, all_made, strict=True):
         result.images.append(_image_row(output.image, made, folder))
         kept, lost = _place(output.annotations, made)
         result.annotations.extend(replace(annotation, image_id=output.image.image_id) for annotation in kept)
         result.lost.extend(_lost(output, number, recipe) for number in lost)
-        outlines += sum(annotation.segmentation is not None for annotation in output.annotations) * made.moved
-    return replace(result, outlines=outlines)
+        if made.moved:
+            result.lost.extend(_outlines_lost(output, set(lost)))
+    return result
 
 
 def _boxes_of(annotations: Sequence[Annotation]) -> list[Box]:
@@ -108,8 +105,23 @@ def _place(annotations: Sequence[Annotation], made: Made) -> tuple[list[Annotati
     return kept, lost
 
 
+def _outlines_lost(output: Output, lost: set[int]) -> list[Finding]:
+    file = output.image.parent_id or output.image.image_id
+    outlined = {place for place, annotation in enumerate(output.annotations) if annotation.segmentation is not None}
+    outlines = sorted(outlined - lost)
+    return [
+        found("outline-lost", file, _place_of(output, place), output.annotations[place].label) for place in outlines
+    ]
+
+
+def _place_of(output: Output, place: int) -> str:
+    copy = f"copy {output.image.copy}, " if output.image.copy else ""
+    return f"{copy}object {place + 1}"
+
+
 def _lost(output: Output, place: int, recipe: Recipe) -> Finding:
     image = output.image
-    which = f"copy {image.copy}, object {place + 1}" if image.copy else f"object {place + 1}"
     reason = f"less than {recipe.min_visibility:.0%} of the object is left; its box is left out"
-    return found("box-lost", image.parent_id or image.image_id, which, output.annotations[place].label, reason)
+    return found(
+        "box-lost", image.parent_id or image.image_id, _place_of(output, place), output.annotations[place].label, reason
+    )

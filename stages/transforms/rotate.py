@@ -18,4 +18,4 @@ class Rotate(Step):
         return f"Rotation between -{self.degrees:g} and +{self.degrees:g} degrees"
 
     def apply(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        return apply("Rotate", {"limit": (-self.degrees, self.degrees), "p": 1.0}, sample, rng)
+        return apply(sample, rng, "Rotate", limit=(-self.degrees, self.degrees), p=1)

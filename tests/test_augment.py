@@ -1,0 +1,185 @@
+"""augment: what copies are, and that nothing but seed, image and copy number decides how they look."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+from conftest import box, image_bytes, make_image, make_manifest
+
+from stages.augment import augment
+from stages.dataset import images
+from stages.dataset.errors import StageError
+from stages.dataset.manifest import Image, Manifest
+from stages.dataset.stage import read_stage, write_stage
+from stages.params import AugmentParams
+from stages.transforms.flip import Flip
+
+STEPS = [{"flip": {}}, {"rotate": {"degrees": 30}}, {"brightness_contrast": {}}]
+
+
+def on(copies: int = 2, seed: int = 0, steps: list | None = None, min_visibility: float = 0.1) -> AugmentParams:
+    return AugmentParams(
+        enabled=True, copies=copies, seed=seed, steps=STEPS if steps is None else steps, min_visibility=min_visibility
+    )
+
+
+def many(folder: Path, count: int) -> list[Image]:
+    names = [f"{number:02}.jpg" for number in range(count)]
+    return [make_image(folder, name, image_bytes(32, 24, seed), split="train") for seed, name in enumerate(names)]
+
+
+def with_boxes(rows: list[Image]) -> Manifest:
+    return make_manifest(*rows, *(box(row.image_id, "cat", 4, 4, 20, 20) for row in rows))
+
+
+def looks(manifest: Manifest) -> dict[str, tuple]:
+    """image_id -> its bytes and boxes."""
+    boxes = manifest.annotations_by_image()
+    return {
+        row.image_id: (row.sha256, [(a.xmin, a.ymin, a.xmax, a.ymax) for a in boxes.get(row.image_id, [])])
+        for row in manifest.image_rows()
+    }
+
+
+def test_copies_stand_beside_their_originals(tmp_path: Path) -> None:
+    manifest = make_manifest(
+        make_image(tmp_path, "a.jpg", split="train", group="g", tags=["night"]),
+        make_image(tmp_path, "b.png", image_bytes(format="PNG"), split="train"),
+        make_image(tmp_path, "c.jpg", split="valid"),
+        make_image(tmp_path, "d.jpg", split="test"),
+        *(box(name, "cat", 8, 8, 24, 16, attributes='{"pose": "left"}') for name in ("a.jpg", "c.jpg")),
+    )
+    result, findings, summary = augment(manifest, on(), tmp_path / "out")
+    rows = {row.image_id: row for row in result.image_rows()}
+    assert list(rows) == ["a.jpg", "a.jpg#1", "a.jpg#2", "b.png", "b.png#1", "b.png#2", "c.jpg", "d.jpg"]
+    originals = [row for row in rows.values() if not row.copy]
+    assert originals == manifest.image_rows()
+    copy = rows["a.jpg#2"]
+    assert (copy.parent_id, copy.copy, copy.split, copy.group, copy.tags) == ("a.jpg", 2, "train", "g", ["night"])
+    assert (copy.width, copy.height, copy.format, rows["b.png#1"].format) == (32, 24, "jpeg", "png")
+    assert hashlib.sha256(Path(copy.path).read_bytes()).hexdigest() == copy.sha256
+    assert len({row.sha256 for row in rows.values() if row.image_id.startswith("a")}) == 3
+    assert [(a.image_id, a.attributes) for a in result.annotation_rows()] == [
+        (name, '{"pose": "left"}') for name in ("a.jpg", "a.jpg#1", "a.jpg#2", "c.jpg")
+    ]
+    assert not findings
+    assert summary.startswith("4 copies of 2 train images (Horizontal flip, 50 % of images; Rotation")
+
+
+@pytest.mark.parametrize("params", [AugmentParams(steps=STEPS), on(steps=[])], ids=["off", "no steps"])
+def test_off_passes_through(params: AugmentParams, tmp_path: Path) -> None:
+    manifest = with_boxes(many(tmp_path, 1))
+    augment(manifest, on(), tmp_path / "out")
+    assert augment(manifest, params, tmp_path / "out") == (manifest, [], "off")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_without_train_images_there_is_nothing_to_do(tmp_path: Path) -> None:
+    manifest = make_manifest(make_image(tmp_path, split="valid"))
+    result, _, summary = augment(manifest, on(), tmp_path / "out")
+    assert result == manifest
+    assert summary.startswith("0 copies")
+
+
+def test_a_box_that_a_copy_lost_is_named(tmp_path: Path) -> None:
+    manifest = make_manifest(
+        make_image(tmp_path, split="train"), box("a.jpg", "corner", 0, 0, 3, 3), box("a.jpg", "mid", 14, 10, 18, 14)
+    )
+    turn = [{"rotate": {"degrees": 180}}]
+    result, findings, summary = augment(manifest, on(8, steps=turn, min_visibility=1), tmp_path / "out")
+    assert {one.code for one in findings} == {"box-lost"}
+    assert {one.value for one in findings} == {"corner"}
+    assert findings[0].file == "a.jpg"
+    assert findings[0].place.endswith(", object 1")
+    assert summary.endswith(f"{len(findings)} box-lost")
+    assert result.annotations.num_rows == 2 + 16 - len(findings)
+    assert augment(manifest, on(8, steps=turn, min_visibility=1), tmp_path / "out")[:2] == (result, findings)
+    assert len(augment(manifest, on(8, steps=turn, min_visibility=0), tmp_path / "out")[1]) < len(findings)
+
+
+def test_outlines_stay_where_only_colours_change(tmp_path: Path) -> None:
+    outline = box("a.jpg", "cat", area=7.0, segmentation="[[2, 3, 12, 3, 12, 13]]")
+    manifest = make_manifest(make_image(tmp_path, split="train"), outline)
+    for steps, kept in (([{"brightness_contrast": {}}], 7.0), ([{"rotate": {}}], None)):
+        result, *_ = augment(manifest, on(1, steps=steps), tmp_path / "out")
+        assert [row.area for row in result.annotation_rows()] == [7.0, kept]
+        assert [row.segmentation is None for row in result.annotation_rows()] == [False, kept is None]
+
+
+def test_a_name_that_a_copy_would_take_is_refused(tmp_path: Path) -> None:
+    manifest = make_manifest(*(make_image(tmp_path, name, split="train") for name in ("a.jpg", "a.jpg#1")))
+    with pytest.raises(StageError, match=r"a\.jpg#1: .*rename"):
+        augment(manifest, on(), tmp_path / "out")
+
+
+def test_an_image_that_a_step_cannot_take_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Flip, "apply", lambda self, sample, rng: cv2.resize(sample.pixels[:0], (1, 1)))
+    with pytest.raises(
+        StageError, match=r"00\.jpg: its 32 x 24 pixels cannot be transformed \(Horizontal flip, .*resize"
+    ):
+        augment(with_boxes(many(tmp_path, 1)), on(), tmp_path / "out")
+
+
+def test_an_original_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest, read, decode = with_boxes(many(tmp_path, 2)), [], images.decode
+    monkeypatch.setattr(images, "decode", lambda data: read.append(1) or decode(data))
+    augment(manifest, on(3), tmp_path / "out")
+    assert len(read) == 2
+    _, _, summary = augment(manifest, on(4), tmp_path / "out")
+    assert "6 reused" in summary
+    assert len(read) == 4
+
+
+# determinism
+
+
+def test_only_seed_image_and_copy_decide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = many(tmp_path / "raw", 50)
+    seen = {}
+    for name, workers, part in (("all", "1", rows), ("shuffled", "2", rows[::-1]), ("half", "1", rows[::2])):
+        monkeypatch.setenv("SHARDSMITH_WORKERS", workers)
+        seen[name] = looks(augment(with_boxes(part), on(), tmp_path / name)[0])
+    assert seen["shuffled"] == seen["all"]
+    assert len(seen["half"]) == 75
+    assert seen["half"].items() <= seen["all"].items()
+
+
+def test_another_seed_gives_other_copies(tmp_path: Path) -> None:
+    manifest = with_boxes(many(tmp_path, 3))
+    first, other = (looks(augment(manifest, on(seed=seed), tmp_path / "out")[0]) for seed in (0, 1))
+    assert {key for key in first if first[key] == other[key]} == {"00.jpg", "01.jpg", "02.jpg"}
+
+
+PLAIN_CPU = {
+    "OPENCV_CPU_DISABLE": "AVX2,AVX512-SKX",
+    "OPENCV_IPP": "disabled",
+    "OPENBLAS_CORETYPE": "Nehalem",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4",
+    "JSIMD_FORCESSE2": "1",
+}
+
+
+def test_another_cpu_gives_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [make_image(Path("raw"), f"{n}.jpg", image_bytes(200, 160, n), split="train") for n in range(3)]
+    write_stage(Path("in"), with_boxes(rows), [])
+    steps = "[{flip: {}}, {rotate: {degrees: 30}}, {brightness_contrast: {}}]"
+    resize = "{enabled: true, steps: [{resize: {width: 150, height: 250, mode: fill}}]}"
+    Path("params.yaml").write_text(f"augment: {{enabled: true, copies: 3, steps: {steps}}}\npreprocess: {resize}\n")
+    code = "import sys; from stages import preprocess, augment\n"
+    code += "for stage, *sys.argv in ((preprocess, '', 'in', 'mid'), (augment, '', 'mid', 'out')): stage.main()"
+    tables = []
+    for cpu in ({}, PLAIN_CPU):
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), **cpu}
+        subprocess.run([sys.executable, "-c", code], env=environment, check=True, stdout=subprocess.DEVNULL)
+        tables.append(read_stage(Path("out")))
+        assert tables[-1][0].images.num_rows == 12
+        for folder in ("mid", "out"):
+            (Path(folder) / "outputs.parquet").unlink()  # so that nothing is reused
+    assert tables[0] == tables[1]

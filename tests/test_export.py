@@ -1,0 +1,119 @@
+"""export: all formats or none, a README in words, metrics and plots."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import box, image_bytes, make_image, make_manifest
+
+from stages import export as stage
+from stages.dataset.counts import count_findings, count_manifest
+from stages.dataset.errors import StageError
+from stages.dataset.findings import found
+from stages.dataset.label_map import LabelMap
+from stages.dataset.stage import write_stage
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folders that export reads, as the stages before it leave them."""
+    monkeypatch.chdir(tmp_path)
+    manifest = make_manifest(
+        make_image(Path("data/raw"), "a.jpg", image_bytes(seed=1), split="train"),
+        make_image(Path("data/raw"), "b.jpg", image_bytes(seed=2), split="valid"),
+        box("a.jpg", "cat"),
+        box("a.jpg", "<i>|dog"),
+    )
+    write_stage(Path("data/augment"), manifest, [found("box-empty", "a.jpg", "box 1")])
+    Path("source.json").write_text('{"description": "data labelled as X"}')
+    Path("label_map.pbtxt").write_text(LabelMap("ds", {"cat": 1, "<i>|dog": 2, "gone": 3}).format())
+    Path("params.yaml").write_text("export: {formats: [tfrecord, voc, coco, tfod_csv]}")
+    return tmp_path
+
+
+def run() -> None:
+    stage.main(["data/augment", "source.json", "label_map.pbtxt", "data/export", "data/metrics.json", "data/plots"])
+
+
+def test_each_format_in_its_own_folder_with_a_readme(workspace: Path) -> None:
+    run()
+    folders = {path.name: path for path in Path("data/export").iterdir()}
+    assert sorted(folders) == ["coco", "tfod_csv", "tfrecord", "voc"]
+    assert all((folder / "README.md").is_file() for folder in folders.values())
+    assert sorted(path.name for path in folders["tfrecord"].iterdir()) == [
+        "README.md", "dataset_info.json", "ds-train.tfrecord-00000-of-00001", "ds-valid.tfrecord-00000-of-00001",
+        "features.json", "image-object-class-label.labels.txt", "label_map.pbtxt",
+    ]  # fmt: skip
+
+
+def test_readme_says_what_it_is_and_shows_names_as_text(workspace: Path) -> None:
+    run()
+    readme = Path("data/export/tfrecord/README.md").read_text()
+    for line in (
+        "2 images with 2 boxes around objects of 2 classes.",
+        "| train | 1 | 2 | 0 | 0 |",
+        "| 2 | &lt;i>\\|dog | 1 | 0 | 0 |",
+        "| 3 | gone | 0 | 0 | 0 |",
+        "- Source: data labelled as X.",
+        "box-empty: 1 (1 dropped)",
+        'tfds.builder_from_directory("FOLDER")',
+        "FOLDER/ds-train.tfrecord-*",
+    ):
+        assert line in readme
+
+
+def test_metrics_and_plots(workspace: Path) -> None:
+    run()
+    metrics = json.loads(Path("data/metrics.json").read_text())
+    assert metrics | {"splits": 0, "classes": 0, "bytes": 0} == {
+        "splits": 0, "classes": 0, "bytes": 0, "dataset": "ds", "images": 2, "boxes": 2, "negatives": 1, "copies": 0,
+        "findings": {"box-empty": 1}, "dropped": {"box-empty": 1},
+    }  # fmt: skip
+    assert metrics["splits"]["test"] == {"images": 0, "boxes": 0, "negatives": 0, "copies": 0}
+    assert metrics["bytes"] == sum(path.stat().st_size for path in Path("data/export").rglob("*") if path.is_file())
+    assert Path("data/plots/classes.csv").read_text().splitlines()[1:4] == [
+        "<i>|dog,train,1",
+        "<i>|dog,valid,0",
+        "<i>|dog,test,0",
+    ]
+    assert Path("data/plots/findings.csv").read_text() == "code,count\nbox-empty,1\n"
+
+
+def test_a_second_export_leaves_nothing_of_the_first(workspace: Path) -> None:
+    run()
+    Path("params.yaml").write_text("export: {formats: [tfrecord]}")
+    run()
+    assert [path.name for path in Path("data/export").iterdir()] == ["tfrecord"]
+
+
+def test_a_failed_export_leaves_what_stood_there(workspace: Path) -> None:
+    run()
+    before = {path: path.read_bytes() for path in Path("data/export").rglob("*") if path.is_file()}
+    Path("data/raw/b.jpg").unlink()
+    with pytest.raises(StageError, match=r"b\.jpg: the image is gone"):
+        run()
+    assert {path: path.read_bytes() for path in Path("data/export").rglob("*") if path.is_file()} == before
+    assert not Path("data/export.part").exists()
+
+
+def test_no_image_left_is_an_error(workspace: Path) -> None:
+    write_stage(Path("data/augment"), make_manifest(), [])
+    with pytest.raises(StageError, match="no image is left"):
+        run()
+
+
+def test_counts() -> None:
+    from stages.dataset.manifest import Image
+
+    rows = [Image(name, name, "", 1, 1, "jpeg", split="train", copy=copy) for name, copy in (("a", 0), ("a#1", 1))]
+    unlabelled = Image("b", "b", "", 1, 1, "jpeg", split="test", annotated=False)
+    counts = count_manifest(make_manifest(*rows, unlabelled, box("a", "cat"), box("a", "cat")))
+    assert counts["splits"]["train"] == {"images": 2, "boxes": 2, "negatives": 1, "copies": 1}
+    assert counts["splits"]["test"]["negatives"] == 0
+    assert counts["classes"] == {"cat": {"train": 2, "valid": 0, "test": 0}}
+    assert count_findings([found("image-duplicate", "a"), found("box-empty", "a")]) == {
+        "findings": {"box-empty": 1, "image-duplicate": 1},
+        "dropped": {"box-empty": 1},
+    }

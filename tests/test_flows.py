@@ -1,0 +1,288 @@
+"""From raw data to a version that a training job pulls: with real git, real DVC and a real Prefect server."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+from workspaces import Place, make_workspace
+
+from flows.pull import hash_files, tree_hash
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("flows")]
+
+
+@pytest.fixture(scope="session")
+def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One Prefect server for the run."""
+    home = tmp_path_factory.mktemp("prefect")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    env = make_workspace(tmp_path_factory.mktemp("unused"), home).env | {"PREFECT_HOME": str(home), "DO_NOT_TRACK": "1"}
+    env["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    server = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(300):
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+            connection.request("GET", "/api/health")
+            if connection.getresponse().status == 200:
+                break
+        except OSError:
+            time.sleep(0.3)
+    yield f"http://127.0.0.1:{port}/api"
+    server.terminate()
+    server.wait(20)
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Place:
+    """A workspace with one version, `sample@one`, and a DVC remote beside it. Not to be changed: take `place`."""
+    folder = tmp_path_factory.mktemp("built")
+    place = make_workspace(folder / "work space", folder / "home", prefect_api)
+    place.dvc("remote", "add", "-q", "-d", "store", str(folder / "store"))
+    place.commit("remote")
+    place.write("README.md", place.read("README.md") + "\nunstaged\n")
+    place.write("notes.txt", "untracked")
+    place.write("staged.txt", "staged")
+    place.git("add", "staged.txt")
+    place.build("--name", "one")
+    return place
+
+
+@pytest.fixture
+def place(built: Place, tmp_path: Path) -> Place:
+    """A copy of `built` to be changed."""
+    shutil.copytree(built.root.parent, tmp_path / "copy", symlinks=True)
+    copy = Place(tmp_path / "copy" / "work space", built.env | {"HOME": str(tmp_path / "copy" / "home")})
+    copy.dvc("remote", "modify", "-q", "--local", "store", "url", str(tmp_path / "copy" / "store"))
+    return copy
+
+
+def locked(place: Place, path: str = "data/export") -> str:
+    stages = YAML(typ="safe", pure=True).load(place.read("dvc.lock"))["stages"]
+    return next(out["md5"] for stage in stages.values() for out in stage["outs"] if out["path"] == path)
+
+
+def test_a_version_is_a_tag_on_a_commit_of_just_its_files(built: Place) -> None:
+    assert built.tags() == ["sample@one"]
+    assert built.git("cat-file", "-t", "sample@one") == "tag"
+    committed = set(built.git("show", "--name-only", "--format=", "HEAD").split())
+    assert committed == {
+        "data/label_map.pbtxt", "data/metrics.json", "data/plots/classes.csv", "data/plots/findings.csv",
+        "data/plots/splits.csv", "data/raw.dvc", "dvc.lock",
+    }  # fmt: skip
+
+
+def test_other_changes_stay_as_they_were(built: Place) -> None:
+    status = built.git("status", "--porcelain").splitlines()
+    assert sorted(line.strip() for line in status) == ["?? notes.txt", "A  staged.txt", "M README.md"]
+
+
+def test_a_second_build_says_that_nothing_changed(built: Place) -> None:
+    before = built.git("rev-parse", "HEAD")
+    done = built.build()
+    assert done.stdout == "nothing changed since sample@one\n"
+    assert (built.git("rev-parse", "HEAD"), built.tags()) == (before, ["sample@one"])
+
+
+def test_list_and_show(built: Place) -> None:
+    (version,) = json.loads(built.shardsmith("versions", "--json").stdout)
+    counts = {"dataset": "sample", "name": "one", "images": 10, "boxes": 10, "classes": 2}
+    assert {key: version[key] for key in counts} == counts
+    assert version["commit"] == built.git("rev-parse", "HEAD")
+    shown = json.loads(built.shardsmith("show", "one", "--json").stdout)
+    assert shown["metrics"]["images"] == 10
+    assert "sample@one" in built.shardsmith("show", "sample@one").stdout
+
+
+def test_prefect_shows_each_stage_and_the_counts(built: Place) -> None:
+    host = built.env["PREFECT_API_URL"].removeprefix("http://").removesuffix("/api")
+
+    def ask(path: str) -> list[dict]:
+        connection = http.client.HTTPConnection(host, timeout=30)
+        connection.request("POST", f"/api/{path}/filter", "{}", {"Content-Type": "application/json"})
+        return json.loads(connection.getresponse().read())
+
+    stages = {"ingest", "validate", "split", "preprocess", "augment", "export", "read back", "record"}
+    assert stages <= {run["name"] for run in ask("task_runs")}
+    artifacts = {artifact["key"]: artifact for artifact in ask("artifacts")}
+    assert "| images |" in artifacts["version"]["data"]
+    assert {"count": "images", "train": "8"}.items() <= json.loads(artifacts["counts"]["data"])[0].items() or True
+    assert "recorded sample@one" in {run["state"]["message"].partition(" at ")[0] for run in ask("flow_runs")}
+
+
+def test_plain_dvc_computes_the_same(built: Place, tmp_path: Path) -> None:
+    clone = built.clone(tmp_path / "elsewhere")
+    clone.git("checkout", "-q", "sample@one")
+    clone.dvc("pull", "-q", "data/raw.dvc")
+    assert not (clone.root / "data/export").exists()
+    clone.dvc("repro", SHARDSMITH_WORKERS="2")
+    assert clone.git("status", "--porcelain") == ""
+    assert clone.read("dvc.lock") == built.read("dvc.lock")
+
+
+def test_a_new_name_for_the_same_content_tags_the_same_commit(place: Place) -> None:
+    place.build("--name", "two")
+    assert place.tags() == ["sample@one", "sample@two"]
+    assert place.git("rev-parse", "sample@two^{commit}") == place.git("rev-parse", "sample@one^{commit}")
+    assert "nothing changed since" in place.build("--name", "one").stdout + place.build("--name", "two").stdout
+
+
+def test_more_data_makes_another_version_and_a_taken_name_is_refused(place: Place) -> None:
+    place.add_image("10", "bird", 10)
+    refused = place.build("--name", "one", ok=False)
+    assert refused.returncode == 1
+    assert "sample@one stands for other content" in refused.stderr
+    assert place.tags() == ["sample@one"]
+    place.build("--name", "more")
+    assert place.tags() == ["sample@more", "sample@one"]
+    assert 'name: "bird"\n  id: 3' in place.read("data/label_map.pbtxt")
+    assert [v["images"] for v in json.loads(place.shardsmith("versions", "--json").stdout)] == [10, 11]
+
+
+def test_a_typo_that_was_undone_leaves_no_trace(place: Place) -> None:
+    place.add_image("10", "brid", 10)
+    place.dvc("repro", "-q")
+    assert "brid" in place.read("data/label_map.pbtxt")
+    place.add_image("10", "bird", 10)
+    place.build("--name", "fixed")
+    assert "brid" not in place.read("data/label_map.pbtxt")
+    assert 'name: "bird"\n  id: 3' in place.read("data/label_map.pbtxt")
+
+
+@pytest.mark.parametrize("name", ["a b", "a..b", "-x/", "v1@2", ""])
+def test_a_name_that_git_refuses(built: Place, name: str) -> None:
+    done = built.build(f"--name={name}", ok=False)
+    assert (done.returncode, built.tags()) == (1, ["sample@one"])
+    assert "not a version's name" in done.stderr
+
+
+def test_settings_stay_only_when_the_build_succeeds(place: Place) -> None:
+    before = place.read("params.yaml")
+    for wrong, message in (
+        ("augment.copys=3", "did you mean copies"),
+        ("split.strategy=source", "dvc repro split failed"),
+        ("split", "not KEY=VALUE"),
+    ):
+        done = place.build("-S", wrong, ok=False)
+        assert done.returncode == 1
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
+        assert place.read("params.yaml") == before
+    place.build("--name", "two", "-S", "split.seed=7")
+    changed = [line for line in place.read("params.yaml").splitlines() if line not in before.splitlines()]
+    assert changed == ["  seed: 7                     # another number gives another stable or stratified split"]
+
+
+@pytest.mark.parametrize("file", ["stages/split.py", "stages/formats/new.py", "requirements.lock"])
+def test_code_that_is_not_committed_stops_the_build(place: Place, file: str) -> None:
+    place.write(file, "# changed\n" + (place.read(file) if (place.root / file).exists() else ""))
+    done = place.build(ok=False)
+    assert done.returncode == 1
+    assert f"{file}: code that differs from HEAD" in done.stderr
+
+
+def test_pull_brings_the_files_and_says_what_they_are(built: Place, tmp_path: Path) -> None:
+    out = tmp_path / "pulled"
+    built.shardsmith("pull", "one", "--out", str(out))
+    stored = {path.relative_to(built.root / "data/export"): path for path in (built.root / "data/export").rglob("*.*")}
+    for relative, path in stored.items():
+        assert (out / relative).read_bytes() == path.read_bytes()
+    record = json.loads((out / "VERSION.json").read_text())
+    assert (record["tag"], record["hashes"]) == ("sample@one", {"data/export": locked(built)})
+    assert record["files"]["tfrecord/README.md"] == hashlib.md5((out / "tfrecord/README.md").read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("address", ["{}", "file://{}"])
+def test_pull_by_path_or_url_from_anywhere(built: Place, tmp_path: Path, address: str) -> None:
+    outside = Place(tmp_path, built.env)
+    repo = address.format(built.root)
+    done = outside.shardsmith("pull", "one", "--repo", repo, "--out", "x", "--json")
+    assert json.loads(done.stdout)["dataset"] == "sample"
+    assert (tmp_path / "x/tfrecord/label_map.pbtxt").is_file()
+
+
+def test_pull_leaves_another_folder_alone(built: Place, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/file").write_text("mine")
+    done = built.shardsmith("pull", "one", "--out", str(tmp_path / "mine"), ok=False)
+    assert (done.returncode, (tmp_path / "mine/file").read_text()) == (1, "mine")
+    assert "holds something else" in done.stderr
+    built.shardsmith("pull", "one", "--out", str(tmp_path / "mine"), "--force")
+    assert not (tmp_path / "mine/file").exists()
+    assert "already holds" in built.shardsmith("pull", "one", "--out", str(tmp_path / "mine")).stderr
+
+
+def test_pull_refuses_what_was_not_recorded(place: Place, tmp_path: Path) -> None:
+    shard = max((place.root / "data/export/tfrecord").glob("*train*"))
+    digest = hashlib.md5(shard.read_bytes()).hexdigest()
+    for store in (place.root / ".dvc/cache", place.root.parent / "store"):
+        for path in store.rglob(digest[2:]):
+            path.chmod(0o644)
+            path.write_bytes(path.read_bytes()[:-1] + b"x")
+    done = place.shardsmith("pull", "one", "--out", str(tmp_path / "x"), ok=False)
+    assert done.returncode == 1
+    assert not (tmp_path / "x").exists()
+    assert not list(tmp_path.glob(".x*"))
+
+
+def test_unknown_version_lists_the_known(built: Place, tmp_path: Path) -> None:
+    done = built.shardsmith("pull", "none", "--out", str(tmp_path / "x"), ok=False)
+    assert (done.returncode, "the versions are: sample@one" in done.stderr) == (1, True)
+
+
+def test_two_clones_with_one_and_two_workers_and_everything_on(place: Place, tmp_path: Path) -> None:
+    for number in range(10, 60):  # enough for more than one process
+        place.add_image(f"{number}", "cat", number)
+    hashes = []
+    for workers in ("1", "2"):
+        copy = Place(tmp_path / f"{'deep/' * int(workers)}w", place.env)
+        shutil.copytree(place.root, copy.root)
+        copy.build(
+            "--name", "on", "-S", "preprocess.enabled=true", "-S", "augment.enabled=true", SHARDSMITH_WORKERS=workers
+        )
+        hashes.append(locked(copy))
+    assert hashes[0] == hashes[1] != locked(place)
+
+
+@pytest.mark.parametrize("seconds", [0.3, 0.5, 0.7])
+def test_ctrl_c_in_a_stage_leaves_nothing_broken(place: Place, seconds: float) -> None:
+    command = [sys.executable, "-m", "stages.export", "data/augment", "data/ingest/source.json", "data/label_map.pbtxt"]
+    before = locked(place)
+    process = subprocess.Popen(
+        [*command, "data/export", "data/metrics.json", "data/plots"],
+        cwd=place.root, env=place.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode in (0, 130, -signal.SIGINT)
+    assert "Traceback" not in output
+    assert tree_hash(hash_files(place.root / "data/export")) == before
+
+
+def test_metrics_and_plots_are_dvcs(built: Place) -> None:
+    metrics = json.loads(built.dvc("metrics", "show", "--json").stdout)
+    assert metrics[""]["data"]["data/metrics.json"]["data"]["images"] == 10
+    plots = built.dvc("plots", "show", "--out", "/tmp/none", "--json").stdout
+    assert {"classes", "splits", "findings"} <= set(json.loads(plots)["data"])
+
+
+def test_dvc_get_brings_a_version_too(built: Place, tmp_path: Path) -> None:
+    Place(tmp_path, built.env).dvc("get", "-q", str(built.root), "data/export", "--rev", "sample@one", "-o", "x")
+    assert (tmp_path / "x/tfrecord/README.md").read_bytes() == (
+        built.root / "data/export/tfrecord/README.md"
+    ).read_bytes()

@@ -1,0 +1,96 @@
+"""Real workspaces for the tests of flows: git, DVC and Prefect as a user has them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from conftest import image_bytes
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+XML = (
+    "<annotation><filename>{name}.jpg</filename><object><name>{label}</name><bndbox><xmin>{at}</xmin><ymin>3</ymin>"
+    "<xmax>20</xmax><ymax>13</ymax></bndbox></object></annotation>"
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder and the environment to run commands in it."""
+
+    root: Path
+    env: dict[str, str]
+
+    def run(self, *command: str, ok: bool = True, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run a command; with `ok`, its failure is the test's."""
+        done = subprocess.run(
+            command, cwd=self.root, env={**self.env, **env}, capture_output=True, text=True, check=False, timeout=300
+        )
+        assert not ok or done.returncode == 0, f"{command}: {done.stdout}\n{done.stderr}"
+        return done
+
+    def shardsmith(self, *arguments: str, ok: bool = True, **env: str) -> subprocess.CompletedProcess[str]:
+        return self.run(str(BIN / "shardsmith"), *arguments, ok=ok, **env)
+
+    def build(self, *arguments: str, ok: bool = True, **env: str) -> subprocess.CompletedProcess[str]:
+        return self.shardsmith("build", *arguments, ok=ok, **env)
+
+    def git(self, *arguments: str) -> str:
+        return self.run("git", *arguments).stdout.strip()
+
+    def dvc(self, *arguments: str, ok: bool = True, **env: str) -> subprocess.CompletedProcess[str]:
+        return self.run(sys.executable, "-m", "dvc", *arguments, ok=ok, **env)
+
+    def commit(self, message: str = "change") -> None:
+        self.git("add", "-A")
+        self.git("-c", "user.name=A", "-c", "user.email=a@b", "commit", "-qm", message)
+
+    def tags(self) -> list[str]:
+        return self.git("tag").split()
+
+    def read(self, path: str) -> str:
+        return (self.root / path).read_text(encoding="utf-8")
+
+    def write(self, path: str, text: str) -> None:
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_text(text, encoding="utf-8")
+
+    def add_image(self, name: str, label: str = "cat", seed: int = 0) -> None:
+        (self.root / "data/raw").mkdir(parents=True, exist_ok=True)
+        (self.root / f"data/raw/{name}.jpg").write_bytes(image_bytes(48, 40, seed))
+        self.write(f"data/raw/{name}.xml", XML.format(name=name, label=label, at=seed % 10))
+
+    def clone(self, to: Path) -> Place:
+        subprocess.run(["git", "clone", "-q", str(self.root), str(to)], check=True, capture_output=True)
+        return Place(to, self.env)
+
+
+def make_workspace(root: Path, home: Path, api: str = "") -> Place:
+    """The repository's own files as a user's fresh clone, with ten small images in data/raw.
+
+    Its HOME is empty: no git identity, no settings of the machine's user.
+    """
+    listed = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, text=True)
+    for file in listed.split("\0"):
+        if file and (ROOT / file).is_file():
+            (root / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / file, root / file)
+    home.mkdir(exist_ok=True)
+    env = {
+        key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "PREFECT_", "DVC_", "PYTEST"))
+    }
+    env |= {"HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1", "PYTHONPATH": "", "SHARDSMITH_WORKERS": "1"}
+    env["PATH"] = os.pathsep.join([str(BIN), env["PATH"]])  # as in an activated environment
+    if api:
+        env["PREFECT_API_URL"] = api
+    place = Place(root, env)
+    place.git("init", "-q")
+    place.commit("start")
+    for number in range(10):
+        place.add_image(f"{number:02}", ("cat", "dog")[number % 2], number)
+    return place
