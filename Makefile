@@ -20,7 +20,7 @@ dataset: .venv/ready  ## build a dataset version; draws the sample dataset where
 	@$(BIN)/shardsmith build
 
 test: .venv/ready  ## run every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: .venv/ready  ## check style and format
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

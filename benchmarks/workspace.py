@@ -1,0 +1,64 @@
+"""A workspace to measure in: a copy of this repository's files with the images as its raw data."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.compute as pc
+from ruamel.yaml import YAML
+
+from stages.dataset.manifest import Manifest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def environment(workers: int | None = None) -> dict[str, str]:
+    """This one's Python first on the path, as `shardsmith` has it; no telemetry; perhaps a number of workers."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    extra = {"DVC_NO_ANALYTICS": "1", "NO_ALBUMENTATIONS_UPDATE": "1", "PATH": path}
+    kept = {key: value for key, value in os.environ.items() if key != "SHARDSMITH_WORKERS"}
+    return kept | extra | ({"SHARDSMITH_WORKERS": str(workers)} if workers else {})
+
+
+def make(root: Path, images: Path) -> None:
+    """Files, a git repository with one commit, DVC, and data/raw."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY, capture_output=True, check=True, text=True,
+    )  # fmt: skip
+    for name in filter(None, listing.stdout.split("\0")):
+        source = REPOSITORY / name
+        if source.is_file() and not name.startswith("data/"):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, root / name)
+    identity = ["-c", "user.name=bench", "-c", "user.email=bench@localhost"]
+    run(root, "git", "init", "--quiet")
+    run(root, "git", "add", "--all")
+    run(root, "git", *identity, "commit", "--quiet", "--message", "the code that is measured")
+    if not (root / ".dvc" / "config").exists():
+        run(root, sys.executable, "-m", "dvc", "init", "--quiet")
+    (root / "data").mkdir(exist_ok=True)
+    shutil.copytree(images, root / "data" / "raw")
+
+
+def run(root: Path, *command: str) -> None:
+    subprocess.run(command, cwd=root, env=environment(), check=True, capture_output=True)
+
+
+def export_command(root: Path) -> list[str]:
+    """What dvc.yaml runs for the export stage."""
+    return shlex.split(YAML(typ="safe").load(root / "dvc.yaml")["stages"]["export"]["cmd"])
+
+
+def take_part(folder: Path, out: Path, count: int) -> None:
+    """A stage's folder with its first `count` images only."""
+    manifest = Manifest.read(folder)
+    images = manifest.images.slice(0, count)
+    kept = pc.is_in(manifest.annotations["image_id"], value_set=images["image_id"].combine_chunks())
+    shutil.copytree(folder, out)
+    Manifest(images, manifest.annotations.filter(kept)).write(out)
