@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
+import os
 import shutil
 import signal
 import socket
@@ -14,9 +15,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 from ruamel.yaml import YAML
-from workspaces import Place, make_workspace
+from workspaces import BIN, Place, make_workspace
 
 from flows.pull import hash_files, tree_hash
 
@@ -286,3 +289,64 @@ def test_dvc_get_brings_a_version_too(built: Place, tmp_path: Path) -> None:
     assert (tmp_path / "x/tfrecord/README.md").read_bytes() == (
         built.root / "data/export/tfrecord/README.md"
     ).read_bytes()
+
+
+def test_s3_remote(place: Place, tmp_path: Path) -> None:
+    """Publish to an S3-protocol server, and pull in a clone that has nothing but the repository and the bucket."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1"}
+    address = f"http://{host}:{port}"
+    try:
+        boto3.client(
+            "s3", endpoint_url=address, aws_access_key_id="a", aws_secret_access_key="b", region_name="us-east-1"
+        ).create_bucket(Bucket="bucket")
+        (place.root / ".dvc/config.local").unlink()
+        place.dvc("remote", "add", "-q", "-f", "-d", "store", "s3://bucket/path")
+        place.dvc("remote", "modify", "-q", "store", "endpointurl", address)
+        place.dvc("remote", "modify", "-q", "store", "verify", "true")
+        place.add_image("10", "bird", 10)
+        place.build("--name", "two", **keys)
+        clone = Place(place.clone(tmp_path / "clone").root, place.env | keys)
+        clone.shardsmith("pull", "two", "--out", str(tmp_path / "pulled"))
+        assert tree_hash(hash_files(tmp_path / "pulled")) == locked(place)
+        clone.dvc("pull", "-q", "data/raw.dvc")
+        assert len(list((clone.root / "data/raw").iterdir())) == 22
+    finally:
+        server.stop()
+
+
+def test_a_killed_build_leaves_no_half_version_and_the_next_one_works(place: Place) -> None:
+    before = place.read("params.yaml")
+    place.add_image("10", "bird", 10)
+    process = subprocess.Popen(
+        [str(BIN / "shardsmith"), "build", "--name", "two", "-S", "split.seed=3"],
+        cwd=place.root, env=place.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout
+    for line in process.stdout:
+        if line.startswith("validate:"):
+            break
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    assert place.tags() == ["sample@one"]
+    assert "seed: 3" in place.read("params.yaml")
+    place.build("--name", "two")
+    assert place.tags() == ["sample@one", "sample@two"]
+    assert place.read("params.yaml") == before
+
+
+def test_a_full_disk_at_export_is_one_clear_message(place: Place) -> None:
+    script = (
+        "mkdir small && mount -t tmpfs -o size=16k none small && exec python -m stages.export data/augment "
+        "data/ingest/source.json data/label_map.pbtxt small/export data/metrics.json data/plots"
+    )
+    done = place.run("unshare", "--map-root-user", "--mount", "sh", "-c", script, ok=False)
+    if "unshare" in done.stderr or "mount" in done.stderr:
+        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+    assert done.returncode == 1
+    assert "No space left on device; free some space" in done.stderr
+    assert "Traceback" not in done.stderr

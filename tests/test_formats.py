@@ -298,3 +298,16 @@ def test_boxes_of_a_turned_image(tmp_path: Path, declared: tuple | None, turned:
 def test_truncated_coco_is_still_found_to_be_coco(tmp_path: Path) -> None:
     folder = raw_folder(tmp_path, {"a.jpg": image_bytes(), "labels.json": json.dumps(COCO)[:60]})
     assert coco.detect(folder) == ["labels.json"]
+
+
+def test_pycocotools_reads_what_coco_writes(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    from pycocotools import coco as theirs
+
+    row = make_image(tmp_path / "in", "a.jpg", image_bytes(), split="train")
+    manifest = make_manifest(row, box("a.jpg", "dog", 1, 2, 11, 22), box("a.jpg", "cat", 0, 0, 4, 4, is_crowd=True))
+    coco.write(ExportJob(manifest, LabelMap("d", {"cat": 1, "dog": 4})), tmp_path / "out")
+    reader = theirs.COCO(str(tmp_path / "out/annotations/instances_train.json"))
+    (dog,) = reader.loadAnns(reader.getAnnIds(catIds=[4]))
+    assert (dog["bbox"], dog["area"], dog["iscrowd"]) == ([1, 2, 10, 20], 200, 0)
+    assert [ann["bbox"] for ann in reader.loadAnns(reader.getAnnIds(iscrowd=True))] == [[0, 0, 4, 4]]
+    assert reader.loadCats([1, 4]) == [{"id": 1, "name": "cat"}, {"id": 4, "name": "dog"}]

@@ -87,6 +87,13 @@ CATALOGUE: dict[str, Rule] = {
         "ingest.classes names a class that the raw data does not have",
         "check its spelling in params.yaml",
     ),
+    "not-carried": Rule(
+        "warning",
+        "keep",
+        ("keep", "fail"),
+        "the source holds something that a dataset here has no place for",
+        "nothing to do, unless you need it: then keep the source beside the version",
+    ),
     # found by validate
     "image-unreadable": Rule(
         "error", "drop", ("drop", "fail"), "the image does not open or decode", "replace the image file"

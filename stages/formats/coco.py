@@ -21,6 +21,22 @@ _KEYS = re.compile(r'"(images|annotations|categories)"\s*:\s*\[')
 _HEAD = 1 << 16
 
 TITLE = "COCO JSON"
+CARRIES = frozenset(
+    {
+        "boxes",
+        "outlines",
+        "masks",
+        "negatives",
+        "splits",
+        "crowd",
+        "area",
+        "difficult",
+        "truncated",
+        "occluded",
+        "pose",
+        "attributes",
+    }
+)
 LOADING = """
 The images of a split stand in the folder of its name:
 

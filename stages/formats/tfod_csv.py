@@ -26,6 +26,7 @@ _NEEDED = ("filename", "class", "xmin", "ymin", "xmax", "ymax")
 _LARGEST_SHARE = 1.5  # a share a little over 1 is a box past the edge; a box that ends before 1.5 pixels is none
 
 TITLE = "TF Object Detection CSV"
+CARRIES = frozenset({"boxes", "splits"})
 LOADING = """
 `SPLIT/_annotations.csv` has a row a box, in pixels, and stands beside its images. It holds no negatives.
 

@@ -29,6 +29,7 @@ _MASK = 0xA282EAD8
 _IMAGE_COLUMNS = ("path", "sha256", "format", "orientation", "width", "height", "image_id")
 
 TITLE = "TFRecord"
+CARRIES = frozenset({"boxes", "negatives", "splits", "crowd", "area", "difficult", "truncated", "pose"})
 LOADING = """
 With TFDS, which finds splits, shards, features and class names by itself:
 
@@ -119,7 +120,7 @@ def plan_shards(job: ExportJob, out: Path) -> dict[str, list[Shard]]:
             path = out / f"{job.label_map.dataset}-{split}.tfrecord-{number:05d}-of-{count:05d}"
             ordered = [row for _, row in sorted(of_shard)]
             values = [tuple(column[row] for column in columns) for row in ordered]
-            shards[split].append(Shard(path, values, *boxes.of(ordered)))  # type: ignore[arg-type]
+            shards[split].append(Shard(path, values, *boxes.of(ordered)))
     return shards
 
 

@@ -28,6 +28,7 @@ _ROOT = re.compile(r"<annotation[\s>/]")
 _FLAGS = ("difficult", "truncated", "occluded")
 
 TITLE = "PASCAL VOC XML"
+CARRIES = frozenset({"boxes", "negatives", "splits", "difficult", "truncated", "occluded", "pose"})
 LOADING = """
 `Annotations/NAME.xml` belongs to `JPEGImages/NAME.jpg`; `ImageSets/Main/train.txt`, `val.txt` and `test.txt` list the
 splits. Every tool that reads PASCAL VOC reads this folder.
