@@ -28,12 +28,12 @@ def serve(cron: str | None, port: int, page: bool = True) -> None:
     Raises:
         ShardsmithError: the schedule is not one, the port is taken, or the server does not start.
     """
-    _check_cron(cron)
     workspace = Workspace.find()
     os.chdir(workspace.root)
     address = f"http://127.0.0.1:{port}"
-    # the page calls the API by itself, from the browser: it must be told the same address
+    # before Prefect is imported; the page calls the API by itself, from the browser, so it is told the address too
     os.environ.update(PREFECT_API_URL=f"{address}/api", PREFECT_UI_API_URL=f"{address}/api")
+    _check_cron(cron)
     with _server(port, workspace.root / ".prefect"):
         print(f"Prefect's page: {address}\nBuilds run in {workspace.root}; Ctrl-C ends it.", flush=True)
         print(f"Schedule: {cron} (UTC)" if cron else "No schedule; --cron '0 3 * * *' builds every night.", flush=True)

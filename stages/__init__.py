@@ -10,5 +10,15 @@ if importlib.util.find_spec("pyarrow") is None:
         "activate its environment first: source .venv/bin/activate (`make dataset` makes it)"
     )
 
-if sys.argv[:1] == ["-m"]:  # a stage's own process, still importing: Ctrl-C ends it without a traceback
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+class _NoPandas:
+    """No stage uses pandas, but pyarrow imports it (0.4 s, 40 MB) to ask whether a list is a Series."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name, name=name)
+
+
+if sys.argv[:1] == ["-m"]:  # a stage's own process, still importing
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
+    sys.meta_path.insert(0, _NoPandas())

@@ -142,7 +142,7 @@ def test_doubling_the_shards_splits_each_in_two(tmp_path: Path) -> None:
     of = {
         size: tfrecord.plan_shards(ExportJob(whole.manifest, whole.label_map, size), tmp_path) for size in (0.02, 0.01)
     }
-    few, many = ([[image[-1] for image in shard.images] for shard in of[size]["train"]] for size in (0.02, 0.01))
+    few, many = ([plan.rows.tolist() for plan in of[size]["train"]] for size in (0.02, 0.01))
     assert len(many) == 2 * len(few)
     assert [[*many[2 * k], *many[2 * k + 1]] for k in range(len(few))] == few
 
@@ -158,8 +158,10 @@ def test_a_copy_goes_with_its_parent(tmp_path: Path) -> None:
         data = image_bytes(seed=number)
         rows.append(make_image(tmp_path, f"{number}.jpg", data, split="train"))
         rows.append(make_image(tmp_path, f"{number}#1", data, split="train", parent_id=f"{number}.jpg", copy=1))
-    plan = tfrecord.plan_shards(ExportJob(make_manifest(*rows), LabelMap("ds"), 0.005), tmp_path)["train"]
-    where = {image[-1]: number for number, shard in enumerate(plan) for image in shard.images}
+    manifest = make_manifest(*rows)
+    plans = tfrecord.plan_shards(ExportJob(manifest, LabelMap("ds"), 0.005), tmp_path)["train"]
+    ids = manifest.images["image_id"].to_pylist()
+    where = {ids[row]: number for number, plan in enumerate(plans) for row in plan.rows}
     assert len(set(where.values())) > 2
     assert all(where[f"{number}.jpg"] == where[f"{number}#1"] for number in range(20))
 

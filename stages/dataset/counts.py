@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from stages.dataset.findings import Finding, count_codes
 from stages.dataset.manifest import SPLITS, Manifest
@@ -14,24 +17,30 @@ def count_manifest(manifest: Manifest) -> dict[str, Any]:
 
     Splits without images are there with zeros, so that versions can be compared.
     """
-    images = manifest.images.select(["image_id", "split", "copy", "annotated"]).to_pydict()
-    split_of = dict(zip(images["image_id"], images["split"], strict=True))
-    annotations = manifest.annotations.select(["image_id", "label"]).to_pydict()
-    with_box = set(annotations["image_id"])
-    totals = {split: Counter(images=0, boxes=0, negatives=0, copies=0) for split in SPLITS}
-    for image_id, split, copy, annotated in zip(*images.values(), strict=True):
-        totals[split]["images"] += 1
-        totals[split]["copies"] += copy > 0
-        totals[split]["negatives"] += annotated and image_id not in with_box
-    per_class: dict[str, Counter[str]] = {}
-    for image_id, label in zip(annotations["image_id"], annotations["label"], strict=True):
-        split = split_of[image_id]
-        totals[split]["boxes"] += 1
-        per_class.setdefault(label, Counter())[split] += 1
+    images, annotations = manifest.images, manifest.annotations
+    image_of_box = pc.index_in(annotations["image_id"], images["image_id"].combine_chunks()).to_numpy()
+    split = pc.index_in(images["split"], pa.array(SPLITS)).to_numpy()
+    boxes = np.bincount(image_of_box, minlength=images.num_rows)
+    annotated = images["annotated"].to_numpy()
+    columns = {
+        "images": np.ones(images.num_rows, np.int64),
+        "boxes": boxes,
+        "negatives": annotated & (boxes == 0),
+        "copies": images["copy"].to_numpy() > 0,
+    }
+    totals = {
+        name: {key: int(values[split == number].sum()) for key, values in columns.items()}
+        for number, name in enumerate(SPLITS)
+    }
+    labels = annotations["label"].combine_chunks().dictionary_encode()
+    names = labels.dictionary.to_pylist()
+    cells = labels.indices.to_numpy() * len(SPLITS) + split[image_of_box]
+    per_class = np.bincount(cells, minlength=len(names) * len(SPLITS)).reshape(-1, len(SPLITS)).tolist()
+    classes = {name: dict(zip(SPLITS, counts, strict=True)) for name, counts in zip(names, per_class, strict=True)}
     return {
         **{key: sum(total[key] for total in totals.values()) for key in ("images", "boxes", "negatives", "copies")},
-        "splits": {split: dict(total) for split, total in totals.items()},
-        "classes": {name: {split: per_class[name][split] for split in SPLITS} for name in sorted(per_class)},
+        "splits": totals,
+        "classes": dict(sorted(classes.items())),
     }
 
 

@@ -37,6 +37,8 @@ import pyarrow.parquet as pq
 
 from stages.dataset.errors import StageError
 
+pa.set_memory_pool(pa.system_memory_pool())  # the default one keeps what is freed
+
 SPLITS = ("train", "valid", "test")
 
 IMAGES = pa.schema(

@@ -102,7 +102,7 @@ def _map(
     context.set_forkserver_preload([name for name in sys.modules if name.startswith("stages.")])
     pool = ProcessPoolExecutor(workers, context, _start_worker, (setup,))
     try:
-        for results in _chunks(pool, work, items, chunk, ahead=4 * workers):
+        for results in _chunks(pool, work, items, chunk, ahead=2 * workers):
             yield from results
     except BrokenProcessPool:
         raise StageError(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
@@ -18,6 +19,8 @@ from typing import Any
 
 import google_crc32c
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from stages.dataset.manifest import SPLITS
 from stages.dataset.messages import Example
@@ -25,6 +28,7 @@ from stages.dataset.workers import map_items
 from stages.formats.export_job import ExportJob, leaving_bytes, stored_size
 from stages.formats.tfds_metadata import SplitFiles, write_metadata
 
+_SIDES = ("xmin", "ymin", "xmax", "ymax")
 _MASK = 0xA282EAD8
 _IMAGE_COLUMNS = ("path", "sha256", "format", "orientation", "width", "height", "image_id")
 
@@ -58,14 +62,22 @@ The TF Object Detection API and TF Model Garden take the same files as `input_pa
 
 
 @dataclass(frozen=True)
+class ShardPlan:
+    """A file to be written, and the rows of the manifest's images that go into it, in order."""
+
+    path: Path
+    rows: np.ndarray
+
+
+@dataclass(frozen=True)
 class Shard:
     """One file to be written: a row an image, and their boxes one after the other.
 
     images: (path, sha256, format, orientation, width_px, height_px, image_id) of each.
     ends: (images,) where each image's boxes end.
-    boxes: (n, 4) float64, xmin ymin xmax ymax as shares of the image's sides.
+    boxes: (n, 4) float32, xmin ymin xmax ymax as shares of the image's sides.
     labels, crowd: (n,) ids in the label map, and 0 or 1. area: (n,) square pixels, NaN where unknown.
-    attributes: n JSON objects or None.
+    attributes: n JSON objects, or "".
     """
 
     path: Path
@@ -81,47 +93,46 @@ class Shard:
 def write(job: ExportJob, out: Path) -> None:
     """DATASET-SPLIT.tfrecord-00000-of-00004 and so on, label_map.pbtxt and TFDS's metadata."""
     out.mkdir(parents=True, exist_ok=True)
-    shards = plan_shards(job, out)
-    every = [shard for of_split in shards.values() for shard in of_split]
-    every.sort(key=lambda shard: -len(shard.images))  # the largest first, so that no process waits for it at the end
+    plans = plan_shards(job, out)
+    every = [plan for of_split in plans.values() for plan in of_split]
+    every.sort(key=lambda plan: -len(plan.rows))  # the largest first, so that no process waits for it at the end
     write_one = partial(write_shard, names=job.label_map.names_by_id())
-    sizes = dict(map_items(write_one, every, "export: tfrecord", "shard", chunk=1, alone_below=2))
+    sizes = dict(map_items(write_one, Shards(job, every), "export: tfrecord", "shard", chunk=1, alone_below=2))
     splits = [
-        SplitFiles(split, [len(shard.images) for shard in of_split], sum(sizes[shard.path] for shard in of_split))
-        for split, of_split in shards.items()
+        SplitFiles(split, [len(plan.rows) for plan in of_split], sum(sizes[plan.path] for plan in of_split))
+        for split, of_split in plans.items()
     ]
     (out / "label_map.pbtxt").write_text(job.label_map.format(), encoding="utf-8")
     write_metadata(out, job.label_map, splits)
 
 
-def plan_shards(job: ExportJob, out: Path) -> dict[str, list[Shard]]:
+def plan_shards(job: ExportJob, out: Path) -> dict[str, list[ShardPlan]]:
     """split -> its shards, in order.
 
     A shard holds the images whose id's hash begins with its number, in the order of a hash: so new images change few
     shards, and doubling the number of shards splits each in two. A copy goes with its parent.
     """
-    images, boxes = job.manifest.images, _Boxes(job)
-    columns = [images.column(name).to_pylist() for name in _IMAGE_COLUMNS]
-    splits, parents = (images.column(name).to_pylist() for name in ("split", "parent_id"))
-    members: dict[str, list[tuple[str, str, int]]] = {split: [] for split in SPLITS}
-    for row, image_id in enumerate(columns[-1]):
-        members[splits[row] or "train"].append((_hash(parents[row] or image_id), _hash(image_id), row))
-    shards: dict[str, list[Shard]] = {}
-    for split, of_split in members.items():
-        if not of_split:
+    images = job.manifest.images
+    image_ids, parents, splits, paths = (
+        images[name].to_pylist() for name in ("image_id", "parent_id", "split", "path")
+    )
+    members: dict[str, list[int]] = {split: [] for split in SPLITS}
+    for row, split in enumerate(splits):
+        members[split or "train"].append(row)
+    plans: dict[str, list[ShardPlan]] = {}
+    for split, rows in members.items():
+        if not rows:
             continue
-        size = sum(stored_size(columns[0][row]) for _, _, row in of_split)
-        count = shard_count(size, job.shard_size_mb)
-        rows: list[list[tuple[str, int]]] = [[] for _ in range(count)]
-        for shard_hash, order, row in of_split:
-            rows[int(shard_hash, 16) * count >> 256].append((order, row))
-        shards[split] = []
-        for number, of_shard in enumerate(rows):
-            path = out / f"{job.label_map.dataset}-{split}.tfrecord-{number:05d}-of-{count:05d}"
-            ordered = [row for _, row in sorted(of_shard)]
-            values = [tuple(column[row] for column in columns) for row in ordered]
-            shards[split].append(Shard(path, values, *boxes.of(ordered)))
-    return shards
+        count = shard_count(sum(stored_size(paths[row]) for row in rows), job.shard_size_mb)
+        of_shard: list[list[int]] = [[] for _ in range(count)]
+        for row in sorted(rows, key=lambda row: _hash(image_ids[row])):
+            of_shard[int.from_bytes(_hash(parents[row] or image_ids[row])) * count >> 256].append(row)
+        name = f"{job.label_map.dataset}-{split}.tfrecord"
+        plans[split] = [
+            ShardPlan(out / f"{name}-{number:05d}-of-{count:05d}", np.array(rows, np.int64))
+            for number, rows in enumerate(of_shard)
+        ]
+    return plans
 
 
 def shard_count(size_bytes: int, shard_size_mb: float) -> int:
@@ -129,30 +140,46 @@ def shard_count(size_bytes: int, shard_size_mb: float) -> int:
     return 1 << max(0, round(math.log2(max(size_bytes, 1) / (shard_size_mb * 1e6))))
 
 
-class _Boxes:
-    """All boxes as arrays, to be taken image by image."""
+class Shards(Sequence[Shard]):
+    """The shards to be written, each put together when it is asked for: all at once would hold every row twice."""
 
-    def __init__(self, job: ExportJob) -> None:
-        images, table = job.manifest.images, job.manifest.annotations
-        row_of = {image_id: row for row, image_id in enumerate(images.column("image_id").to_pylist())}
-        image = np.fromiter((row_of[id_] for id_ in table.column("image_id").to_pylist()), np.int64, table.num_rows)
+    def __init__(self, job: ExportJob, plans: Sequence[ShardPlan]) -> None:
+        self.plans = plans
+        self.images, table = job.manifest.images, job.manifest.annotations
+        image = pc.index_in(table["image_id"], self.images["image_id"].combine_chunks()).to_numpy()
         self.order = np.argsort(image, kind="stable")
-        self.starts = np.searchsorted(image[self.order], np.arange(len(row_of) + 1))
-        size = np.stack([images.column(name).to_numpy() for name in ("width", "height")], axis=1)[image]
-        corners = np.stack([table.column(name).to_numpy() for name in ("xmin", "ymin", "xmax", "ymax")], axis=1)
-        self.boxes = corners / np.concatenate([size, size], axis=1)
-        ids = job.label_map.ids
-        self.labels = np.array([ids[label] for label in table.column("label").to_pylist()], np.int64)
-        self.crowd = table.column("is_crowd").to_numpy().astype(np.int64)
-        self.area = table.column("area").to_numpy().astype(np.float64)
-        self.attributes = np.array([*table.column("attributes").to_pylist(), None], object)[:-1]
+        self.starts = np.searchsorted(image[self.order], np.arange(self.images.num_rows + 1))
+        self.boxes = np.empty((table.num_rows, 4), np.float32)
+        for column, (side, size) in enumerate(zip(_SIDES, ("width", "height") * 2, strict=True)):
+            self.boxes[:, column] = table[side].to_numpy() / self.images[size].to_numpy()[image]
+        codes, labels = _encoded(table["label"])
+        self.labels = np.array([job.label_map.ids[label] for label in labels], np.int64)[codes]
+        self.crowd = table["is_crowd"].to_numpy().astype(np.int64)
+        self.area = table["area"].to_numpy().astype(np.float64)
+        codes, texts = _encoded(table["attributes"].fill_null(""))  # few differ: text once, not once a box
+        self.attributes = np.array(texts, object)[codes]
 
-    def of(self, rows: list[int]) -> tuple[np.ndarray, ...]:
-        """ends, boxes, labels, crowd, area and attributes of these images."""
-        chosen = [self.order[self.starts[row] : self.starts[row + 1]] for row in rows]
+    def __len__(self) -> int:
+        return len(self.plans)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return [self._put_together(plan) for plan in self.plans[place]]
+        return self._put_together(self.plans[place])
+
+    def _put_together(self, plan: ShardPlan) -> Shard:
+        columns = self.images.select(_IMAGE_COLUMNS).take(pa.array(plan.rows)).to_pydict()
+        chosen = [self.order[self.starts[row] : self.starts[row + 1]] for row in plan.rows]
         ends = np.cumsum([len(part) for part in chosen], dtype=np.int64)
         index = np.concatenate([*chosen, np.zeros(0, np.int64)])
-        return ends, *(a[index] for a in (self.boxes, self.labels, self.crowd, self.area, self.attributes))
+        of_boxes = (values[index] for values in (self.boxes, self.labels, self.crowd, self.area, self.attributes))
+        return Shard(plan.path, list(zip(*columns.values(), strict=True)), ends, *of_boxes)
+
+
+def _encoded(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
+    """(codes, the different values): values[codes[row]] is the row's text."""
+    encoded = column.combine_chunks().dictionary_encode()
+    return encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
 
 
 def write_shard(shard: Shard, names: list[str]) -> tuple[Path, int]:
@@ -184,7 +211,7 @@ def encode_example(shard: Shard, image: tuple, rows: slice, texts: list[bytes]) 
     feature["image/height"].int64_list.value.append(height_px)
     feature["image/width"].int64_list.value.append(width_px)
     boxes, labels = shard.boxes[rows], shard.labels[rows].tolist()
-    for column, key in enumerate(("xmin", "ymin", "xmax", "ymax")):
+    for column, key in enumerate(_SIDES):
         feature[f"image/object/bbox/{key}"].float_list.value.extend(boxes[:, column].tolist())
     feature["image/object/class/label"].int64_list.value.extend(labels)
     feature["image/object/class/text"].bytes_list.value.extend(texts[label] for label in labels)
@@ -211,7 +238,7 @@ def _add_known(feature: Any, shard: Shard, rows: slice, image_area: int) -> None
 
 
 @lru_cache(maxsize=1024)
-def _attributes(text: str | None) -> dict[str, Any]:
+def _attributes(text: str) -> dict[str, Any]:
     return json.loads(text) if text else {}
 
 
@@ -226,5 +253,5 @@ def _masked_crc(data: bytes) -> bytes:
     return pack("<I", ((crc >> 15 | crc << 17) + _MASK) & 0xFFFFFFFF)
 
 
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _hash(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
