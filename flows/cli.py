@@ -40,7 +40,7 @@ def build(options: argparse.Namespace) -> int:
     settings = parse_settings(options.set)
     outcome = None if settings else recording.record_if_current(workspace, options.name, _log)
     if outcome is None:
-        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")  # our own lines are enough
+        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # our own lines are enough
         from flows.build import run
 
         outcome = run(options.name, settings)

@@ -22,6 +22,7 @@ from stages.dataset.label_map import read_label_map
 from stages.dataset.workers import progress
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
+_LABELLED = ("image/object", "image")  # each box, and the whole image
 
 
 def read_back(folder: Path, counts: dict[str, Any]) -> dict[str, tuple[int, int]]:
@@ -69,8 +70,8 @@ def _records(files: list[str]) -> Any:
         "image/key/sha256": tf.io.FixedLenFeature([], tf.string),
         "image/source_id": tf.io.FixedLenFeature([], tf.string),
         "image/width": tf.io.FixedLenFeature([], tf.int64),
-        "image/object/class/label": tf.io.RaggedFeature(tf.int64),
-        "image/object/class/text": tf.io.RaggedFeature(tf.string),
+        **{f"{of}/class/label": tf.io.RaggedFeature(tf.int64) for of in _LABELLED},
+        **{f"{of}/class/text": tf.io.RaggedFeature(tf.string) for of in _LABELLED},
         **{f"image/object/bbox/{side}": tf.io.RaggedFeature(tf.float32) for side in _SIDES},
     }
 
@@ -100,7 +101,7 @@ def _silent() -> Iterator[None]:
 
 
 def _check(record: dict[str, Any], names: dict[int, str]) -> int:
-    """The number of boxes of one record.
+    """The number of boxes of one record, counting labels of the whole image as metrics.json does.
 
     Raises:
         StageError: it contradicts itself or the label map.
@@ -113,10 +114,15 @@ def _check(record: dict[str, Any], names: dict[int, str]) -> int:
     xmin, ymin, xmax, ymax = (record[f"image/object/bbox/{side}"] for side in _SIDES)
     if not ((xmin >= 0) & (ymin >= 0) & (xmin < xmax) & (ymin < ymax) & (xmax <= 1) & (ymax <= 1)).all():
         raise StageError(f"{name}: a box is empty or outside 0..1")
-    labels, texts = record["image/object/class/label"].tolist(), record["image/object/class/text"].tolist()
-    if [names.get(label, "") for label in labels] != [text.decode() for text in texts]:
-        raise StageError(f"{name}: its labels and texts do not agree with the label map")
-    return len(labels)
+    if len(xmin) != len(record["image/object/class/label"]):
+        raise StageError(f"{name}: {len(xmin)} boxes have {len(record['image/object/class/label'])} labels")
+    count = 0
+    for of in _LABELLED:
+        labels, texts = record[f"{of}/class/label"].tolist(), record[f"{of}/class/text"].tolist()
+        if [names.get(label, "") for label in labels] != [text.decode() for text in texts]:
+            raise StageError(f"{name}: its labels and texts do not agree with the label map")
+        count += len(labels)
+    return count
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from flows.repository import Log, Workspace
 from flows.settings import applied
 from flows.versions import LABEL_MAP, METRICS, content, own_dataset
-from stages.dataset.errors import VersionError
+from stages.dataset.errors import RawDataError, VersionError
 
 RAW = "data/raw"
 # what a version's commit holds, and nothing else
@@ -98,9 +98,20 @@ def restore_label_map(workspace: Workspace) -> None:
 
 
 def add_raw(workspace: Workspace, log: Log) -> None:
-    """Let DVC store data/raw where it does not yet; from then on `dvc repro` keeps it up to date."""
+    """Let DVC store data/raw where it does not yet; from then on `dvc repro` keeps it up to date.
+
+    Raises:
+        RawDataError: there is nothing to store.
+    """
     raw = workspace.root / RAW
-    if raw.exists() and not raw.with_name(f"{raw.name}.dvc").exists():
+    pointer = raw.with_name(f"{raw.name}.dvc")
+    if not raw.is_dir() or not any(raw.iterdir()):
+        pull = f"`dvc pull {RAW}.dvc` brings it, or " if pointer.exists() else ""
+        raise RawDataError(
+            f"{RAW}: {'the folder is empty' if raw.is_dir() else 'no such folder'}; {pull}"
+            f"put images and annotations there, or draw the sample: shardsmith sample {RAW}"
+        )
+    if not pointer.exists():
         workspace.dvc("add", "--quiet", RAW)
         log(f"{RAW}: stored by DVC as {RAW}.dvc")
 

@@ -24,7 +24,8 @@ Log = Callable[[str], None]
 # what dvc says at every stage, and what its hints say that a build does by itself
 _ROUTINE = re.compile(
     r"\s*$|Stage '|Running stage|'.*didn't change|> |Updating lock|To track the changes|\s+git add|To enable auto|"
-    r"\s+dvc config|Use `dvc push`|Verifying data sources|\S+ is already|Everything is up to date"
+    r"\s+dvc config|Use `dvc push`|Verifying data sources|\S+ is already|Everything is up to date|"
+    r"ERROR: failed to reproduce .* exited with"
 )
 _IDENTITY = {"NAME": "Shardsmith", "EMAIL": "shardsmith@localhost"}
 
@@ -94,7 +95,7 @@ class Workspace:
         finally:
             code = process.wait()
         if code:
-            said = "" if log else f": {errors.strip() or ' '.join(lines[-5:])}"
+            said = ": see above" if log else f": {errors.strip() or ' '.join(lines[-5:])}"
             raise VersionError(f"dvc {shlex.join(arguments)} failed{said}")
         return "\n".join(lines)
 
