@@ -22,7 +22,7 @@ from stages.dataset.images import EXTENSIONS, encode
 from stages.dataset.manifest import Annotation, Image
 from stages.dataset.workers import map_items
 from stages.formats.voc import format_xml
-from stages.sample.pictures import draw
+from tools.sample.pictures import draw
 
 WIDTH_PX, HEIGHT_PX = 640, 480
 WANTED_BYTES = 100_000

@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from stages.dataset.manifest import Annotation
 from stages.formats.placement import corners
-from stages.sample.drawing import Colour
-from stages.sample.pictures import Picture, draw
+from tools.sample.drawing import Colour
+from tools.sample.pictures import Picture, draw
 
 SHOWN = [
     "coast-04", "reef-02", "sky-09", "beach-02",

@@ -22,6 +22,20 @@ examples:
   shardsmith pull v1.0.0 --out data/v1
   shardsmith pull raccoon@v1.0.0 --out v1 --repo https://example.org/team/raccoon.git""",
     "sample": "\nexamples:\n  shardsmith sample data/raw\n  shardsmith sample pictures --format coco",
+    "convert": """
+examples:
+  shardsmith convert my_voc --to tfrecord --out records --split 0.7,0.2,0.1
+  shardsmith convert export.zip --to coco --out as_coco""",
+    "fetch": """
+examples:
+  shardsmith fetch ~/Downloads/export.zip
+  shardsmith fetch s3://bucket/labelled
+  shardsmith fetch --images""",
+    "formats": "\nexamples:\n  shardsmith formats\n  shardsmith formats --json",
+    "inspect": """
+examples:
+  shardsmith inspect train.record
+  shardsmith inspect data/raw --image sheet.png""",
     "findings": "\nexamples:\n  shardsmith findings\n  shardsmith findings --json",
     "serve": "\nexamples:\n  shardsmith serve\n  shardsmith serve --cron '0 3 * * *'",
 }
@@ -104,7 +118,7 @@ def pull(options: argparse.Namespace) -> int:
 
 
 def sample(options: argparse.Namespace) -> int:
-    from stages.sample import write_sample
+    from tools.sample import write_sample
 
     print(write_sample(options.folder, options.format))
     return 0
@@ -123,6 +137,67 @@ def findings(options: argparse.Namespace) -> int:
         lines = table([["code", "severity", "default", "allowed"], *rows])
         meanings = ["meaning", *(rule.meaning for rule in CATALOGUE.values())]
         print("\n".join(f"{line}  {meaning}" for line, meaning in zip(lines, meanings, strict=True)))
+    return 0
+
+
+def convert(options: argparse.Namespace) -> int:
+    from tools.convert import convert as convert_source
+    from tools.convert import report
+
+    if options.workers:
+        os.environ["SHARDSMITH_WORKERS"] = str(options.workers)
+    done = convert_source(options.source, options.to, options.out, options.read_as, options.split)
+    print(report(done, options.to, options.out))
+    return 0
+
+
+def fetch(options: argparse.Namespace) -> int:
+    from flows.environment import prepare_environment
+    from flows.fetch import fetch as bring
+    from flows.fetch import fetch_images
+    from flows.repository import Workspace
+    from tools.addresses import image_addresses
+
+    workspace = Workspace.find()
+    prepare_environment(workspace.root)
+    if not options.images and not options.source:
+        print("error: fetch: name a source, or --images", file=sys.stderr)
+        return 2
+    if options.source:
+        bring(workspace, options.source, _log)
+        print("data/raw: ready; `shardsmith build` makes a version of it")
+    if options.images:
+        count = fetch_images(workspace, image_addresses(workspace.root / "data" / "raw"), _log)
+        print(f"data/raw: {count} images downloaded")
+    return 0
+
+
+def formats(options: argparse.Namespace) -> int:
+    from flows.report import table
+    from tools.catalogue import format_rows
+
+    rows = format_rows()
+    if options.json:
+        header, *body = rows
+        _print_json([dict(zip(header, row, strict=True)) for row in body])
+    else:
+        print("\n".join(table([row[:-1] for row in rows], left=4)))
+        print("\nWhat each carries:")
+        print("\n".join(f"  {row[1]}: {row[-1]}" for row in rows[1:]))
+    return 0
+
+
+def inspect(options: argparse.Namespace) -> int:
+    from tools.inspect import as_text
+    from tools.inspect import inspect as look
+
+    found = look(options.path, options.image)
+    if options.json:
+        _print_json(found)
+    else:
+        print("\n".join(as_text(found)))
+        if options.image:
+            print(f"drawn: {options.image}")
     return 0
 
 
@@ -166,6 +241,29 @@ def make_parser() -> argparse.ArgumentParser:
     command = _add(commands, "sample", sample, "draw the sample dataset")
     command.add_argument("folder", type=Path, metavar="DIR", help="an empty folder, or one to make")
     command.add_argument("--format", default="voc", help="voc (default), coco, tfod_csv or tfrecord")
+
+    command = _add(commands, "convert", convert, "any format to any format, without git, DVC or a version")
+    command.add_argument(
+        "source", type=Path, metavar="SRC", help="a folder, .zip or .tar.gz with images and annotations"
+    )
+    command.add_argument("--to", required=True, metavar="FORMAT", help="the format to write; see shardsmith formats")
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to make")
+    command.add_argument("--from", dest="read_as", default="auto", metavar="FORMAT", help="found by itself by default")
+    command.add_argument(
+        "--split", metavar="0.7,0.2,0.1", help="shares of train, valid and test; the source's by default"
+    )
+    command.add_argument("--workers", type=int, help="processes; all cores by default")
+
+    command = _add(commands, "fetch", fetch, "bring raw data to data/raw, and let DVC store it")
+    command.add_argument("source", nargs="?", metavar="SRC", help="a folder, a .zip or .tar.gz, or a URL of either")
+    command.add_argument("--images", action="store_true", help="download the images that annotations name by URL")
+
+    _add_json(_add(commands, "formats", formats, "list the formats, and what each carries"))
+
+    command = _add(commands, "inspect", inspect, "look into a TFRecord, a label map or an annotated folder")
+    command.add_argument("path", type=Path, metavar="PATH")
+    command.add_argument("--image", type=Path, metavar="OUT.png", help="draw a contact sheet with the annotations")
+    _add_json(command)
 
     _add_json(_add(commands, "findings", findings, "list the codes of findings and what is done about each"))
 

@@ -61,13 +61,15 @@ def count_rows(metrics: dict[str, Any]) -> list[list[str]]:
     return rows
 
 
-def table(rows: list[list[str]]) -> list[str]:
-    """Rows as lines with columns aligned: the first to the left, the others to the right."""
+def table(rows: list[list[str]], left: int = 1) -> list[str]:
+    """Rows as lines with columns aligned: the first `left` ones to the left, the others to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:
-        cells = [row[0].ljust(widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        cells = [
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
         lines.append("  ".join(cells).rstrip())
     return lines
 

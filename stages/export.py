@@ -15,12 +15,14 @@ from typing import Any
 
 from stages.dataset import command
 from stages.dataset.counts import count_findings, count_manifest
-from stages.dataset.errors import StageError
+from stages.dataset.errors import FindingError, StageError
+from stages.dataset.findings import summarise
 from stages.dataset.label_map import read_label_map
 from stages.dataset.manifest import SPLITS
 from stages.dataset.stage import read_stage
 from stages.formats import WRITERS
 from stages.formats.export_job import ExportJob
+from stages.formats.losses import find_losses
 from stages.formats.readme import Description, format_readme
 from stages.params import Params, load_params
 from stages.transforms import AUGMENT, PREPROCESS, build_steps
@@ -34,7 +36,7 @@ def export(job: ExportJob, about: Description, formats: list[str], out: Path) ->
     part = out.with_name(f"{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
-        for name in dict.fromkeys(formats):
+        for name in formats:
             writer = WRITERS[name]
             writer.write(job, part / name)
             (part / name / "README.md").write_text(format_readme(about, writer.LOADING), encoding="utf-8")
@@ -69,6 +71,12 @@ def describe_augmentation(params: Params) -> list[str]:
     return [copies, *(step.describe() for step in build_steps(params.augment.steps, AUGMENT))]
 
 
+def carries(name: str, masks: bool) -> frozenset[str]:
+    """What a format holds: its CARRIES, and its MASKS where they are asked for."""
+    writer = WRITERS[name]
+    return writer.CARRIES | (getattr(writer, "MASKS", frozenset()) if masks else frozenset())
+
+
 def write_metrics(path: Path, counts: dict[str, Any]) -> None:
     path.write_text(json.dumps(counts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -101,6 +109,11 @@ def main(arguments: list[str] | None = None) -> None:
         raise StageError(f"{options['in']}: no image is left to export; see findings.csv there")
     label_map = read_label_map(options["label_map"])
     counts = count_manifest(manifest)
+    formats = list(dict.fromkeys(params.export.formats))
+    losses = [loss for name in formats for loss in find_losses(manifest, name, carries(name, params.export.masks))]
+    if losses and params.export.on_loss == "fail":
+        raise FindingError("export.on_loss in params.yaml says to fail:\n" + "\n".join(summarise(losses)))
+    findings = [*findings, *losses]
     about = Description(
         label_map=label_map,
         annotation_group=params.dataset.annotation_group,
@@ -111,11 +124,13 @@ def main(arguments: list[str] | None = None) -> None:
         preprocessing=describe_preprocessing(params),
         augmentation=describe_augmentation(params),
     )
-    job = ExportJob(manifest, label_map, params.export.shard_size_mb)
-    size = export(job, about, params.export.formats, options["out"])
+    job = ExportJob(manifest, label_map, params.export.shard_size_mb, params.export.masks)
+    size = export(job, about, formats, options["out"])
     metrics = {"dataset": label_map.dataset, **counts, **count_findings(findings), "bytes": size}
     write_metrics(options["metrics"], metrics)
     write_plots(options["plots"], metrics)
+    if losses:
+        print("\n".join(summarise(losses)))
     print(
         f"export: {counts['images']:,} images and {counts['boxes']:,} boxes as {', '.join(params.export.formats)}, "
         f"{size / 1e6:,.1f} MB in {options['out']}"

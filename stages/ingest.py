@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 from collections import Counter
 from pathlib import Path
@@ -19,7 +20,7 @@ from stages.dataset.label_map import LabelMap, read_label_map
 from stages.dataset.manifest import Annotation, Image, Manifest
 from stages.dataset.stage import write_stage
 from stages.dataset.workers import map_items
-from stages.formats import READERS
+from stages.formats import READERS, panlabel
 from stages.formats.raw_folder import ImageEntry, RawFolder, Source
 from stages.params import IngestParams, load_params
 
@@ -32,7 +33,10 @@ def find_format(folder: RawFolder, name: str = "auto") -> tuple[str, list[str]]:
     """
     if name != "auto":
         return name, READERS[name].detect(folder)
-    candidates = {name: files for name, reader in READERS.items() if (files := reader.detect(folder))}
+    own = {name: reader for name, reader in READERS.items() if name != "panlabel"}
+    candidates = {name: files for name, reader in own.items() if (files := reader.detect(folder))}
+    if not candidates:
+        candidates = {f"panlabel:{form}": files for form, files in panlabel.forms(folder).items()}
     if len(candidates) > 1:
         seen = "; ".join(f"{name}: {_some(files)}" for name, files in candidates.items())
         raise RawDataError(
@@ -60,8 +64,33 @@ def probe_images(folder: RawFolder) -> None:
         raise RawDataError(
             f"{folder.root}: no image among {len(folder.files)} files; known: {' '.join(sorted(EXTENSIONS))}"
         )
-    paths = [str(folder.root / file) for file in folder.image_files]
+    paths = [str(folder.path(image_id)) for image_id in folder.image_files]
     folder.images = dict(zip(folder.image_files, map_items(probe_file, paths, "ingest: hashing"), strict=True))
+
+
+def unpack_images(folder: RawFolder, format_name: str, files: list[str], out: Path | None) -> None:
+    """Write the images that stand inside annotation files to `out`/images; what stood there is removed.
+
+    Raises:
+        RawDataError: there are such images, and no `out`.
+    """
+    if out is not None:
+        shutil.rmtree(out / "images", ignore_errors=True)
+    unpack = getattr(READERS[format_name], "unpack", None)
+    if unpack is None:
+        return
+    if out is None:
+        raise RawDataError(
+            f"{folder.root}: the images of {format_name} stand inside its files; say where to unpack them"
+        )
+    unpack(folder, files, out / "images")
+
+
+def free_ids(ids: dict[str, int], labels: list[str], label_map: LabelMap, pins: dict[str, int]) -> dict[str, int]:
+    """The source's own ids of new classes, where no other class has them."""
+    taken = {*label_map.ids.values(), *pins.values()}
+    new = {name: ids[name] for name in labels if name in ids and name not in label_map.ids and name not in pins}
+    return {name: id_ for name, id_ in new.items() if id_ not in taken}
 
 
 def build_manifest(folder: RawFolder, source: Source, unlabelled: str) -> tuple[Manifest, list[Finding]]:
@@ -79,8 +108,8 @@ def build_manifest(folder: RawFolder, source: Source, unlabelled: str) -> tuple[
     images = []
     for image_id, entry in entries.items():
         info = folder.images[image_id]
-        row = Image(image_id, (folder.root / image_id).as_posix(), info.sha256, info.width, info.height, info.format)
-        row.orientation, row.split, row.tags = info.orientation, entry.split, entry.tags
+        row = Image(image_id, folder.path(image_id).as_posix(), info.sha256, info.width, info.height, info.format)
+        row.orientation, row.split, row.tags, row.group = info.orientation, entry.split, entry.tags, entry.group
         row.annotated = image_id not in unlabelled_ids
         images.append(row)
     return Manifest.of(images, source.annotations), findings
@@ -111,12 +140,15 @@ def apply_classes(source: Source, classes: dict[str, str | int | None]) -> list[
     return findings
 
 
-def ingest(raw: Path, params: IngestParams, label_map: LabelMap) -> tuple[Manifest, LabelMap, list[Finding], str]:
+def ingest(
+    raw: Path, params: IngestParams, label_map: LabelMap, out: Path | None = None
+) -> tuple[Manifest, LabelMap, list[Finding], str]:
     """Read a folder of raw data.
 
     Args:
         raw: the folder.
         label_map: the one to extend: ids in it keep their meaning.
+        out: the stage's own folder; images that stand inside annotation files are unpacked to `out`/images.
 
     Returns:
         The manifest, the label map with every class of it, the findings, and the name of the format.
@@ -127,6 +159,7 @@ def ingest(raw: Path, params: IngestParams, label_map: LabelMap) -> tuple[Manife
     folder = RawFolder.scan(raw)
     format_name, files = find_format(folder, params.format)
     _say(f"found {format_name}: {_some(files)}" + ("" if params.format == "auto" else " (ingest.format says so)"))
+    unpack_images(folder, format_name, files, out)
     probe_images(folder)
     source = READERS[format_name].read(folder, files)
     if not source.entries:
@@ -136,6 +169,7 @@ def ingest(raw: Path, params: IngestParams, label_map: LabelMap) -> tuple[Manife
     manifest, unlabelled = build_manifest(folder, source, params.unlabelled)
     labels = source.classes + sorted({row.label for row in source.annotations} - set(source.classes))
     pins = {name: target for name, target in params.classes.items() if isinstance(target, int)}
+    pins = free_ids(source.ids, labels, label_map, pins) | pins
     return manifest, label_map.extended(labels, pins), findings + unlabelled, format_name
 
 
@@ -156,7 +190,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     params = load_params()
     start = starting_map(options.label_map, params.dataset.name)
-    manifest, label_map, findings, format_name = ingest(options.raw, params.ingest, start)
+    manifest, label_map, findings, format_name = ingest(options.raw, params.ingest, start, options.out)
     write_stage(options.out, manifest, findings)
     source = {"format": format_name, "description": f"data labelled as {READERS[format_name].TITLE}"}
     (options.out / "source.json").write_text(json.dumps(source) + "\n", encoding="utf-8")

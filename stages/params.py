@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import io
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,17 +19,19 @@ from ruamel.yaml.error import YAMLError
 
 from stages.dataset.errors import ParamsError
 from stages.dataset.findings import CATALOGUE, Action
-from stages.formats import READERS, WRITERS
+from stages.formats import PANLABEL, READERS, WRITERS
 from stages.transforms import AUGMENT, PREPROCESS, Step
 
 PARAMS_FILE = Path("params.yaml")
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
-def _one_of(names: list[str]) -> AfterValidator:
+def _one_of(names: list[str], forms: Collection[str] = ()) -> AfterValidator:
+    """One of `names`, or of `forms` (`panlabel:kitti`), which are listed only to who wrote one."""
+
     def check(value: str) -> str:
-        if value not in names:
-            raise ValueError(f"allowed: {', '.join(names)}")
+        if value not in names and value not in forms:
+            raise ValueError(f"allowed: {', '.join(forms if forms and ':' in value else names)}")
         return value
 
     return AfterValidator(check)
@@ -58,7 +61,7 @@ class DatasetParams(Block):
 class IngestParams(Block):
     """ingest: how data/raw is read."""
 
-    format: Annotated[str, _one_of(["auto", *READERS])] = "auto"
+    format: Annotated[str, _one_of(["auto", *READERS], PANLABEL)] = "auto"
     unlabelled: Literal["drop", "negative", "keep"] = "drop"
     classes: dict[str, str | int | None] = {}
 
@@ -137,6 +140,8 @@ class ExportParams(Block):
 
     formats: Annotated[list[Annotated[str, _one_of(list(WRITERS))]], Field(min_length=1)] = ["tfrecord"]
     shard_size_mb: float = Field(150, gt=0)
+    masks: bool = False
+    on_loss: Literal["report", "fail"] = "report"
 
 
 class Params(Block):

@@ -10,7 +10,7 @@ from conftest import box, image_bytes, make_image, make_manifest
 
 from stages import export as stage
 from stages.dataset.counts import count_findings, count_manifest
-from stages.dataset.errors import StageError
+from stages.dataset.errors import FindingError, StageError
 from stages.dataset.findings import found
 from stages.dataset.label_map import LabelMap
 from stages.dataset.stage import write_stage
@@ -69,7 +69,7 @@ def test_metrics_and_plots(workspace: Path) -> None:
     metrics = json.loads(Path("data/metrics.json").read_text())
     assert metrics | {"splits": 0, "classes": 0, "bytes": 0} == {
         "splits": 0, "classes": 0, "bytes": 0, "dataset": "ds", "images": 2, "boxes": 2, "negatives": 1, "copies": 0,
-        "findings": {"box-empty": 1}, "dropped": {"box-empty": 1},
+        "findings": {"box-empty": 1, "not-exported": 1}, "dropped": {"box-empty": 1},
     }  # fmt: skip
     assert metrics["splits"]["test"] == {"images": 0, "boxes": 0, "negatives": 0, "copies": 0}
     assert metrics["bytes"] == sum(path.stat().st_size for path in Path("data/export").rglob("*") if path.is_file())
@@ -78,7 +78,7 @@ def test_metrics_and_plots(workspace: Path) -> None:
         "<i>|dog,valid,0",
         "<i>|dog,test,0",
     ]
-    assert Path("data/plots/findings.csv").read_text() == "code,count\nbox-empty,1\n"
+    assert Path("data/plots/findings.csv").read_text() == "code,count\nbox-empty,1\nnot-exported,1\n"
 
 
 def test_a_second_export_leaves_nothing_of_the_first(workspace: Path) -> None:
@@ -96,6 +96,13 @@ def test_a_failed_export_leaves_what_stood_there(workspace: Path) -> None:
         run()
     assert {path: path.read_bytes() for path in Path("data/export").rglob("*") if path.is_file()} == before
     assert not Path("data/export.part").exists()
+
+
+def test_a_loss_stops_the_export_where_params_say_so(workspace: Path) -> None:
+    Path("params.yaml").write_text("export: {formats: [tfod_csv], on_loss: fail}")
+    with pytest.raises(FindingError, match="tfod_csv: 1 negatives"):
+        run()
+    assert not Path("data/export").exists()
 
 
 def test_no_image_left_is_an_error(workspace: Path) -> None:

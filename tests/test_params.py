@@ -40,7 +40,7 @@ WRONG = [
     ("validate: {actions_: {}}", "validate.actions_: unknown key; did you mean actions?"),
     ("dataset: {name: Raccoon}", "dataset.name: 'Raccoon': string should match pattern"),
     ("dataset: {annotation_group: ''}", "dataset.annotation_group: '': string should have at least 1"),
-    ("ingest: {format: vok}", "ingest.format: 'vok': allowed: auto, coco"),
+    ("ingest: {format: vok}", "ingest.format: 'vok': allowed: auto, class_folders"),
     ("ingest: {unlabelled: lose}", "ingest.unlabelled: 'lose': input should be 'drop', 'negative' or 'keep'"),
     ("ingest: {classes: {a: 0}}", "ingest: classes: each pinned id is a whole number from 1"),
     ("ingest: {classes: {a: true}}", "ingest.classes"),

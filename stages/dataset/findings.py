@@ -200,6 +200,14 @@ CATALOGUE: dict[str, Rule] = {
         "groups that share identical images count as one, which can move images between splits",
         "nothing to do",
     ),
+    # found by export
+    "not-exported": Rule(
+        "warning",
+        "keep",
+        ("keep", "fail"),
+        "the dataset holds something that the format cannot carry; it is left out there",
+        "choose a format that carries it (`shardsmith formats`)",
+    ),
     # found by preprocess and augment
     "box-lost": Rule(
         "info",

@@ -1,4 +1,4 @@
-"""COCO JSON: images, categories and annotations with bbox [x, y, width, height] in pixels.
+"""COCO JSON: images, categories and annotations with bbox [x, y, width, height] in pixels, polygons or run lengths.
 
 Source: the data format page of the COCO dataset.
 """
@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from stages.dataset.errors import RawDataError
-from stages.dataset.findings import found
-from stages.dataset.manifest import Annotation
+from stages.dataset.findings import Finding, found
+from stages.dataset.images import ImageInfo
+from stages.dataset.manifest import Annotation, Image
+from stages.formats.coco_entries import CocoFile, CocoImage, parse
 from stages.formats.export_job import ExportJob, leaving_names, write_images
-from stages.formats.placement import corners, on_displayed, to_json
+from stages.formats.json_text import read_text
+from stages.formats.outlines import OutlineError, area_px
+from stages.formats.placement import corners, on_displayed, outline_on_displayed
 from stages.formats.raw_folder import ImageEntry, RawFolder, Source, split_in_name, split_in_path
 
 _KEYS = re.compile(r'"(images|annotations|categories)"\s*:\s*\[')
@@ -49,7 +53,7 @@ train = COCO("annotations/instances_train.json")  # category ids are those of th
 
 
 def detect(folder: RawFolder) -> list[str]:
-    """JSON objects with at least two of the three lists, or that begin with `images`: COCO cut short is still COCO."""
+    """JSON objects with at least two of the three lists, or that begin with `images` and are cut short."""
     return [file for file in folder.with_suffix(".json") if _is_coco(folder, file)]
 
 
@@ -62,7 +66,10 @@ def _is_coco(folder: RawFolder, file: str) -> bool:
         stream.seek(max(0, path.stat().st_size - _HEAD))
         tail = stream.read().decode("utf-8", errors="replace")
     keys = {match.group(1) for text in (head, tail) for match in _KEYS.finditer(text)}
-    return len(keys) >= 2 or "images" in keys
+    for key, signs in (("annotations", ('"image_id"', '"category_id"')), ("images", ('"file_name"', '"height"'))):
+        if any(all(sign in text for sign in signs) for text in (head, tail)):
+            keys.add(key)
+    return len(keys) >= 2 or ("images" in keys and not tail.rstrip().endswith("}"))
 
 
 def read(folder: RawFolder, files: list[str]) -> Source:
@@ -71,115 +78,66 @@ def read(folder: RawFolder, files: list[str]) -> Source:
         RawDataError: a file is no JSON, or has not the three lists.
     """
     source = Source()
+    known: set[tuple] | None = set() if len(files) > 1 else None
     for file in files:
-        _read_file(folder, file, source)
+        add(folder, parse(read_text(folder, file), file), file, source, known)
     return source
 
 
-def _load(folder: RawFolder, file: str) -> dict[str, list[Any]]:
-    try:
-        content = json.loads(folder.text(file))
-    except json.JSONDecodeError as error:
-        raise RawDataError(
-            f"{file}:{error.lineno}: not JSON ({error.msg}); the file may be cut short: get it again"
-        ) from None
-    except (UnicodeDecodeError, RecursionError) as error:
-        raise RawDataError(f"{file}: not JSON ({error}); get it again") from None
-    for key in ("images", "annotations", "categories"):
-        if not isinstance(content, dict) or not isinstance(content.get(key), list):
-            raise RawDataError(f"{file}: has no list {key!r}, so it is not COCO detection data; set ingest.format")
-    return content
+def add(folder: RawFolder, content: CocoFile, file: str, source: Source, known: set[tuple] | None = None) -> None:
+    """One file's content, on the images of the folder.
+
+    Args:
+        known: annotations of the files before, for a source of several: COCO's own person_keypoints repeats the
+            persons of instances, id for id.
+    """
+    source.findings += content.findings
+    source.classes += [name for name in content.classes if name not in source.classes]
+    repeated = 0
+    for image in content.images:
+        image_id = folder.locate(image.name, file, image.place)
+        if isinstance(image_id, Finding):
+            source.findings.append(image_id)
+            continue
+        rows = image.rows
+        if known is not None:
+            rows = [row for row in rows if _is_new((image_id, *row.key), known)]
+            repeated += len(image.rows) - len(rows)
+        split = split_in_name(file) or split_in_path(image_id, file)
+        entry = source.entries.setdefault(image_id, ImageEntry(split))
+        entry.tags += [tag for tag in image.tags if tag not in entry.tags]
+        if split and entry.split and split != entry.split:
+            reason = f"it is in {entry.split} by another file and in {split} by this one; {entry.split} counts"
+            source.findings.append(found("split-leak", file, image_id, reason=reason))
+        source.annotations += _on_image(image, [row.annotation for row in rows], image_id, folder, file, source)
+    if repeated:
+        reason = "annotations that repeat those of another file, id for id; each is taken once"
+        source.findings.append(found("not-carried", file, value=repeated, reason=reason))
 
 
-def _read_file(folder: RawFolder, file: str, source: Source) -> None:
-    content = _load(folder, file)
-    categories = _by_id(content["categories"], "categories", file, source)
-    names = {id_: str(entry.get("name", "")).strip() for id_, entry in categories.items()}
-    source.classes += [name for name in dict.fromkeys(names.values()) if name and name not in source.classes]
-    images = _by_id(content["images"], "images", file, source)
-    image_ids = {id_: _locate(folder, entry, f"images, id {id_}", file, source) for id_, entry in images.items()}
-    rows: dict[Any, list[Annotation]] = {id_: [] for id_ in images}
-    for position, entry in enumerate(content["annotations"]):
-        try:
-            rows[entry["image_id"]].append(_annotation(entry, names))
-        except _EntryError as error:
-            source.findings.append(found("annotation-unreadable", file, f"annotations[{position}]", reason=str(error)))
-        except (KeyError, TypeError, ValueError, OverflowError):
-            known = isinstance(entry, dict) and entry.get("image_id")
-            reason = f"its image_id {known!r} is not in images" if known else "it is no annotation"
-            source.findings.append(found("annotation-unreadable", file, f"annotations[{position}]", reason=reason))
-    for id_, image_id in image_ids.items():
-        if image_id:
-            _place(folder, image_id, images[id_], rows[id_], file, source)
+def _is_new(key: tuple, known: set[tuple]) -> bool:
+    return not (key in known or known.add(key))  # type: ignore[func-returns-value]
 
 
-def _place(
-    folder: RawFolder, image_id: str, entry: dict[str, Any], rows: list[Annotation], file: str, source: Source
-) -> None:
-    """Add one image and its annotations to the source."""
-    split = split_in_name(file) or split_in_path(image_id, file)
-    source.entries.setdefault(image_id, ImageEntry(split))
-    try:
-        declared = (int(entry["width"]), int(entry["height"]))
-    except (KeyError, TypeError, ValueError, OverflowError):
-        declared = None
-    boxes, findings = on_displayed(
-        [corners(row) for row in rows], folder.images[image_id], declared, f"{file}, {image_id}"
-    )
+def _on_image(
+    image: CocoImage, rows: list[Annotation], image_id: str, folder: RawFolder, file: str, source: Source
+) -> list[Annotation]:
+    info: ImageInfo = folder.images[image_id]
+    where = f"{file}, {image_id}"
+    boxes, findings = on_displayed([corners(row) for row in rows], info, image.declared_px, where)
     source.findings += findings
     for row, box in zip(rows, boxes, strict=True):
         row.image_id = image_id
         row.xmin, row.ymin, row.xmax, row.ymax = box
-    source.annotations += rows
-
-
-def _by_id(entries: list[Any], key: str, file: str, source: Source) -> dict[Any, dict[str, Any]]:
-    """id -> entry, in the order of the ids; an entry without one, or with one already used, is a finding."""
-    by_id: dict[Any, dict[str, Any]] = {}
-    for position, entry in enumerate(entries):
-        id_ = entry.get("id") if isinstance(entry, dict) else None
-        if not isinstance(id_, int | str) or id_ in by_id:
-            reason = "it has no id" if not isinstance(id_, int | str) else "its id is used twice; the first one counts"
-            source.findings.append(found("annotation-unreadable", file, f"{key}[{position}]", id_, reason))
-        else:
-            by_id[id_] = entry
-    return dict(sorted(by_id.items(), key=lambda item: (isinstance(item[0], str), item[0])))
-
-
-def _locate(folder: RawFolder, entry: dict[str, Any], place: str, file: str, source: Source) -> str | None:
-    image_id = folder.locate(str(entry.get("file_name", "")), file, place)
-    if isinstance(image_id, str):
-        return image_id
-    source.findings.append(image_id)
-    return None
-
-
-class _EntryError(ValueError):
-    """Why one annotation cannot be read."""
-
-
-def _annotation(entry: dict[str, Any], names: dict[Any, str]) -> Annotation:
-    category = entry.get("category_id")
-    if not isinstance(category, int | str) or category not in names:
-        raise _EntryError(f"its category_id {category!r} is not in categories")
-    try:
-        x, y, width, height = (float(value) for value in entry["bbox"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise _EntryError(f"its bbox is not four numbers: {entry.get('bbox')!r}") from error
-    area, segmentation = entry.get("area"), entry.get("segmentation")
-    attributes = entry.get("attributes")
-    return Annotation(
-        image_id="",
-        label=names[category],
-        xmin=x,
-        ymin=y,
-        xmax=x + width,
-        ymax=y + height,
-        is_crowd=bool(entry.get("iscrowd", 0)),
-        area=float(area) if isinstance(area, int | float) else None,
-        segmentation=json.dumps(segmentation, separators=(",", ":")) if segmentation else None,
-        attributes=to_json(attributes) if isinstance(attributes, dict) else None,
-    )
+        if row.segmentation:
+            try:
+                row.segmentation = outline_on_displayed(row.segmentation, info, image.declared_px)
+            except OutlineError as error:
+                place = "box {:g} {:g} {:g} {:g}".format(*box)
+                reason = f"{error}; the outline is dropped, the box stays"
+                source.findings.append(found("annotation-unreadable", where, place, reason=reason))
+                row.segmentation = None
+    return rows
 
 
 def write(job: ExportJob, out: Path) -> None:
@@ -188,35 +146,45 @@ def write(job: ExportJob, out: Path) -> None:
     names = leaving_names(job.manifest.image_rows())
     for split, rows in job.by_split():
         write_images([image for image, _ in rows], names, out / (split or "images"))
-        text = json.dumps(_content(rows, names, job), ensure_ascii=False, indent=1)
+        text = format_json(rows, names, job)
         (out / "annotations" / f"instances{f'_{split}' if split else ''}.json").write_text(text, encoding="utf-8")
 
 
-def _content(rows: list, names: dict[str, str], job: ExportJob) -> dict[str, Any]:
-    images, annotations = [], []
+def format_json(rows: list[tuple[Image, list[Annotation]]], names: dict[str, str], job: ExportJob) -> str:
+    """One split's file, an entry a line; ids from 1, categories' as in the label map."""
+    images: list[str] = []
+    annotations: list[str] = []
     for number, (image, boxes) in enumerate(rows, start=1):
         size = {"width": image.width, "height": image.height}
-        images.append({"id": number, "file_name": names[image.image_id], **size})
-        annotations += [_entry(row, number, job.label_map.ids[row.label]) for row in boxes if row.xmin is not None]
-    categories = [{"id": job.label_map.ids[name], "name": name} for name in job.label_map.names]
-    return {
-        "info": {"description": job.label_map.dataset},
-        "licenses": [],
-        "images": images,
-        "annotations": [{"id": number, **entry} for number, entry in enumerate(annotations, start=1)],
-        "categories": categories,
-    }
+        images.append(_line({"id": number, "file_name": names[image.image_id], **size}))
+        for row in boxes:
+            if row.xmin is not None:
+                entry = {"id": len(annotations) + 1, "image_id": number, "category_id": job.label_map.ids[row.label]}
+                annotations.append(_line({**entry, **_entry(row, image)}))
+    categories = [_line({"id": job.label_map.ids[name], "name": name}) for name in job.label_map.names]
+    info = _line({"description": job.label_map.dataset})
+    lists = {"licenses": [], "images": images, "annotations": annotations, "categories": categories}
+    return f'{{"info": {info}' + "".join(f',\n"{key}": {_list(lines)}' for key, lines in lists.items()) + "}\n"
 
 
-def _entry(row: Annotation, image_number: int, category: int) -> dict[str, Any]:
+def _line(entry: dict[str, Any]) -> str:
+    return json.dumps(entry, ensure_ascii=False)
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "[" + ",\n".join(lines) + "]"
+
+
+def _entry(row: Annotation, image: Image) -> dict[str, Any]:
     x, y, xmax, ymax = corners(row)
     width, height = xmax - x, ymax - y
     attributes = row.attributes_dict()
+    area = row.area
+    if area is None and row.segmentation and image.width and image.height:
+        area = area_px(row.segmentation, image.width, image.height)
     return {
-        "image_id": image_number,
-        "category_id": category,
         "bbox": [x, y, width, height],
-        "area": width * height if row.area is None else row.area,
+        "area": width * height if area is None else area,
         "iscrowd": int(row.is_crowd),
         "segmentation": json.loads(row.segmentation) if row.segmentation else [],
         **({"attributes": attributes} if attributes else {}),

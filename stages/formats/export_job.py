@@ -19,11 +19,15 @@ _EXTENSIONS = {"jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"), "png": (".png",)}
 
 @dataclass(frozen=True)
 class ExportJob:
-    """One version to be written: every image has a split, a size and a format."""
+    """One version to be written: every image has a split, a size and a format.
+
+    masks: whether TFRecord gets a mask for each object.
+    """
 
     manifest: Manifest
     label_map: LabelMap
     shard_size_mb: float = 150
+    masks: bool = False
 
     def by_split(self) -> Iterator[tuple[str, list[tuple[Image, list[Annotation]]]]]:
         """(split, [(image, its annotations), ...]) for each split that has images, in order of image_id.

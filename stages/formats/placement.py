@@ -10,6 +10,7 @@ import numpy as np
 from stages.dataset.findings import Finding, found
 from stages.dataset.images import ImageInfo, upright_boxes
 from stages.dataset.manifest import Annotation
+from stages.formats.outlines import OutlineError, rle_size_px, upright_outline
 
 Size = tuple[int, int]
 Box = tuple[float, float, float, float]
@@ -24,7 +25,7 @@ def on_displayed(
     scaled: the image's own size counts, whatever is declared.
 
     Args:
-        boxes: n of (xmin, ymin, xmax, ymax) in float pixels, , xmin ymin xmax ymax.
+        boxes: n of (xmin, ymin, xmax, ymax) in float pixels, xmin ymin xmax ymax.
         declared_px: (width, height) as the annotation declares them, None or zeros where it does not.
         where: the annotation's file, for findings.
     """
@@ -34,7 +35,7 @@ def on_displayed(
     displayed, stored = (info.width, info.height), info.stored_size
     known = declared_px if declared_px and all(declared_px) else None
     if info.orientation != 1:
-        if known == stored and stored != displayed:
+        if drawn_on_stored(info, declared_px):
             turned = upright_boxes(np.array(rows, float).reshape(-1, 4), info.orientation, *displayed)
             return [tuple(box) for box in turned.tolist()], []
         if rows and (known != displayed or stored == displayed):
@@ -43,6 +44,28 @@ def on_displayed(
         value = f"declared {known[0]} x {known[1]}, is {displayed[0]} x {displayed[1]}"
         return rows, [found("size-declared-wrong", where, value=value)]
     return rows, []
+
+
+def drawn_on_stored(info: ImageInfo, declared_px: Size | None) -> bool:
+    """Whether the declared size says that annotations were drawn on the stored pixels of a turned (EXIF) image."""
+    displayed, stored = (info.width, info.height), info.stored_size
+    return info.orientation != 1 and None not in stored and declared_px == stored and stored != displayed
+
+
+def outline_on_displayed(outline: str, info: ImageInfo, declared_px: Size | None) -> str:
+    """Turn an outline as `on_displayed` turns the boxes.
+
+    Raises:
+        OutlineError: it is an RLE of another size than the pixels that it was drawn on.
+    """
+    if info.width is None or info.height is None:
+        return outline
+    turns = drawn_on_stored(info, declared_px)
+    drawn_on = info.stored_size if turns else (info.width, info.height)
+    size = rle_size_px(outline)
+    if size and size != drawn_on:
+        raise OutlineError(f"its RLE is {size[0]} x {size[1]} pixels, its image {drawn_on[0]} x {drawn_on[1]}")
+    return upright_outline(outline, info.orientation, info.width, info.height) if turns else outline
 
 
 def to_json(attributes: Mapping[str, object]) -> str | None:

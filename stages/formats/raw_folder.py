@@ -26,18 +26,21 @@ class ImageEntry:
 
     split: str | None = None
     tags: list[str] = field(default_factory=list)
+    group: str | None = None
 
 
 @dataclass
 class Source:
     """What a reader found: entries by image_id, annotations in the source's order, class names in its order.
 
-    `classes` is empty where the source declares none; the label map then takes them sorted.
+    `classes` is empty where the source declares none; the label map then takes them sorted. `ids` are those of the
+    source's own label map; each is kept where it is free.
     """
 
     entries: dict[str, ImageEntry] = field(default_factory=dict)
     annotations: list[Annotation] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
+    ids: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -48,6 +51,7 @@ class RawFolder:
         self.root = root
         self.files = sorted(files)
         self.images: dict[str, ImageInfo] = {}
+        self.unpacked: dict[str, Path] = {}
 
     @classmethod
     def scan(cls, root: Path) -> RawFolder:
@@ -80,7 +84,19 @@ class RawFolder:
 
     @cached_property
     def image_files(self) -> list[str]:
-        return [file for file in self.files if PurePosixPath(file).suffix.lower() in EXTENSIONS]
+        """The image_id of every image: files, and what a format unpacked."""
+        files = [file for file in self.files if PurePosixPath(file).suffix.lower() in EXTENSIONS]
+        return sorted([*files, *self.unpacked])
+
+    def add_unpacked(self, images: dict[str, Path]) -> None:
+        """Images that stood inside annotation files, as files elsewhere: image_id -> file."""
+        self.unpacked |= images
+        for name in ("image_files", "_image_set", "_by_name", "_by_stem"):
+            self.__dict__.pop(name, None)
+
+    def path(self, image_id: str) -> Path:
+        """The file with an image's bytes."""
+        return self.unpacked.get(image_id) or self.root / image_id
 
     def with_suffix(self, suffix: str) -> list[str]:
         return [file for file in self.files if file.lower().endswith(suffix)]

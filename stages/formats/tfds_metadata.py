@@ -6,6 +6,7 @@ Written without importing TFDS, in the JSON form of its dataset_info.proto and f
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from typing import Any
 from stages.dataset.label_map import LabelMap
 
 _CLASSES = "tensorflow_datasets.core.features."
-_LABEL = "image/object/class/label"
+_SUPERVISED = ("image/encoded", "image/class/label")
+_OBJECT = "image/object/"
 
-# every key of a record: what TFDS calls it, and whether a record has one or one for each box
+# every key of a detection dataset's record: what TFDS calls it, and whether a record has one or one for each box
 FEATURES: dict[str, tuple[str, bool]] = {
     "image/encoded": ("image", False),
     "image/filename": ("text", False),
@@ -47,13 +49,37 @@ class SplitFiles:
     bytes: int
 
 
-def write_metadata(out: Path, label_map: LabelMap, splits: list[SplitFiles]) -> None:
-    """dataset_info.json, features.json and the names of the classes."""
+def write_metadata(
+    out: Path,
+    label_map: LabelMap,
+    splits: list[SplitFiles],
+    labels_per_image: str = "none",
+    boxed: bool = True,
+    masks: bool = False,
+) -> None:
+    """dataset_info.json, features.json and the names of the classes.
+
+    A dataset with boxes has nested features, example["image"]["object"]["bbox"]; one of labels alone has flat ones,
+    example["image/class/label"], since TFDS's as_supervised finds only keys at the top.
+
+    Args:
+        labels_per_image: labels of whole images: "none", "one" for every image, or "many".
+    """
     names = label_map.names_by_id()
-    _write_json(out / "features.json", _tree(len(names)))
-    _write_json(out / "dataset_info.json", _dataset_info(label_map.dataset, splits))
+    features = {key: feature for key, feature in FEATURES.items() if boxed or not key.startswith(_OBJECT)}
+    if masks and boxed:
+        features["image/object/mask"] = ("mask", True)
+    if labels_per_image != "none":
+        many = labels_per_image == "many"
+        features |= {"image/class/label": ("label", many), "image/class/text": ("text", many)}
+    _write_json(out / "features.json", (_tree if boxed else _flat)(features, len(names)))
+    supervised = {} if boxed else {"supervisedKeys": {"tuple": {"items": [{"featureKey": key} for key in _SUPERVISED]}}}
+    _write_json(out / "dataset_info.json", _dataset_info(label_map.dataset, splits) | supervised)
     lines = "".join(f"{name}\n" for name in names)
-    (out / f"{_LABEL.replace('/', '-')}.labels.txt").write_text(lines, encoding="utf-8")
+    for key in features:
+        if features[key][0] == "label":
+            file = f"{key.replace('/', '-' if boxed else '.')}.labels.txt"
+            (out / file).write_text(lines, encoding="utf-8")
 
 
 def _dataset_info(name: str, splits: list[SplitFiles]) -> dict[str, Any]:
@@ -74,10 +100,18 @@ def _dataset_info(name: str, splits: list[SplitFiles]) -> dict[str, Any]:
     }
 
 
-def _tree(class_count: int) -> dict[str, Any]:
-    """FEATURES as nested FeaturesDicts: TFDS flattens them with `/` into our keys."""
+def _flat(features: Mapping[str, tuple[str, bool]], class_count: int) -> dict[str, Any]:
     root = _features_dict()
-    for key, (kind, repeated) in FEATURES.items():
+    for key, (kind, repeated) in features.items():
+        feature = _feature(kind, class_count)
+        root["featuresDict"]["features"][key] = _sequence(feature) if repeated else feature
+    return root
+
+
+def _tree(features: Mapping[str, tuple[str, bool]], class_count: int) -> dict[str, Any]:
+    """The features as nested FeaturesDicts: TFDS flattens them with `/` into our keys."""
+    root = _features_dict()
+    for key, (kind, repeated) in features.items():
         *folders, leaf = key.split("/")
         node = root
         for folder in folders:
@@ -99,8 +133,8 @@ def _sequence(feature: dict[str, Any]) -> dict[str, Any]:
 
 
 def _feature(kind: str, class_count: int) -> dict[str, Any]:
-    if kind == "image":
-        shape = {"dimensions": ["-1", "-1", "3"]}
+    if kind in ("image", "mask"):
+        shape = {"dimensions": ["-1", "-1", "3" if kind == "image" else "1"]}
         return {"pythonClassName": f"{_CLASSES}image_feature.Image", "image": {"dtype": "uint8", "shape": shape}}
     if kind == "text":
         return {"pythonClassName": f"{_CLASSES}text_feature.Text", "text": {}}

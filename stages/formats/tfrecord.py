@@ -14,26 +14,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
-from struct import pack
 from typing import Any
 
-import google_crc32c
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stages.dataset.manifest import SPLITS
+from stages.dataset.manifest import SPLITS, Manifest
 from stages.dataset.messages import Example
 from stages.dataset.workers import map_items
 from stages.formats.export_job import ExportJob, leaving_bytes, stored_size
 from stages.formats.tfds_metadata import SplitFiles, write_metadata
+from stages.formats.tfrecord_frames import frame
+from stages.formats.tfrecord_masks import MASK, mask_png
+from stages.formats.tfrecord_reader import detect as detect
+from stages.formats.tfrecord_reader import read as read
+from stages.formats.tfrecord_reader import unpack as unpack
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
-_MASK = 0xA282EAD8
 _IMAGE_COLUMNS = ("path", "sha256", "format", "orientation", "width", "height", "image_id")
 
 TITLE = "TFRecord"
-CARRIES = frozenset({"boxes", "negatives", "splits", "crowd", "area", "difficult", "truncated", "pose"})
+CARRIES = frozenset(
+    {"boxes", "labels", "several_labels", "negatives", "splits", "crowd", "area", "difficult", "truncated", "pose"}
+)
+MASKS = frozenset({"outlines", "masks"})  # with ExportJob.masks
 LOADING = """
 With TFDS, which finds splits, shards, features and class names by itself:
 
@@ -57,6 +62,9 @@ records = tf.data.TFRecordDataset(sorted(tf.io.gfile.glob("FOLDER/DATASET-train.
 train = records.map(lambda record: tf.io.parse_single_example(record, KEYS))
 ```
 
+Labels of whole images are `image/class/label` and `image/class/text`; where a dataset has no boxes, TFDS gives pairs
+of image and label with `as_dataset(split="train", as_supervised=True)`.
+
 The TF Object Detection API and TF Model Garden take the same files as `input_path`, and `label_map.pbtxt` as they are.
 """
 
@@ -75,9 +83,11 @@ class Shard:
 
     images: (path, sha256, format, orientation, width_px, height_px, image_id) of each.
     ends: (images,) where each image's boxes end.
-    boxes: (n, 4) float32, xmin ymin xmax ymax as shares of the image's sides.
+    boxes: (n, 4) float32, xmin ymin xmax ymax as shares of the image's sides; NaN for a label of the whole image.
     labels, crowd: (n,) ids in the label map, and 0 or 1. area: (n,) square pixels, NaN where unknown.
     attributes: n JSON objects, or "".
+    labelled, boxed: whether the dataset has labels of whole images, and whether it has anything else.
+    outlines: n outlines or None, where masks are wanted.
     """
 
     path: Path
@@ -88,6 +98,9 @@ class Shard:
     crowd: np.ndarray
     area: np.ndarray
     attributes: np.ndarray
+    labelled: bool = False
+    boxed: bool = True
+    outlines: np.ndarray | None = None
 
 
 def write(job: ExportJob, out: Path) -> None:
@@ -103,7 +116,7 @@ def write(job: ExportJob, out: Path) -> None:
         for split, of_split in plans.items()
     ]
     (out / "label_map.pbtxt").write_text(job.label_map.format(), encoding="utf-8")
-    write_metadata(out, job.label_map, splits)
+    write_metadata(out, job.label_map, splits, *contents(job.manifest), masks=job.masks)
 
 
 def plan_shards(job: ExportJob, out: Path) -> dict[str, list[ShardPlan]]:
@@ -158,6 +171,9 @@ class Shards(Sequence[Shard]):
         self.area = table["area"].to_numpy().astype(np.float64)
         codes, texts = _encoded(table["attributes"].fill_null(""))  # few differ: text once, not once a box
         self.attributes = np.array(texts, object)[codes]
+        labels_per_image, self.boxed = contents(job.manifest)
+        self.labelled = labels_per_image != "none"
+        self.outlines = table["segmentation"] if job.masks else None
 
     def __len__(self) -> int:
         return len(self.plans)
@@ -172,8 +188,26 @@ class Shards(Sequence[Shard]):
         chosen = [self.order[self.starts[row] : self.starts[row + 1]] for row in plan.rows]
         ends = np.cumsum([len(part) for part in chosen], dtype=np.int64)
         index = np.concatenate([*chosen, np.zeros(0, np.int64)])
-        of_boxes = (values[index] for values in (self.boxes, self.labels, self.crowd, self.area, self.attributes))
-        return Shard(plan.path, list(zip(*columns.values(), strict=True)), ends, *of_boxes)
+        boxes, labels, crowd, area, attributes = (
+            values[index] for values in (self.boxes, self.labels, self.crowd, self.area, self.attributes)
+        )
+        rows = list(zip(*columns.values(), strict=True))
+        outlines = None
+        if self.outlines is not None:
+            outlines = np.array([*self.outlines.take(pa.array(index)).to_pylist(), None], object)[:-1]
+        return Shard(plan.path, rows, ends, boxes, labels, crowd, area, attributes, self.labelled, self.boxed, outlines)
+
+
+def contents(manifest: Manifest) -> tuple[str, bool]:
+    """(labels of whole images: "none", "one" for each image or "many"; whether there are boxes, or nothing at all)."""
+    images, table = manifest.images, manifest.annotations
+    if not table["xmin"].null_count:
+        return "none", True
+    labels = table["image_id"].filter(table["xmin"].is_null())
+    of_image = np.bincount(
+        pc.index_in(labels, images["image_id"].combine_chunks()).to_numpy(), minlength=images.num_rows
+    )
+    return ("one" if (of_image == 1).all() else "many"), len(labels) < table.num_rows
 
 
 def _encoded(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
@@ -194,7 +228,7 @@ def write_shard(shard: Shard, names: list[str]) -> tuple[Path, int]:
 
 
 def encode_example(shard: Shard, image: tuple, rows: slice, texts: list[bytes]) -> bytes:
-    """One image and its boxes as a serialised tf.train.Example; texts[id] is the name of a class."""
+    """One image, its boxes and its labels as a serialised tf.train.Example; texts[id] is the name of a class."""
     path, sha256, format, orientation, width_px, height_px, image_id = image
     data, leaving = leaving_bytes(path, sha256, format, orientation)
     digest = sha256 if leaving == format and orientation == 1 else hashlib.sha256(data).hexdigest()
@@ -210,17 +244,37 @@ def encode_example(shard: Shard, image: tuple, rows: slice, texts: list[bytes]) 
         feature[key].bytes_list.value.append(text)
     feature["image/height"].int64_list.value.append(height_px)
     feature["image/width"].int64_list.value.append(width_px)
-    boxes, labels = shard.boxes[rows], shard.labels[rows].tolist()
-    for column, key in enumerate(_SIDES):
-        feature[f"image/object/bbox/{key}"].float_list.value.extend(boxes[:, column].tolist())
-    feature["image/object/class/label"].int64_list.value.extend(labels)
-    feature["image/object/class/text"].bytes_list.value.extend(texts[label] for label in labels)
-    feature["image/object/is_crowd"].int64_list.value.extend(shard.crowd[rows].tolist())
-    _add_known(feature, shard, rows, width_px * height_px)
+    if not shard.labelled:
+        _add_boxes(feature, shard, rows, texts, width_px, height_px)
+        return example.SerializeToString(deterministic=True)
+    whole = np.isnan(shard.boxes[rows, 0])
+    _add_labels(feature, "image/class", shard.labels[rows][whole].tolist(), texts)
+    if shard.boxed:
+        _add_boxes(feature, shard, np.arange(rows.start, rows.stop)[~whole], texts, width_px, height_px)
     return example.SerializeToString(deterministic=True)
 
 
-def _add_known(feature: Any, shard: Shard, rows: slice, image_area: int) -> None:
+def _add_labels(feature: Any, key: str, labels: list[int], texts: list[bytes]) -> None:
+    feature[f"{key}/label"].int64_list.value.extend(labels)
+    feature[f"{key}/text"].bytes_list.value.extend(texts[label] for label in labels)
+
+
+def _add_boxes(
+    feature: Any, shard: Shard, rows: slice | np.ndarray, texts: list[bytes], width_px: int, height_px: int
+) -> None:
+    boxes, labels = shard.boxes[rows], shard.labels[rows].tolist()
+    for column, key in enumerate(_SIDES):
+        feature[f"image/object/bbox/{key}"].float_list.value.extend(boxes[:, column].tolist())
+    _add_labels(feature, "image/object/class", labels, texts)
+    feature["image/object/is_crowd"].int64_list.value.extend(shard.crowd[rows].tolist())
+    _add_known(feature, shard, rows, width_px * height_px)
+    if shard.outlines is not None:
+        feature[MASK].bytes_list.value.extend(
+            mask_png(outline, width_px, height_px) for outline in shard.outlines[rows]
+        )
+
+
+def _add_known(feature: Any, shard: Shard, rows: slice | np.ndarray, image_area: int) -> None:
     """Area, difficult, truncated and view, where the source knows one of them for any box of the image."""
     area = shard.area[rows]
     if not np.isnan(area).all():
@@ -240,17 +294,6 @@ def _add_known(feature: Any, shard: Shard, rows: slice, image_area: int) -> None
 @lru_cache(maxsize=1024)
 def _attributes(text: str) -> dict[str, Any]:
     return json.loads(text) if text else {}
-
-
-def frame(record: bytes) -> tuple[bytes, bytes, bytes]:
-    """A record as TFRecord frames it: length and its checksum, the record, its checksum."""
-    length = pack("<Q", len(record))
-    return length + _masked_crc(length), record, _masked_crc(record)
-
-
-def _masked_crc(data: bytes) -> bytes:
-    crc = google_crc32c.value(data)
-    return pack("<I", ((crc >> 15 | crc << 17) + _MASK) & 0xFFFFFFFF)
 
 
 def _hash(text: str) -> bytes:

@@ -5,7 +5,10 @@ Source: the VOC2012 development kit; coordinates as create_pascal_tf_record.py o
 
 from __future__ import annotations
 
+import codecs
 import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -26,6 +29,10 @@ _SETS = {"train": "train", "val": "valid", "valid": "valid", "test": "test"}
 _SET_LINE = re.compile(r"(.+?)(\s+-?[01])?$")  # an image, perhaps with whether it shows the class
 _ROOT = re.compile(r"<annotation[\s>/]")
 _FLAGS = ("difficult", "truncated", "occluded")
+_FLAG_VALUES = {"0": 0, "1": 1, "false": 0, "true": 1}
+_READ = frozenset({"name", "bndbox", "pose", *_FLAGS, "deleted", "verified", "date", "id", "type"})  # LabelMe's too
+_ENCODING = re.compile(rb"""<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)["'][^>]*\?>""")
+_KNOWN_TO_EXPAT = ("utf-8", "utf-16", "iso8859-1", "ascii")
 
 TITLE = "PASCAL VOC XML"
 CARRIES = frozenset({"boxes", "negatives", "splits", "difficult", "truncated", "occluded", "pose"})
@@ -45,20 +52,23 @@ class VocFile:
     labels: list[str] = field(default_factory=list)
     attributes: list[dict[str, object]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    not_carried: Counter[str] = field(default_factory=Counter)
 
 
 def detect(folder: RawFolder) -> list[str]:
-    return [file for file in folder.with_suffix(".xml") if _ROOT.search(folder.head(file))]
+    return [file for file in folder.with_suffix(".xml") if _ROOT.search(folder.head(file).replace("\0", ""))]
 
 
 def read(folder: RawFolder, files: list[str]) -> Source:
     """`files` may hold any XML: one that cannot be parsed is a finding."""
     source = Source()
     splits = _image_sets(folder)
+    not_carried: list[tuple[str, Counter[str]]] = []
     every_xml = sorted({*files, *folder.with_suffix(".xml")})
     parsed = map_items(partial(parse_file, folder.root), every_xml, "ingest: reading VOC", "file", chunk=64)
     for file, voc in zip(every_xml, parsed, strict=True):
         source.findings += voc.findings
+        not_carried.append((file, voc.not_carried))
         if voc.declared_px is None and not voc.filename and voc.findings and not voc.labels:
             continue  # not VOC at all: the finding says so
         image_id = _locate(folder, file, voc.filename)
@@ -73,7 +83,18 @@ def read(folder: RawFolder, files: list[str]) -> Source:
             Annotation(image_id, label, *box, False, None, None, to_json(attributes))
             for label, box, attributes in zip(voc.labels, boxes, voc.attributes, strict=True)
         ]
+    source.findings += _name_not_carried(not_carried)
     return source
+
+
+def _name_not_carried(counts: Sequence[tuple[str, Counter[str]]]) -> list[Finding]:
+    """One finding a kind for all the files: the first that has it, how often, and in how many files."""
+    findings = []
+    for kind in sorted({kind for _, of_file in counts for kind in of_file}):
+        files = [(file, of_file[kind]) for file, of_file in counts if of_file[kind]]
+        reason = f"<{kind}> has no place in a dataset: {sum(n for _, n in files)} in {len(files)} files, here first"
+        findings.append(found("not-carried", files[0][0], value=sum(n for _, n in files), reason=reason))
+    return findings
 
 
 def parse_file(root: Path, file: str) -> VocFile:
@@ -83,12 +104,14 @@ def parse_file(root: Path, file: str) -> VocFile:
 def parse(data: bytes, file: str) -> VocFile:
     """One XML file's content; what cannot be read in it becomes a finding. `file` is its name, for findings."""
     try:
-        root = fromstring(data)
+        root = fromstring(_decoded(data))
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
         return VocFile(findings=[found("annotation-unreadable", file, reason=f"it is not XML: {error}")])
     if root.tag != "annotation":
         return VocFile(findings=[found("annotation-unreadable", file, value=root.tag, reason="it is not VOC")])
     voc = VocFile(_text(root, "filename"), _declared_size(root))
+    if _text(root, "segmented") not in ("", "0", "Unspecified"):
+        voc.not_carried["segmented"] += 1  # its masks are PNG files in SegmentationObject/
     for position, element in enumerate(root.findall("object"), start=1):
         place = f"object {position}"
         label = _text(element, "name")
@@ -102,7 +125,21 @@ def parse(data: bytes, file: str) -> VocFile:
         voc.boxes.append((xmin, ymin, xmax, ymax))
         voc.labels.append(label)
         voc.attributes.append(_attributes(element))
+        voc.not_carried.update(child.tag for child in element if len(child) and child.tag not in _READ | {"attributes"})
     return voc
+
+
+def _decoded(data: bytes) -> bytes | str:
+    """As the XML declaration says, where that is an encoding that the parser does not know (GBK, Shift JIS, ...).
+
+    Raises:
+        LookupError: nor does Python.
+        ValueError: the bytes are not in it.
+    """
+    declared = _ENCODING.match(data.lstrip())
+    if not declared or codecs.lookup(declared.group(1).decode()).name in _KNOWN_TO_EXPAT:
+        return data
+    return data.lstrip()[declared.end() :].decode(declared.group(1).decode())
 
 
 def _text(element: Element, path: str) -> str:
@@ -117,9 +154,22 @@ def _declared_size(root: Element) -> tuple[int, int] | None:
 
 
 def _attributes(element: Element) -> dict[str, object]:
-    flags = {name: int(text) for name in _FLAGS if (text := _text(element, name)) in ("0", "1")}
+    """Flags as 0 or 1, pose, CVAT's <attributes>, and any other element that holds one word."""
+    others: dict[str, object] = {
+        child.tag: _text(element, child.tag) for child in element if child.tag not in _READ and _is_word(child)
+    }
+    cvat: dict[str, object] = {
+        _text(each, "name"): _text(each, "value") for each in element.findall("attributes/attribute")
+    }
+    flags: dict[str, object] = {
+        flag: _FLAG_VALUES[text] for flag in _FLAGS if (text := _text(element, flag).lower()) in _FLAG_VALUES
+    }
     pose = _text(element, "pose")
-    return flags | ({"pose": pose} if pose else {})
+    return others | cvat | flags | ({"pose": pose} if pose else {})
+
+
+def _is_word(element: Element) -> bool:
+    return not len(element) and bool((element.text or "").strip())
 
 
 def _locate(folder: RawFolder, file: str, filename: str) -> str | Finding:

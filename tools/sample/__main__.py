@@ -1,7 +1,7 @@
-"""python -m stages.sample DIR [--format FORMAT]"""
+"""python -m tools.sample DIR [--format FORMAT]"""
 
 from stages.dataset import command
-from stages.sample import main
+from tools.sample import main
 
 if __name__ == "__main__":
     command.run(main)

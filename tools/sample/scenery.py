@@ -1,6 +1,6 @@
 """The places where the sample dataset's pictures are set: each function paints one and says what belongs where in it.
 
-Pictures are (height, width, 3) int32, RGB; see stages/sample/drawing.py for the tools.
+Pictures are (height, width, 3) int32, RGB; see tools/sample/drawing.py for the tools.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.sample.drawing import Colour, Stamp, band, land, mix, noise, oval, ramp, receding, ridge, stamp
+from tools.sample.drawing import Colour, Stamp, band, land, mix, noise, oval, ramp, receding, ridge, stamp
 
 
 @dataclass(frozen=True)

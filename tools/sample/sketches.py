@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from stages.sample.drawing import Colour, Patch, Point, band, oval, turned
+from tools.sample.drawing import Colour, Patch, Point, band, oval, turned
 
 WHITE, CREAM, DARK, WOOD = (246, 246, 242), (250, 236, 205), (38, 40, 52), (139, 94, 60)
 RED, ORANGE, YELLOW, GREEN = (214, 48, 49), (240, 130, 34), (250, 204, 46), (34, 150, 94)

@@ -1,4 +1,4 @@
-"""The sample dataset: 60 pictures drawn here, whose boxes are exactly known. `python -m stages.sample DIR`.
+"""The sample dataset: 60 pictures drawn here, whose boxes are exactly known. `python -m tools.sample DIR`.
 
 It is the same to the byte every time. No stage uses it: it only fills an empty data/raw.
 
@@ -23,7 +23,7 @@ from stages.dataset.manifest import Image, Manifest
 from stages.dataset.workers import map_items
 from stages.formats import WRITERS
 from stages.formats.export_job import ExportJob
-from stages.sample.pictures import NEGATIVE, TASKS, draw_picture
+from tools.sample.pictures import NEGATIVE, TASKS, draw_picture
 
 _PART = ".sample.part"
 

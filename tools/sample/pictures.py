@@ -13,9 +13,9 @@ from PIL import ImageFilter
 
 from stages.dataset.images import encode
 from stages.dataset.manifest import Annotation
-from stages.sample.drawing import Stamp, noise, stamp
-from stages.sample.scenery import SCENES, Scene, Zone, blend
-from stages.sample.sketches import SKETCHES
+from tools.sample.drawing import Stamp, noise, stamp
+from tools.sample.scenery import SCENES, Scene, Zone, blend
+from tools.sample.sketches import SKETCHES
 
 # scene -> how many pictures; class -> fewest and most of it in one picture
 PICTURES = {"beach": 7, "coast": 18, "meadow": 10, "reef": 16, "sky": 9}

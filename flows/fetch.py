@@ -1,0 +1,101 @@
+"""`shardsmith fetch`: bring raw data to data/raw for DVC to store. The only code of ours that touches the network."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+from flows.recording import RAW, add_raw
+from flows.repository import Log, Workspace
+from stages.dataset.errors import RawDataError
+from stages.dataset.workers import progress
+from tools.archive import MAX_BYTES, replace_folder, unpack
+
+MAX_IMAGE_BYTES = 100 * 10**6
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_SCHEMES = ("https", "http", "s3", "gs")  # what a file of annotations may name: never a local path
+_BLOCK = 1 << 20
+
+
+def fetch(workspace: Workspace, source: str, log: Log) -> None:
+    """Bring a folder, an archive, or either at a URL (http, s3, ... : what fsspec knows) to data/raw.
+
+    A folder at a URL is imported by `dvc import-url`, so that `dvc update data/raw.dvc` refreshes it.
+
+    Raises:
+        RawDataError: data/raw holds something, or the source cannot be had.
+        VersionError: dvc refuses.
+    """
+    raw = workspace.root / RAW
+    if raw.exists() and (not raw.is_dir() or any(raw.iterdir())):
+        raise RawDataError(f"{RAW}: holds something already; move it away first, or add your files to it by hand")
+    with workspace.lock(log):
+        if "://" in source and not urlsplit(source).path.lower().endswith(_ARCHIVES):
+            if raw.exists():
+                raw.rmdir()
+            workspace.dvc("import-url", "--force", source, RAW, log=log)
+            return
+        with tempfile.TemporaryDirectory(prefix=".fetch.", dir=raw.parent) as folder:
+            _bring(source, Path(folder), log)
+            replace_folder(Path(folder) / "raw", raw)
+        add_raw(workspace, log)
+
+
+def fetch_images(workspace: Workspace, addresses: Iterable[tuple[str, str]], log: Log) -> int:
+    """Download images that annotations name by URL into data/raw; returns how many came.
+
+    Args:
+        addresses: (file name, URL); a name that is there already is left alone, one that cannot be had is logged.
+    """
+    raw = workspace.root / RAW
+    wanted = [(name, url) for name, url in addresses if not (raw / PurePosixPath(name).name).exists()]
+    came = 0
+    with workspace.lock(log), progress(len(wanted), "fetch", "image") as bar:
+        for name, url in wanted:
+            target = raw / PurePosixPath(name).name
+            try:
+                if urlsplit(url).scheme not in _SCHEMES:
+                    raise RawDataError(f"not an address of {', '.join(_SCHEMES)}")
+                _download(url, target, MAX_IMAGE_BYTES)
+                came += 1
+            except (OSError, ValueError, RawDataError) as error:
+                target.unlink(missing_ok=True)
+                log(f"{name}: {url}: not to be had ({error}); put the image into {RAW} by hand")
+            bar.update()
+    return came
+
+
+def _bring(source: str, folder: Path, log: Log) -> None:
+    """Leave what `source` holds in folder/raw."""
+    path = Path(source)
+    if "://" in source:
+        path = folder / PurePosixPath(urlsplit(source).path).name
+        log(f"downloading {source.partition('?')[0]}")
+        try:
+            _download(source, path, MAX_BYTES)
+        except (OSError, ValueError, ImportError) as error:
+            raise RawDataError(
+                f"{source.partition('?')[0]}: cannot be downloaded ({error}); check the address"
+            ) from None
+    if path.is_dir():
+        shutil.copytree(path, folder / "raw", symlinks=True)
+    elif path.is_file():
+        (folder / "raw").mkdir()
+        unpack(path, folder / "raw")
+    else:
+        raise RawDataError(f"{source}: no such folder or archive")
+
+
+def _download(url: str, target: Path, max_bytes: int) -> None:
+    import fsspec
+
+    with fsspec.open(url, "rb") as stream, target.open("wb") as file:
+        left = max_bytes
+        while block := stream.read(_BLOCK):
+            left -= len(block)
+            if left < 0:
+                raise RawDataError(f"larger than {max_bytes / 1e6:,.0f} MB")
+            file.write(block)

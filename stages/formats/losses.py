@@ -1,0 +1,58 @@
+"""What of a manifest a format cannot carry: said, with counts, wherever something is written."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pyarrow.compute as pc
+
+from stages.dataset.findings import Finding, found
+from stages.dataset.manifest import Annotation, Manifest
+
+_OWN_WORDS = ("difficult", "truncated", "occluded", "pose")
+
+
+def find_losses(manifest: Manifest, format_name: str, carries: frozenset[str]) -> list[Finding]:
+    """A finding for each word of CARRYABLE that the manifest holds and the format does not carry, with its count."""
+    held = count_held(manifest)
+    return [
+        found("not-exported", format_name, value=f"{count:,} {word}")
+        for word, count in held.items()
+        if count and word not in carries
+    ]
+
+
+def count_held(manifest: Manifest) -> dict[str, int]:
+    """Word of CARRYABLE -> how many annotations (of several_labels, negatives and splits: images) have it."""
+    table, images = manifest.annotations, manifest.images
+    outlines = table["segmentation"].drop_null()
+    polygons = int(pc.sum(pc.starts_with(outlines, "[")).as_py() or 0)
+    of_whole = table.filter(pc.is_null(table["xmin"]))
+    with_rows = pc.is_in(images["image_id"], table["image_id"].combine_chunks())
+    negatives = pc.and_(images["annotated"], pc.invert(with_rows))
+    return {
+        "boxes": table.num_rows - table["xmin"].null_count,
+        "outlines": polygons,
+        "masks": len(outlines) - polygons,
+        "labels": table["xmin"].null_count,
+        "several_labels": sum(count > 1 for count in Counter(of_whole["image_id"].to_pylist()).values()),
+        "negatives": int(pc.sum(negatives).as_py() or 0),
+        "splits": images.num_rows - images["split"].null_count,
+        "crowd": int(np.count_nonzero(table["is_crowd"].to_numpy(zero_copy_only=False))),
+        "area": table.num_rows - table["area"].null_count,
+        **_count_attributes(table["attributes"].drop_null().to_pylist()),
+    }
+
+
+def _count_attributes(texts: list[str]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for text, times in Counter(texts).items():
+        known = Annotation("", "", None, None, None, None, attributes=text).attributes_dict()
+        for word in {
+            key if key in _OWN_WORDS else "attributes"
+            for key, value in known.items()
+            if value not in (0, "Unspecified", None, "")
+        }:
+            counts[word] += times
+    return {word: counts[word] for word in (*_OWN_WORDS, "attributes")}

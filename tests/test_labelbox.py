@@ -1,0 +1,215 @@
+"""Labelbox: current rows, the older JSON with `Label`, and what of them has no place."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import image_bytes
+from hypothesis import given
+from test_coco import json_values
+from test_formats import COCO, codes, corners, raw_folder, read
+
+from stages.dataset.errors import RawDataError
+from stages.formats import labelbox
+from stages.formats.labelbox_rows import LabelboxRow, RowError, parse_row
+
+BOX = {
+    "name": "cat",
+    "annotation_kind": "ImageBoundingBox",
+    "bounding_box": {"top": 3, "left": 2, "height": 10, "width": 10},
+}
+TRIANGLE = [{"x": 2, "y": 3}, {"x": 12, "y": 3}, {"x": 12, "y": 13}]
+SQUARE = [*TRIANGLE, {"x": 2, "y": 13}]
+NIGHT = {"name": "time", "radio_answer": {"name": "night", "classifications": []}}
+
+
+def current(*objects: object, classifications: object = (), image: str = "a.jpg", **more: object) -> dict[str, Any]:
+    annotations = {"objects": list(objects), "classifications": list(classifications), "relationships": []}  # type: ignore[call-overload]
+    projects = {"p": {"name": "x", "labels": [{"label_kind": "Default", "annotations": annotations}]}}
+    size = {"width": 32, "height": 24}
+    row = {"data_row": {"id": "1", "external_id": image}, "media_attributes": size, "projects": projects}
+    return {**row, **more}
+
+
+def older(label: object, **more: object) -> dict[str, Any]:
+    return {
+        "ID": "1",
+        "DataRow ID": "2",
+        "External ID": "a.jpg",
+        "Labeled Data": "https://x/y.jpg",
+        "Label": label,
+        **more,
+    }
+
+
+def boxes(row: LabelboxRow) -> list:
+    return [(box.label, corners(box), box.segmentation) for box in row.boxes]
+
+
+CAT = ("cat", [2, 3, 12, 13], None)
+CUT = ("cat", [2, 3, 12, 13], "[[2.0,3.0,12.0,3.0,12.0,13.0]]")
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        (current(BOX), [CAT]),
+        (current({"name": "cat", "annotation_kind": "ImagePolygon", "polygon": TRIANGLE}), [CUT]),
+        (older({"objects": [{"title": "cat", "value": "c", "bbox": BOX["bounding_box"]}]}), [CAT]),
+        (older({"objects": [{"title": "cat", "polygon": TRIANGLE}]}), [CUT]),
+        (older({"cat": [{"geometry": SQUARE}]}), [CAT]),
+        (older({"cat": [{"geometry": TRIANGLE}]}), [CUT]),
+        (older({"cat": [SQUARE]}), [CAT]),
+        (older(json.dumps({"objects": [{"title": "cat", "bbox": BOX["bounding_box"]}]})), [CAT]),
+        (older({"objects": []}), []),
+    ],
+)
+def test_objects(entry: dict, expected: list) -> None:
+    row = parse_row(entry)
+    assert (row.labelled, boxes(row), row.bad, row.not_carried) == (True, expected, [], {})
+
+
+@pytest.mark.parametrize(
+    "entry", [older("Skip"), older({}), {**current(), "projects": {}}, {**current(), "projects": None}]
+)
+def test_row_that_nobody_labelled(entry: dict) -> None:
+    assert not parse_row(entry).labelled
+
+
+def test_row_that_nobody_labelled_is_no_negative(tmp_path: Path) -> None:
+    files = {"a.jpg": image_bytes(), "b.jpg": image_bytes(seed=1), "c.jpg": image_bytes(seed=2)}
+    rows = [current(BOX), current(image="b.jpg"), current(image="c.jpg") | {"projects": {}}]
+    assert list(read(tmp_path, {**files, "l.json": json.dumps(rows)}).entries) == ["a.jpg", "b.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "attributes"),
+    [
+        ({"name": "hue", "radio_answer": {"name": "red"}}, {"hue": "red"}),
+        ({"name": "hue", "checklist_answers": [{"name": "red"}, {"name": "blue"}]}, {"hue": ["red", "blue"]}),
+        ({"name": "note", "text_answer": {"content": "old"}}, {"note": "old"}),
+        ({"title": "hue", "answer": {"title": "red"}}, {"hue": "red"}),
+        ({"name": "a", "radio_answer": {"name": "b", "classifications": [NIGHT]}}, {"a": "b", "time": "night"}),
+    ],
+)
+def test_answers_about_an_object_are_its_attributes(answer: dict, attributes: dict) -> None:
+    (box,) = parse_row(current({**BOX, "classifications": [answer]})).boxes
+    assert box.attributes_dict() == attributes
+
+
+def test_answers_about_the_image_are_its_labels(tmp_path: Path) -> None:
+    text = json.dumps([current(classifications=[NIGHT])])
+    (row,) = read(tmp_path, {"a.jpg": image_bytes(), "l.json": text}).annotations
+    assert (row.image_id, row.label, row.xmin, row.ymax) == ("a.jpg", "night", None, None)
+
+
+def test_answers_to_several_questions_say_which(tmp_path: Path) -> None:
+    rain = {"name": "weather", "checklist_answers": [{"name": "rain"}, {"name": "wind"}]}
+    files = {"a.jpg": image_bytes(), "b.jpg": image_bytes(seed=1)}
+    rows = [current(classifications=[NIGHT]), current(classifications=[rain], image="b.jpg")]
+    source = read(tmp_path, {**files, "l.ndjson": "\n".join(map(json.dumps, rows))})
+    assert [row.label for row in source.annotations] == ["time: night", "weather: rain", "weather: wind"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "kind"),
+    [
+        (current(BOX, classifications=[{"name": "note", "text_answer": {"content": "x"}}]), "free text"),
+        (
+            current(BOX, {"name": "road", "annotation_kind": "ImageSegmentationMask", "mask": {"url": "https://x"}}),
+            "Mask",
+        ),
+        (current(BOX, {"name": "lane", "annotation_kind": "ImagePolyline", "line": TRIANGLE}), "line"),
+        (current(BOX, {"name": "eye", "point": {"x": 1, "y": 1}}), "point"),
+        (
+            older({"objects": [{"title": "cat", "bbox": BOX["bounding_box"]}, {"title": "x", "instanceURI": "u"}]}),
+            "masks",
+        ),
+    ],
+)
+def test_what_is_not_carried_is_named(tmp_path: Path, entry: dict, kind: str) -> None:
+    source = read(tmp_path, {"a.jpg": image_bytes(), "l.json": json.dumps([entry])})
+    assert (len(source.annotations), codes(source), source.findings[0].value) == (1, ["not-carried"], "1")
+    assert kind in source.findings[0].reason
+
+
+def test_first_of_several_labels_counts(tmp_path: Path) -> None:
+    entry = current(BOX)
+    entry["projects"]["p"]["labels"] *= 2
+    source = read(tmp_path, {"a.jpg": image_bytes(), "l.json": json.dumps([entry])})
+    assert (len(source.annotations), codes(source)) == (1, ["not-carried"])
+
+
+@pytest.mark.parametrize(
+    ("data_row", "expected"),
+    [
+        ({"external_id": "a.jpg"}, ["a.jpg"]),
+        ({"external_id": "x/a.jpg"}, ["a.jpg"]),
+        ({"external_id": "none.jpg", "global_key": "a.jpg"}, ["a.jpg"]),
+        ({"external_id": "1", "row_data": "https://x/y/a.jpg?Expires=3"}, ["a.jpg"]),
+        ({"row_data": "a.jpg"}, ["a.jpg"]),
+    ],
+)
+def test_image_is_found_by_any_of_its_names(tmp_path: Path, data_row: dict, expected: list) -> None:
+    text = json.dumps([current(BOX, data_row=data_row)])
+    assert list(read(tmp_path, {"img/a.jpg": image_bytes(), "l.json": text}).entries) == ["img/a.jpg"]
+
+
+def test_image_only_at_its_url_is_missing_and_the_finding_says_how_to_get_it(tmp_path: Path) -> None:
+    far = current(BOX, data_row={"external_id": "b.jpg", "row_data": "https://x/b.jpg"})
+    source = read(tmp_path, {"a.jpg": image_bytes(), "l.json": json.dumps([current(BOX), far])})
+    (finding,) = source.findings
+    assert (finding.code, finding.place, finding.value) == ("image-missing", "row 2", "b.jpg")
+    assert "shardsmith fetch --images" in finding.reason
+
+
+@pytest.mark.parametrize(
+    ("value", "split"), [("train", "train"), ("validation", "valid"), ("unassigned", None), (None, None)]
+)
+def test_split_stands_in_the_metadata(value: str | None, split: str | None) -> None:
+    assert parse_row(current(metadata_fields=[{"schema_name": "split", "value": value}])).split == split
+
+
+def test_bad_items_cost_no_others(tmp_path: Path) -> None:
+    flat = {"name": "cat", "bounding_box": {"top": 1, "left": "x", "height": 1, "width": 1}}
+    line = {"name": "cat", "polygon": TRIANGLE[:2]}
+    rows = [json.dumps(current(BOX, flat, line, None)), '{"data_row": ', "7", json.dumps({"x": 1})]
+    source = read(tmp_path, {"a.jpg": image_bytes(), "l.ndjson": "\n".join(rows)})
+    assert len(source.annotations) == 1
+    places = ["line 1, object 2", "line 1, object 3", "line 1, object 4", "line 2", "line 3", "line 4"]
+    assert [(finding.code, finding.place) for finding in source.findings] == [
+        ("annotation-unreadable", at) for at in places
+    ]
+
+
+@pytest.mark.parametrize("text", [json.dumps([current(BOX)])[:-9], json.dumps(current(BOX))[:-9]])
+def test_cut_short_is_one_clear_error(tmp_path: Path, text: str) -> None:
+    with pytest.raises(RawDataError, match=r"l\.json.*cut short"):
+        read(tmp_path, {"a.jpg": image_bytes(), "l.json": text})
+
+
+@given(json_values)
+def test_whatever_stands_there_is_no_traceback(value: Any) -> None:
+    for entry in (value, older(value), current(value), current(BOX, classifications=[value]), current(projects=value)):
+        try:
+            parse_row(entry)
+        except RowError as error:
+            assert str(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "is_labelbox"),
+    [
+        ("l.json", json.dumps([current(BOX)]), True),
+        ("l.ndjson", json.dumps(current(BOX)) + "\n" + json.dumps(current(BOX)), True),
+        ("l.json", json.dumps([older({})]), True),
+        ("l.json", json.dumps(COCO), False),
+        ("l.json", json.dumps([{"data": {"image": "a.jpg"}, "annotations": []}]), False),  # Label Studio's
+        ("l.json", json.dumps([{"image": "a.jpg", "annotations": [{"label": "cat"}]}]), False),  # CreateML's
+    ],
+)
+def test_what_is_labelbox(tmp_path: Path, name: str, content: str, is_labelbox: bool) -> None:
+    assert bool(labelbox.detect(raw_folder(tmp_path, {"a.jpg": image_bytes(), name: content}))) == is_labelbox

@@ -1,0 +1,1 @@
+"""What works without a version: draw the sample, convert, inspect, fetch."""
