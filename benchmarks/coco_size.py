@@ -3,7 +3,8 @@
     python benchmarks/coco_size.py [--images N] [--annotations N]
 
 Prints seconds (wall, CPU) and peak memory (MB) of each part: the text in memory; parsed; put on its images; as the
-manifest's tables. The images need not exist: what their headers would say is made up. The file is written to benchmarks/work/.
+manifest's tables. The images need not exist: what their headers would say is made up. The file is written to
+benchmarks/work/.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ from stages.dataset.images import ImageInfo  # noqa: E402
 from stages.dataset.manifest import Image, Manifest  # noqa: E402
 from stages.formats import coco  # noqa: E402
 from stages.formats.coco_entries import parse  # noqa: E402
-from stages.formats.json_text import read_text  # noqa: E402
 from stages.formats.raw_folder import RawFolder, Source  # noqa: E402
 
 POINTS = 21  # of an outline: with these the file is as large as the 448 MB of instances_train2017.json
@@ -82,7 +82,7 @@ def main() -> None:
     folder.images = {name: ImageInfo(f"{number:064}", 1, 640, 480, "jpeg") for number, name in enumerate(names)}
     print(f"{path.stat().st_size / 1e6:,.0f} MB of JSON")
     start = time.perf_counter()
-    text = timed("text", read_text, folder, path.name)
+    text = timed("text", folder.text, path.name)
     content = timed("parsed", parse, text, path.name)
     del text
     source = Source()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ from test_coco import json_values
 from test_formats import COCO, codes, corners, raw_folder, read
 
 from stages.dataset.errors import RawDataError
+from stages.dataset.label_map import LabelMap
 from stages.formats import labelbox
 from stages.formats.labelbox_rows import LabelboxRow, RowError, parse_row
+from stages.ingest import ingest
+from stages.params import IngestParams
 
 BOX = {
     "name": "cat",
@@ -189,6 +193,17 @@ def test_bad_items_cost_no_others(tmp_path: Path) -> None:
 def test_cut_short_is_one_clear_error(tmp_path: Path, text: str) -> None:
     with pytest.raises(RawDataError, match=r"l\.json.*cut short"):
         read(tmp_path, {"a.jpg": image_bytes(), "l.json": text})
+
+
+def test_raccoon_is_that_of_voc(tmp_path: Path, raccoon: Path) -> None:
+    for folder, labels in (("l", raccoon / "as" / "labelbox.json"), ("v", raccoon / "Annotations")):
+        shutil.copytree(raccoon / "JPEGImages", tmp_path / folder / "JPEGImages")
+        (shutil.copytree if labels.is_dir() else shutil.copy)(labels, tmp_path / folder / labels.name)
+    manifest, label_map, findings, name = ingest(tmp_path / "l", IngestParams(), LabelMap("d"))
+    assert (name, dict(label_map.ids), findings, manifest.annotations.num_rows) == ("labelbox", {"raccoon": 1}, [], 217)
+    theirs = ingest(tmp_path / "v", IngestParams(), LabelMap("d"))[0].annotation_rows()
+    for one, other in zip(manifest.annotation_rows(), theirs, strict=True):
+        assert (one.image_id, corners(one)) == (other.image_id, pytest.approx(corners(other), abs=0.5))
 
 
 @given(json_values)

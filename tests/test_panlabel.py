@@ -171,6 +171,7 @@ def test_two_forms_are_one_clear_error(tmp_path: Path) -> None:
         ({"l.json": '{"name": "package"}'}, "auto", "no annotations found among 2 files"),
         ({"notes.txt": "x"}, "auto", "no annotations found"),
         ({"l.xml": cvat(CVAT_BOX.replace('xtl="2"', ""))}, "auto", "l.xml: panlabel cannot read it: .*xtl"),
+        ({"l.xml": '<!DOCTYPE a [<!ENTITY b "c">]>' + cvat(CVAT_BOX)}, "auto", "no annotations found"),
         ({"l.json": create_ml(ML_BOX)}, "panlabel:kitti", "panlabel cannot read it"),
     ],
 )

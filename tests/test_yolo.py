@@ -20,7 +20,7 @@ from test_formats import COCO, OBJECT, XML, codes, corners, raw_folder, read
 from stages.dataset.errors import RawDataError
 from stages.dataset.label_map import LabelMap
 from stages.dataset.manifest import Annotation, Image, Manifest
-from stages.formats import READERS, WRITERS, ultralytics, yolo_keras, yolo_lines
+from stages.formats import READERS, WRITERS, ultralytics, yolo_darknet, yolo_keras, yolo_lines
 from stages.formats.export_job import ExportJob
 from stages.formats.outlines import to_mask
 from stages.formats.raw_folder import RawFolder, Source
@@ -81,6 +81,7 @@ def test_each_is_found_and_no_other(tmp_path: Path, files: dict, expected: str) 
         {"a.jpg": A, "gt.txt": "1,1,912,484,97,109,0,7,1"},  # MOT
         {"a.jpg": A, "notes.txt": LINE, "model.yaml": YAML},
         {"a.jpg": A, "train.txt": "a.jpg\n", "classes.txt": "cat"},  # a list alone
+        {"a.jpg": A, "a.txt": KERAS},  # one text an image
     ],
 )
 def test_other_text_files_are_no_yolo(tmp_path: Path, files: dict) -> None:
@@ -218,6 +219,18 @@ def test_darknet_empty_text_is_a_negative_and_none_is_unlabelled(tmp_path: Path)
     assert source.findings == []
 
 
+def test_a_list_or_a_note_is_no_label_file(tmp_path: Path) -> None:
+    files: Files = {"img/a.jpg": A, "img/a.txt": LINE, "img/train.jpg": B, "obj.names": "cat"}
+    source = read(tmp_path, {**files, "train.txt": "img/a.jpg\n", "test_notes.txt": "none yet\n"})
+    assert (splits(source), source.findings) == ({"img/a.jpg": "train"}, [])
+
+
+def test_labels_below_labels_count_before_those_beside(tmp_path: Path) -> None:
+    files: Files = {"images/x/a.jpg": A, "images/x/a.txt": "1 0.5 0.5 0.25 0.5", "labels/x/a.txt": LINE}
+    source = read(tmp_path, {**files, "data.yaml": YAML})
+    assert ([row.label for row in source.annotations], codes(source)) == (["cat"], ["annotation-unreadable"])
+
+
 def test_each_folder_has_names_of_its_own(tmp_path: Path) -> None:
     files: Files = {"train/a.jpg": A, "train/a.txt": LINE, "train/_darknet.labels": "cat"}
     files |= {"valid/b.jpg": B, "valid/b.txt": LINE, "valid/_darknet.labels": "dog"}
@@ -339,6 +352,7 @@ def test_ultralytics_pose_keeps_the_box_and_names_the_loss(tmp_path: Path) -> No
     [
         ("a.jpg 1,2,3,4,0 5,6,7,8,1", "a.jpg", [("cat", (1, 2, 3, 4)), ("dog", (5, 6, 7, 8))]),
         ("my pics/a b, 1.JPG.png 1.5,2,3,4,1 ", "my pics/a b, 1.JPG.png", [("dog", (1.5, 2, 3, 4))]),
+        ("x.jpg y.png 1,2,3,4,0", "x.jpg y.png", [("cat", (1, 2, 3, 4))]),
         ("a.jpg", "a.jpg", []),  # a negative
     ],
 )
@@ -473,6 +487,26 @@ def test_darknet_finds_what_its_data_file_names(tmp_path: Path) -> None:
     assert [float(word) for word in label.split()] == pytest.approx([1, 7 / 32, 8 / 24, 10 / 32, 10 / 24])
 
 
+@pytest.mark.parametrize(
+    ("lists", "expected"),
+    [
+        ({"train": "t", "test": "e"}, "classes = 2\ntrain = t\ntest = e\n"),
+        ({"": "all"}, "classes = 2\ntrain = all\nvalid = all\n"),
+    ],
+)
+def test_darknet_data_file(lists: dict, expected: str) -> None:
+    assert yolo_darknet.format_options(2, lists) == f"{expected}names = data/obj.names\nbackup = backup/\n"
+
+
+def test_keras_names_no_path_with_a_blank(tmp_path: Path) -> None:
+    """keras-yolo3 takes the first word of a line for the path; names that would fall together stay apart."""
+    images = [make_image(tmp_path / "in", name, A, split="train") for name in ("a b.jpg", "a\u00a0b.jpg", "a_b.jpg")]
+    written(tmp_path / "out", "yolo_keras", make_manifest(*images, box("a b.jpg")), LabelMap("d", {"cat": 1}))
+    words = [line.split()[0] for line in (tmp_path / "out/train/_annotations.txt").read_text().splitlines()]
+    assert {*words, "_annotations.txt", "_classes.txt"} == {path.name for path in (tmp_path / "out/train").iterdir()}
+    assert len(set(words)) == 3
+
+
 def test_ultralytics_data_file_is_what_its_loader_wants(tmp_path: Path) -> None:
     """YAML 1.1; `train` and `val` always; no `path`, which would be looked up from the folder that it runs in."""
     yaml = pytest.importorskip("yaml")
@@ -494,8 +528,9 @@ def test_panlabel_reads_the_same(tmp_path: Path, name: str, theirs: str) -> None
     manifest = make_manifest(*rows, box("1 x.jpg", "no", 2, 3, 12, 13), box("1 x.jpg", "cät", 0, 0, 32, 24))
     written(tmp_path / "out", name, manifest, LabelMap("d", {"cät": 1, "no": 2}))
     kind = "yolo" if name == "ultralytics" else "yolo-keras"
-    command = [panlabel, "convert", "--from", kind, "--to", "coco", "--allow-lossy"]
-    subprocess.run([*command, "-i", tmp_path / "out" / theirs, "-o", tmp_path / "coco.json"], check=True, timeout=60)
+    command = [str(panlabel), "convert", "--from", kind, "--to", "coco", "--allow-lossy"]
+    files = ["-i", str(tmp_path / "out" / theirs), "-o", str(tmp_path / "coco.json")]
+    subprocess.run([*command, *files], check=True, timeout=60)
     content = json.loads((tmp_path / "coco.json").read_text(encoding="utf-8"))
     read_boxes = [(row["category_id"], *row["bbox"]) for row in content["annotations"]]
     assert len(content["images"]) == 2
@@ -535,6 +570,12 @@ def test_parts_of_an_outline_are_joined_without_area() -> None:
     assert shoelace[0] == pytest.approx(sum(shoelace[1:]))
     one, other = (to_mask(json.dumps(outline), 32, 24) for outline in ([joined], parts))
     assert (one & other).sum() / (one | other).sum() > 0.85  # a seam is as wide as its pixels
+
+
+def test_parts_are_joined_where_they_are_nearest() -> None:
+    parts = [[0, 0, 4, 0, 4, 4], [9, 9, 6, 4, 9, 4]]
+    expected = [0, 0, 4, 0, 4, 4, 6, 4, 9, 4, 9, 9, 6, 4, 4, 4]
+    assert yolo_lines.outline_of(box(segmentation=json.dumps(parts))) == expected
 
 
 def test_points_outside_the_image_are_moved_to_its_edge() -> None:

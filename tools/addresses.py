@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stages.formats import labelbox
-from stages.formats.json_text import read_text
 from stages.formats.labelbox_rows import RowError, parse_row
 from stages.formats.raw_folder import RawFolder
 
@@ -19,7 +18,7 @@ def image_addresses(root: Path) -> Iterator[tuple[str, str]]:
     """
     folder = RawFolder.scan(root)
     for file in labelbox.detect(folder):
-        for place, entry in labelbox.rows(read_text(folder, file), file):
+        for place, entry in labelbox.rows(folder.text(file), file):
             try:
                 row = parse_row(entry)
             except RowError:

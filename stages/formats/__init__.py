@@ -65,7 +65,6 @@ FORMATS: dict[str, ModuleType] = {
 }
 
 
-
 class _Readers(dict[str, Any]):
     """Name -> format; the name `panlabel:kitti` gives panlabel's reader of that form."""
 

@@ -16,7 +16,6 @@ from stages.dataset.images import ImageInfo
 from stages.dataset.manifest import Annotation, Image
 from stages.formats.coco_entries import CocoFile, CocoImage, parse
 from stages.formats.export_job import ExportJob, leaving_names, write_images
-from stages.formats.json_text import read_text
 from stages.formats.outlines import OutlineError, area_px
 from stages.formats.placement import corners, on_displayed, outline_on_displayed
 from stages.formats.raw_folder import ImageEntry, RawFolder, Source, split_in_name, split_in_path
@@ -80,7 +79,7 @@ def read(folder: RawFolder, files: list[str]) -> Source:
     source = Source()
     known: set[tuple] | None = set() if len(files) > 1 else None
     for file in files:
-        add(folder, parse(read_text(folder, file), file), file, source, known)
+        add(folder, parse(folder.text(file), file), file, source, known)
     return source
 
 

@@ -7,22 +7,10 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from stages.dataset.errors import RawDataError
 from stages.formats.raw_folder import RawFolder
 
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _UNSAFE = re.compile(r'[,;"\x00-\x1f]|^\s|\s$')
-
-
-def read_text(folder: RawFolder, file: str) -> str:
-    """
-    Raises:
-        RawDataError: the file is not text.
-    """
-    try:
-        return folder.text(file)
-    except UnicodeDecodeError as error:
-        raise RawDataError(f"{file}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from None
 
 
 def numbered(text: str) -> Iterator[tuple[str, list[str]]]:

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from stages.dataset.errors import RawDataError
-from stages.formats.raw_folder import RawFolder
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _decode = json.JSONDecoder().raw_decode
@@ -29,17 +28,8 @@ def clear_errors(file: str) -> Iterator[None]:
         ) from None
     except RecursionError:
         raise RawDataError(f"{file}: not JSON that can be read (nested too deep); get it again") from None
-    except (UnicodeDecodeError, ValueError) as error:
+    except ValueError as error:
         raise RawDataError(f"{file}: not JSON that can be read ({error}); get it again") from None
-
-
-def read_text(folder: RawFolder, file: str) -> str:
-    """
-    Raises:
-        RawDataError: it is not UTF-8, nor UTF-16 with a byte order mark.
-    """
-    with clear_errors(file):
-        return folder.text(file)
 
 
 def members(text: str, file: str) -> Iterator[tuple[str, int | None, Any]]:

@@ -15,7 +15,7 @@ from typing import Any
 from stages.dataset.errors import RawDataError
 from stages.dataset.findings import Finding, found
 from stages.dataset.manifest import Annotation
-from stages.formats.json_text import elements, read_text
+from stages.formats.json_text import elements
 from stages.formats.labelbox_rows import LabelboxRow, RowError, parse_row
 from stages.formats.placement import corners, on_displayed, outline_on_displayed
 from stages.formats.raw_folder import ImageEntry, RawFolder, Source, split_in_path
@@ -51,7 +51,7 @@ def read(folder: RawFolder, files: list[str]) -> Source:
     answers: list[tuple[Annotation, str]] = []
     for file in files:
         not_carried: Counter[str] = Counter()
-        for place, entry in rows(read_text(folder, file), file):
+        for place, entry in rows(folder.text(file), file):
             try:
                 row = parse_row(entry)
             except RowError as error:

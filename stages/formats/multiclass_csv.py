@@ -11,7 +11,7 @@ from stages.dataset.errors import RawDataError
 from stages.dataset.findings import Finding, found
 from stages.dataset.manifest import Annotation
 from stages.formats import tfod_csv
-from stages.formats.csv_lines import format_lines, head_lines, numbered, read_text
+from stages.formats.csv_lines import format_lines, head_lines, numbered
 from stages.formats.export_job import ExportJob, leaving_names, write_images
 from stages.formats.raw_folder import ImageEntry, RawFolder, Source, split_in_name, split_in_path
 
@@ -51,7 +51,7 @@ def read(folder: RawFolder, files: list[str]) -> Source:
     """
     source = Source()
     for file in files:
-        classes, rows, findings = parse(read_text(folder, file), file)
+        classes, rows, findings = parse(folder.text(file), file)
         source.classes += [name for name in classes if name not in source.classes]
         source.findings += findings
         for place, filename, labels in rows:

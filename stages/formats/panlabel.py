@@ -140,6 +140,8 @@ def staged(folder: RawFolder) -> Iterator[tuple[Path, dict[str, list[Finding]]]]
             ready = Prepared(folder, file) if PurePosixPath(file).suffix.lower() in (".json", ".xml") else None
             if ready:
                 prepared[file] = ready.findings
+            if ready and ready.refused:
+                continue
             if ready and ready.text is not None:
                 target.write_text(ready.text, encoding="utf-8")
             else:

@@ -16,6 +16,7 @@ from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
+from stages.dataset.errors import RawDataError
 from stages.dataset.findings import Finding, found
 from stages.formats.raw_folder import RawFolder
 
@@ -24,16 +25,23 @@ _BAD = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 
 
 class Prepared:
-    """One annotation file: its text for panlabel, with what was taken out."""
+    """One annotation file: its text for panlabel, with what was taken out; None where it may read the file as it is.
+
+    `refused` is XML with entities, which nobody should read.
+    """
 
     def __init__(self, folder: RawFolder, file: str) -> None:
         self.folder, self.file = folder, file
         self.text: str | None = None
+        self.refused = False
         self.findings: list[Finding] = []
         self.lost: Counter[str] = Counter()
         try:
             self._prepare(folder.text(file))
-        except (UnicodeDecodeError, RecursionError, ParseError, DefusedXmlException, *_BAD):
+        except DefusedXmlException as error:
+            self.refused = True
+            self._bad("", f"it is not read: {error}")
+        except (RawDataError, RecursionError, ParseError, *_BAD):
             self.text = None  # panlabel says what is wrong with it
         for kind, count in sorted(self.lost.items()):
             self.findings.append(found("not-carried", file, value=count, reason=f"{kind} have no place here"))

@@ -109,10 +109,14 @@ class RawFolder:
     def text(self, file: str) -> str:
         """
         Raises:
-            UnicodeDecodeError: it is not UTF-8 (with or without a byte order mark), nor UTF-16 with one.
+            RawDataError: it is not UTF-8 (with or without a byte order mark), nor UTF-16 with one.
         """
         data = (self.root / file).read_bytes()
-        return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        try:
+            return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        except UnicodeDecodeError as error:
+            at = f"{error.reason} at byte {error.start}"
+            raise RawDataError(f"{file}: not UTF-8 ({at}); save it as UTF-8") from None
 
     def locate(self, name: str, annotation_file: str, place: str = "") -> str | Finding:
         """The image that an annotation means by `name`.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from stages.dataset.findings import Finding, found
 from stages.dataset.manifest import Annotation, Image
-from stages.formats.csv_lines import format_lines, head_lines, numbered, read_text
+from stages.formats.csv_lines import format_lines, head_lines, numbered
 from stages.formats.export_job import ExportJob, leaving_names, write_images
 from stages.formats.placement import Box, corners, on_displayed
 from stages.formats.raw_folder import ImageEntry, RawFolder, Source, split_in_name, split_in_path
@@ -73,7 +73,7 @@ def read(folder: RawFolder, files: list[str]) -> Source:
     maps = [classes for file in folder.with_suffix(".csv") if file not in files for classes in [_classes(folder, file)]]
     source.classes = list(dict.fromkeys(name for classes in maps for name in classes))
     for file in files:
-        rows, findings = parse(read_text(folder, file), file)
+        rows, findings = parse(folder.text(file), file)
         source.findings += findings
         _add(folder, file, rows, source)
     return source
@@ -111,7 +111,7 @@ def parse_row(place: str, cells: list[str]) -> RetinaRow:
 def _classes(folder: RawFolder, file: str) -> list[str]:
     """The classes of a `class,id` file in the order of their ids; none where it is another kind of file."""
     ids = {}
-    for _, cells in numbered(read_text(folder, file)):
+    for _, cells in numbered(folder.text(file)):
         if len(cells) != 2 or not cells[0] or not cells[1].isdecimal():
             return []
         ids[cells[0]] = int(cells[1])

@@ -69,11 +69,7 @@ def read(folder: RawFolder, files: list[str]) -> Source:
     """
     source = Source()
     for file in files:
-        try:
-            text = folder.text(file)
-        except UnicodeDecodeError as error:
-            raise RawDataError(f"{file}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from None
-        rows, findings = parse(text, file)
+        rows, findings = parse(folder.text(file), file)
         source.findings += findings
         _add(folder, file, rows, source)
     return source

@@ -207,8 +207,6 @@ def _label_map(folder: RawFolder, file: str) -> dict[str, int]:
         return dict(parse_label_map(text, file).ids) if re.search(r"^\s*item\s*\{", text, re.MULTILINE) else {}
     except StageError as error:
         raise RawDataError(str(error)) from None
-    except UnicodeDecodeError as error:
-        raise RawDataError(f"{file}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from None
 
 
 def _nearest_first(maps: dict[str, dict[str, int]], file: str) -> list[dict[str, int]]:
@@ -237,7 +235,7 @@ def _expected_counts(folder: RawFolder) -> dict[str, int]:
                     for number, length in enumerate(lengths):
                         shard = f"{info['name']}-{split['name']}.tfrecord-{number:05d}-of-{len(lengths):05d}"
                         counts[str(path.parent / shard)] = length
-            except (KeyError, TypeError, ValueError):
+            except (RawDataError, KeyError, TypeError, ValueError):
                 continue  # not TFDS's
     return counts
 

@@ -35,7 +35,6 @@ from stages.formats.yolo_files import (
     one_split,
     plain_parts,
     read_images,
-    text_of,
 )
 from stages.formats.yolo_lines import ClassNames, format_box, format_outline, outline_of, trainer_names
 
@@ -119,7 +118,7 @@ def read(folder: RawFolder, files: list[str]) -> Source:
     Raises:
         RawDataError: there is no data.yaml, it cannot be read, or there are two that differ.
     """
-    data = {file: parse_data(text_of(folder, file), file) for file in data_files(folder)}
+    data = {file: parse_data(folder.text(file), file) for file in data_files(folder)}
     names = Nearest([one.classes for one in data.values()], _REMEDY)
     if not data:
         raise RawDataError(f"{folder.root}: no YAML file names the classes; {_REMEDY}")

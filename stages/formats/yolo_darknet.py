@@ -28,7 +28,6 @@ from stages.formats.yolo_files import (
     plain_parts,
     read_images,
     read_names,
-    text_of,
 )
 from stages.formats.yolo_lines import format_box, format_names, is_image_list, lines_of, trainer_names
 
@@ -80,7 +79,7 @@ def _options(folder: RawFolder) -> dict[str, list[str]]:
     """names, train, valid, test -> the paths that .data files give for them."""
     options: dict[str, list[str]] = defaultdict(list)
     for file in folder.with_suffix(".data"):
-        for key, path in parse_options(text_of(folder, file)).items():
+        for key, path in parse_options(folder.text(file)).items():
             options[key].append(path)
     return options
 

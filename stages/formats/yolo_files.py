@@ -41,21 +41,6 @@ class Labels:
     strays: list[str] = field(default_factory=list)
 
 
-def text_of(folder: RawFolder, file: str) -> str:
-    """
-    Raises:
-        RawDataError: the file is not text.
-    """
-    try:
-        return folder.text(file)
-    except UnicodeDecodeError as error:
-        raise RawDataError(f"{file}: {_not_text(error)}; save it as UTF-8") from None
-
-
-def _not_text(error: UnicodeDecodeError) -> str:
-    return f"not UTF-8 ({error.reason} at byte {error.start})"
-
-
 def find_labels(folder: RawFolder) -> Labels:
     """The text file of each image: where a trainer looks for it, else the one with its stem that is nearest."""
     texts = set(folder.with_suffix(".txt")) - set(names_files(folder))
@@ -116,7 +101,7 @@ def read_names(folder: RawFolder, files: Iterable[str]) -> list[ClassNames]:
     Raises:
         RawDataError: a file is not text, or has no name.
     """
-    classes = [parse_names(text_of(folder, file), file) for file in files]
+    classes = [parse_names(folder.text(file), file) for file in files]
     for one in classes:
         if not one.names:
             raise RawDataError(f"{one.file}: the file is empty; write the name of a class on each line")
@@ -185,7 +170,7 @@ class ImagePaths:
         """
         images: list[str] = []
         findings: list[Finding] = []
-        for number, line in enumerate(lines_of(text_of(self.folder, file)), start=1):
+        for number, line in enumerate(lines_of(self.folder.text(file)), start=1):
             if line.strip():
                 image = self.locate(line.strip(), file, f"line {number}")
                 if isinstance(image, Finding):
@@ -245,8 +230,8 @@ def _read_file(root: Path, task: tuple[str, ClassNames, Size, int]) -> tuple[lis
     file, names, size_px, columns = task
     try:
         text = RawFolder(root, []).text(file)
-    except UnicodeDecodeError as error:
-        return None, [found("annotation-unreadable", file, reason=_not_text(error))]
+    except RawDataError as error:
+        return None, [found("annotation-unreadable", file, reason=str(error).removeprefix(f"{file}: "))]
     return parse(text, file, names, size_px, columns)
 
 

@@ -19,7 +19,7 @@ from stages.dataset.manifest import Annotation
 from stages.formats.export_job import ExportJob, leaving_names, write_images
 from stages.formats.placement import Box, Size, corners, on_displayed
 from stages.formats.raw_folder import ImageEntry, RawFolder, Source, split_in_name, split_in_path
-from stages.formats.yolo_files import ImagePaths, Nearest, names_files, read_names, text_of
+from stages.formats.yolo_files import ImagePaths, Nearest, names_files, read_names
 from stages.formats.yolo_lines import (
     ClassNames,
     LineError,
@@ -84,7 +84,7 @@ def read(folder: RawFolder, files: list[str]) -> Source:
     names = Nearest(read_names(folder, names_files(folder)), _REMEDY)
     add_classes(source, map(names.to, files))
     for file in files:
-        lines, findings = parse(text_of(folder, file), file, names.to(file))
+        lines, findings = parse(folder.text(file), file, names.to(file))
         source.findings += findings
         for line in lines:
             image_id = paths.locate(line.path, file, line.place)
