@@ -10,6 +10,7 @@ import csv
 import json
 import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from stages.dataset.manifest import SPLITS
 from stages.dataset.stage import read_stage
 from stages.formats import WRITERS
 from stages.formats.export_job import ExportJob
-from stages.formats.losses import find_losses
+from stages.formats.losses import find_losses, fitted
 from stages.formats.readme import Description, format_readme
 from stages.params import Params, load_params
 from stages.transforms import AUGMENT, PREPROCESS, build_steps
@@ -38,7 +39,7 @@ def export(job: ExportJob, about: Description, formats: list[str], out: Path) ->
     try:
         for name in formats:
             writer = WRITERS[name]
-            writer.write(job, part / name)
+            writer.write(replace(job, manifest=fitted(job.manifest, writer.CARRIES)), part / name)
             (part / name / "README.md").write_text(format_readme(about, writer.LOADING), encoding="utf-8")
         shutil.rmtree(out, ignore_errors=True)
         part.rename(out)

@@ -57,6 +57,15 @@ def test_convert_to_each_format_and_back(source: Path, tmp_path: Path, to: str) 
     assert (again.read_as, again.images, again.boxes) == (to, 9 if negatives else 8, 8)
 
 
+@pytest.mark.parametrize("to", ["multiclass_csv", "class_folders"])
+def test_formats_without_boxes_get_the_classes_of_the_boxes(source: Path, tmp_path: Path, to: str) -> None:
+    done = convert(source, to, tmp_path / "out")
+    losses = [finding for finding in done.findings if finding.code == "not-exported"]
+    assert [loss.value for loss in losses] == ["8 boxes"] + ["1 negatives"] * (to == "class_folders")
+    again = convert(tmp_path / "out", "coco", tmp_path / "back", read_as=to)
+    assert again.boxes == 8
+
+
 def test_convert_keeps_a_source_without_splits_without(source: Path, tmp_path: Path) -> None:
     convert(source, "coco", tmp_path / "out")
     assert (tmp_path / "out/annotations/instances.json").is_file()

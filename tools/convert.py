@@ -19,7 +19,7 @@ from stages.dataset.label_map import LabelMap
 from stages.dataset.manifest import Manifest
 from stages.formats import READERS, WRITERS
 from stages.formats.export_job import ExportJob
-from stages.formats.losses import find_losses
+from stages.formats.losses import find_losses, fitted
 from stages.formats.readme import Description, format_readme
 from stages.ingest import ingest
 from stages.params import Params, parse_params
@@ -66,7 +66,7 @@ def convert(source: Path, to: str, out: Path, read_as: str = "auto", fractions: 
         part = out.with_name(f".{out.name}.part")
         shutil.rmtree(part, ignore_errors=True)
         try:
-            WRITERS[to].write(ExportJob(manifest, label_map), part)
+            WRITERS[to].write(ExportJob(fitted(manifest, WRITERS[to].CARRIES), label_map), part)
             about = _describe(manifest, label_map, findings, found_format, fractions)
             (part / "README.md").write_text(format_readme(about, WRITERS[to].LOADING), encoding="utf-8")
             replace_folder(part, out)

@@ -5,22 +5,39 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.dataset.findings import Finding, found
 from stages.dataset.manifest import Annotation, Manifest
 
+_UNSAID = (0, "Unspecified", None, "")
 _OWN_WORDS = ("difficult", "truncated", "occluded", "pose")
 
 
 def find_losses(manifest: Manifest, format_name: str, carries: frozenset[str]) -> list[Finding]:
     """A finding for each word of CARRYABLE that the manifest holds and the format does not carry, with its count."""
-    held = count_held(manifest)
-    return [
-        found("not-exported", format_name, value=f"{count:,} {word}")
-        for word, count in held.items()
-        if count and word not in carries
-    ]
+    held = count_held(fitted(manifest, carries))
+    boxes = count_held(manifest)["boxes"]
+    if boxes and "boxes" not in carries:
+        reason = "each image keeps the classes of its boxes" if "labels" in carries else ""
+        held.pop("boxes")
+        return [found("not-exported", format_name, "", f"{boxes:,} boxes", reason), *_lost(held, format_name, carries)]
+    return _lost(held, format_name, carries)
+
+
+def _lost(held: dict[str, int], format_name: str, carries: frozenset[str]) -> list[Finding]:
+    lost = {word: count for word, count in held.items() if count and word not in carries}
+    return [found("not-exported", format_name, value=f"{count:,} {word}") for word, count in lost.items()]
+
+
+def fitted(manifest: Manifest, carries: frozenset[str]) -> Manifest:
+    """The manifest as a format without boxes takes it: each image has the classes of its boxes as its own."""
+    if "boxes" in carries or "labels" not in carries or not count_held(manifest)["boxes"]:
+        return manifest
+    rows = dict.fromkeys((row.image_id, row.label) for row in manifest.annotation_rows())
+    labels = [Annotation(image_id, label, None, None, None, None) for image_id, label in rows]
+    return Manifest.of(manifest.image_rows(), labels)
 
 
 def count_held(manifest: Manifest) -> dict[str, int]:
@@ -41,18 +58,15 @@ def count_held(manifest: Manifest) -> dict[str, int]:
         "splits": images.num_rows - images["split"].null_count,
         "crowd": int(np.count_nonzero(table["is_crowd"].to_numpy(zero_copy_only=False))),
         "area": table.num_rows - table["area"].null_count,
-        **_count_attributes(table["attributes"].drop_null().to_pylist()),
+        **_count_attributes(table["attributes"]),
     }
 
 
-def _count_attributes(texts: list[str]) -> dict[str, int]:
+def _count_attributes(column: pa.ChunkedArray) -> dict[str, int]:
     counts: Counter[str] = Counter()
-    for text, times in Counter(texts).items():
-        known = Annotation("", "", None, None, None, None, attributes=text).attributes_dict()
-        for word in {
-            key if key in _OWN_WORDS else "attributes"
-            for key, value in known.items()
-            if value not in (0, "Unspecified", None, "")
-        }:
-            counts[word] += times
+    for entry in pc.value_counts(column.drop_null().combine_chunks()).to_pylist():
+        known = Annotation("", "", None, None, None, None, attributes=entry["values"]).attributes_dict()
+        said = {key for key, value in known.items() if value not in _UNSAID}
+        for word in {key if key in _OWN_WORDS else "attributes" for key in said}:
+            counts[word] += entry["counts"]
     return {word: counts[word] for word in (*_OWN_WORDS, "attributes")}
