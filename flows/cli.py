@@ -191,7 +191,7 @@ def inspect(options: argparse.Namespace) -> int:
     from tools.inspect import as_text
     from tools.inspect import inspect as look
 
-    found = look(options.path, options.image)
+    found = look(options.path, options.image, read_as=options.read_as)
     if options.json:
         _print_json(found)
     else:
@@ -263,6 +263,7 @@ def make_parser() -> argparse.ArgumentParser:
     command = _add(commands, "inspect", inspect, "look into a TFRecord, a label map or an annotated folder")
     command.add_argument("path", type=Path, metavar="PATH")
     command.add_argument("--image", type=Path, metavar="OUT.png", help="draw a contact sheet with the annotations")
+    command.add_argument("--from", dest="read_as", default="auto", metavar="FORMAT", help="found by itself by default")
     _add_json(command)
 
     _add_json(_add(commands, "findings", findings, "list the codes of findings and what is done about each"))

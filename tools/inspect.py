@@ -20,18 +20,19 @@ from stages.dataset.messages import Example
 from stages.formats.losses import count_held
 from stages.formats.tfrecord_frames import begins_with_frame, read_frames
 from stages.ingest import ingest
-from stages.params import IngestParams
 from tools.archive import opened
 from tools.contact_sheet import draw_sheet
+from tools.convert import make_params
 
 _SHOWN = 70
 _VALUES = {"bytes_list": "bytes", "float_list": "float32", "int64_list": "int64"}
 
 
-def inspect(path: Path, sheet: Path | None = None, images: int = 12) -> dict[str, Any]:
+def inspect(path: Path, sheet: Path | None = None, images: int = 12, read_as: str = "auto") -> dict[str, Any]:
     """What `path` holds, as a mapping that can be printed as JSON.
 
     Args:
+        read_as: the format of a folder; "auto" finds it.
         sheet: where to draw a contact sheet of the first `images` images with their annotations.
 
     Raises:
@@ -39,7 +40,7 @@ def inspect(path: Path, sheet: Path | None = None, images: int = 12) -> dict[str
     """
     if path.is_dir() or (path.is_file() and path.suffix.lower() in (".zip", ".gz", ".tgz", ".tar")):
         with opened(path) as folder:
-            return _inspect_dataset(folder, sheet, images)
+            return _inspect_dataset(folder, sheet, images, read_as)
     if not path.is_file():
         raise RawDataError(f"{path}: no such file or folder")
     if path.suffix.lower() in (".pbtxt", ".pbtext"):
@@ -116,9 +117,10 @@ def _shown(values: list[Any]) -> list[str]:
     return texts + ([f"and {len(values) - 8} more"] if len(values) > 8 else [])
 
 
-def _inspect_dataset(folder: Path, sheet: Path | None, images: int) -> dict[str, Any]:
+def _inspect_dataset(folder: Path, sheet: Path | None, images: int, read_as: str = "auto") -> dict[str, Any]:
+    params = make_params(read_as, None).ingest
     with tempfile.TemporaryDirectory(prefix="shardsmith-") as work, contextlib.redirect_stderr(io.StringIO()):
-        manifest, label_map, findings, format_name = ingest(folder, IngestParams(), LabelMap("dataset"), Path(work))
+        manifest, label_map, findings, format_name = ingest(folder, params, LabelMap("dataset"), Path(work))
         rows, annotations = manifest.image_rows(), manifest.annotations_by_image()
         if sheet:
             shown = [(row, annotations.get(row.image_id, [])) for row in _spread(rows, images)]

@@ -40,12 +40,15 @@ train = keras.utils.image_dataset_from_directory("train")
 
 
 def detect(folder: RawFolder) -> list[str]:
-    """The images, where they stand in at least two class folders and no other file could be their annotation."""
+    """The images, where they stand in at least two class folders, or in one below folders of splits, and no other file
+    could be their annotation.
+    """
     if any(map(_may_annotate, folder.files)):
         return []
     placed = place_images(folder.image_files)
     classes = {label for label, _ in placed.values()}
-    return sorted(placed) if len(classes) > 1 and not {label.lower() for label in classes} & _NO_CLASS else []
+    sure = len(classes) > 1 or (classes and all(split for _, split in placed.values()))
+    return sorted(placed) if sure and not {label.lower() for label in classes} & _NO_CLASS else []
 
 
 def _may_annotate(file: str) -> bool:
