@@ -16,7 +16,7 @@ help:  ## list the targets
 	@touch .venv/ready
 
 dataset: .venv/ready  ## build a dataset version; draws the sample dataset where data/raw is empty
-	@[ -n "$$(ls -A data/raw 2>/dev/null)" ] || $(BIN)/shardsmith sample data/raw
+	@[ -n "$$(ls -A data/raw 2>/dev/null)" ] || [ -e data/raw.dvc ] || $(BIN)/shardsmith sample data/raw
 	@$(BIN)/shardsmith build
 
 test: .venv/ready  ## run every test

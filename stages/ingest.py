@@ -9,7 +9,7 @@ import argparse
 import json
 import shutil
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from stages.dataset import command
@@ -137,7 +137,25 @@ def apply_classes(source: Source, classes: dict[str, str | int | None]) -> list[
     targets = {target for target in classes.values() if isinstance(target, str)}
     findings += [found("class-not-found", "params.yaml", value=name) for name in classes if name not in seen | targets]
     findings += [found("class-without-boxes", name) for name in source.classes if name not in used]
-    return findings
+    return findings + find_alike(kept)
+
+
+def find_alike(annotations: list[Annotation]) -> list[Finding]:
+    """Classes whose names differ only by case or blanks: the rarer one may be meant to be the other."""
+    counts = Counter(row.label for row in annotations)
+    alike: dict[str, list[str]] = defaultdict(list)
+    for name, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        alike["".join(name.split()).casefold()].append(name)
+    return [
+        found(
+            "class-alike",
+            other,
+            value=f"{counts[other]:,} boxes",
+            reason=f"merge: ingest.classes: {{{other}: {first}}}",
+        )
+        for first, *others in alike.values()
+        for other in others
+    ]
 
 
 def ingest(

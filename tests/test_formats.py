@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import box, image_bytes, make_image, make_manifest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from stages.dataset.errors import RawDataError
 from stages.dataset.label_map import LabelMap
@@ -311,3 +316,55 @@ def test_pycocotools_reads_what_coco_writes(tmp_path: Path, capsys: pytest.Captu
     assert (dog["bbox"], dog["area"], dog["iscrowd"]) == ([1, 2, 10, 20], 200, 0)
     assert [ann["bbox"] for ann in reader.loadAnns(reader.getAnnIds(iscrowd=True))] == [[0, 0, 4, 4]]
     assert reader.loadCats([1, 4]) == [{"id": 1, "name": "cat"}, {"id": 4, "name": "dog"}]
+
+
+NAMES = (
+    st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=12)
+    .map(lambda name: " ".join(name.split()))
+    .filter(bool)
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+@pytest.mark.parametrize("format_name", ["coco", "tfod_csv", "voc"])
+def test_any_names_and_boxes_come_back(tmp_path_factory: pytest.TempPathFactory, format_name: str, data: Any) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    labels = data.draw(st.lists(NAMES, min_size=1, max_size=3, unique=True))
+    rows: list = []
+    for number in range(data.draw(st.integers(1, 3))):
+        size = data.draw(st.integers(4, 60)), data.draw(st.integers(4, 60))
+        rows.append(make_image(folder / "in", f"{number}.jpg", image_bytes(*size, seed=number), split="train"))
+        for _ in range(data.draw(st.integers(1, 3))):
+            # boxes that all end before 1.5 pixels would be taken for shares of the sides in a CSV
+            low = [data.draw(st.floats(0, side - 3)) for side in size]
+            high = [data.draw(st.floats(at + 2, side)) for at, side in zip(low, size, strict=True)]
+            rows.append(box(f"{number}.jpg", data.draw(st.sampled_from(labels)), *low, *high))
+    manifest = make_manifest(*rows)
+    READERS[format_name].write(ExportJob(manifest, LabelMap("d").extended(labels)), folder / "out")
+    raw = RawFolder.scan(folder / "out")
+    probe_images(raw)
+    source = READERS[format_name].read(raw, find_format(raw)[1])
+    seen, expected = _by_content(raw, source), _expected(manifest)
+    assert seen.keys() == expected.keys()
+    for sha256, (split, boxes) in expected.items():
+        assert (seen[sha256][0], [label for label, _ in seen[sha256][1]]) == (split, [label for label, _ in boxes])
+        for (_, one), (_, other) in zip(seen[sha256][1], boxes, strict=True):
+            assert one == pytest.approx(other, abs=1e-9)
+
+
+@pytest.mark.parametrize(("format_name", "theirs"), [("coco", "coco"), ("voc", "voc")])
+def test_panlabel_reads_the_same_boxes(tmp_path: Path, format_name: str, theirs: str) -> None:
+    rows = [make_image(tmp_path / "in", f"{n}.jpg", image_bytes(40, 30, n), split="train") for n in range(3)]
+    boxes = [box(f"{n}.jpg", "cat", 1 + n, 2, 20.5, 25) for n in range(3)]
+    READERS[format_name].write(ExportJob(make_manifest(*rows, *boxes), LabelMap("d", {"cat": 1})), tmp_path / "out")
+    source = {"coco": "annotations/instances_train.json", "voc": "."}[format_name]
+    panlabel = str(Path(sys.executable).with_name("panlabel"))
+    command = [panlabel, "convert", "--from", theirs, "--to", "coco", "--allow-lossy"]
+    arguments = ["-i", str(tmp_path / "out" / source), "-o", str(tmp_path / "theirs.json")]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    read = json.loads((tmp_path / "theirs.json").read_text())
+    corners_read = sorted(annotation["bbox"] for annotation in read["annotations"])
+    for one, n in zip(corners_read, range(3), strict=True):
+        assert one == pytest.approx([1 + n, 2, 19.5 - n, 23], abs=0.01)

@@ -107,6 +107,13 @@ def test_classes_are_renamed_merged_omitted_and_pinned(
     assert [finding.code for finding in findings] == codes
 
 
+def test_names_that_differ_by_case_or_blanks_are_named(tmp_path: Path) -> None:
+    objects = "".join(OBJECT.format(name, 2, 3, 12, 13) for name in ("traffic light", "traffic light", "Trafficlight"))
+    findings = ingested(tmp_path, {"a.jpg": image_bytes(), "a.xml": XML.format(objects)})[2]
+    assert [(finding.code, finding.file) for finding in findings] == [("class-alike", "Trafficlight")]
+    assert "{Trafficlight: traffic light}" in findings[0].reason
+
+
 def test_a_class_that_is_empty(tmp_path: Path) -> None:
     empty_name = XML.format(OBJECT.format("", 2, 3, 12, 13))
     manifest, _, findings, _ = ingested(tmp_path, {"a.jpg": image_bytes(), "a.xml": empty_name})

@@ -80,6 +80,13 @@ CATALOGUE: dict[str, Rule] = {
     "class-omitted": Rule(
         "info", "drop", ("drop", "fail"), "ingest.classes omits the class", "change ingest.classes to keep it"
     ),
+    "class-alike": Rule(
+        "warning",
+        "keep",
+        ("keep", "fail"),
+        "the name of a class differs from another's only by case or blanks",
+        "merge the two in ingest.classes, if they are one",
+    ),
     "class-not-found": Rule(
         "warning",
         "keep",

@@ -6,17 +6,15 @@ Source: Dat Tran's raccoon_dataset (xml_to_csv.py) and Roboflow's `_annotations.
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from stages.dataset.errors import RawDataError
 from stages.dataset.findings import Finding, found
 from stages.dataset.manifest import Annotation
+from stages.formats.csv_lines import format_lines, head_lines, numbered
 from stages.formats.export_job import ExportJob, leaving_names, write_images
 from stages.formats.placement import Box, corners, number, on_displayed
 from stages.formats.raw_folder import ImageEntry, RawFolder, Source, split_in_name, split_in_path
@@ -50,16 +48,11 @@ class CsvRow:
 
 
 def detect(folder: RawFolder) -> list[str]:
-    return [file for file in folder.with_suffix(".csv") if set(_NEEDED) <= set(_header(folder.head(file)))]
+    return [file for file in folder.with_suffix(".csv") if set(_NEEDED) <= set(_header(head_lines(folder, file)))]
 
 
-def _header(text: str) -> list[str]:
-    line = text.partition("\n")[0]
-    return [name.strip().strip('"').lower() for name in line.split(_delimiter(line))]
-
-
-def _delimiter(line: str) -> str:
-    return max(",;\t", key=line.count)
+def _header(lines: list[list[str]]) -> list[str]:
+    return [name.lower() for name in lines[0]] if lines else []
 
 
 def read(folder: RawFolder, files: list[str]) -> Source:
@@ -81,36 +74,22 @@ def parse(text: str, file: str) -> tuple[list[CsvRow], list[Finding]]:
     Raises:
         RawDataError: a column is missing.
     """
-    header = _header(text)
+    (_, first), *lines = list(numbered(text)) or [("", [])]
+    header = _header([first])
     missing = [name for name in _NEEDED if name not in header]
     if missing:
         raise RawDataError(f"{file}:1: no column {', '.join(missing)}; the columns are {', '.join(COLUMNS)}")
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text.partition("\n")[0]))
-    next(lines)
     rows, findings = [], []
-    for place, values in _numbered(lines):
+    for place, values in lines:
         if len(values) != len(header):
             reason = f"it has {len(values)} columns, the header has {len(header)}"
             findings.append(found("annotation-unreadable", file, place, reason=reason))
             continue
-        cells = dict(zip(header, (value.strip() for value in values), strict=True))
         try:
-            rows.append(_row(cells, place))
+            rows.append(_row(dict(zip(header, values, strict=True)), place))
         except ValueError as error:
             findings.append(found("annotation-unreadable", file, place, reason=str(error)))
     return rows, findings
-
-
-def _numbered(lines: Iterator[list[str]]) -> Iterator[tuple[str, list[str]]]:
-    while True:
-        try:
-            values = next(lines)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            values = [f"({error})"]
-        if any(value.strip() for value in values):
-            yield f"line {lines.line_num}", values  # type: ignore[attr-defined]
 
 
 def _row(cells: dict[str, str], place: str) -> CsvRow:
@@ -164,13 +143,12 @@ def write(job: ExportJob, out: Path) -> None:
     names = leaving_names(job.manifest.image_rows())
     for split, rows in job.by_split():
         write_images([image for image, _ in rows], names, out / split)
-        with (out / split / "_annotations.csv").open("w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(COLUMNS)
-            for image, boxes in rows:
-                name_and_size = (names[image.image_id], image.width, image.height)
-                table.writerows(
-                    (*name_and_size, row.label, *(number(at) for at in corners(row)))
-                    for row in boxes
-                    if row.xmin is not None
-                )
+        lines: list[tuple[object, ...]] = [COLUMNS]
+        for image, boxes in rows:
+            name_and_size = (names[image.image_id], image.width, image.height)
+            lines += [
+                (*name_and_size, row.label, *(number(at) for at in corners(row)))
+                for row in boxes
+                if row.xmin is not None
+            ]
+        (out / split / "_annotations.csv").write_text(format_lines(lines), encoding="utf-8")
