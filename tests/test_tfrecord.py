@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -203,7 +204,7 @@ def test_raw_export_of_the_raccoons_keeps_every_byte(tf, tmp_path: Path, raccoon
     raw = tmp_path / "raw"
     raw.mkdir()
     for name in ("JPEGImages", "Annotations"):
-        __import__("shutil").copytree(raccoon / name, raw / name)
+        shutil.copytree(raccoon / name, raw / name)
     manifest, label_map, _, _ = ingest(raw, IngestParams(), LabelMap("raccoon"))
     rows = manifest.image_rows()
     for row in rows:

@@ -14,12 +14,11 @@ import pytest
 from conftest import box, image_bytes, make_image, make_manifest
 from test_formats import OBJECT, XML
 
-from stages.dataset.errors import ParamsError, RawDataError, ShardsmithError
+from stages.dataset.errors import RawDataError, ShardsmithError
 from stages.dataset.label_map import LabelMap
-from stages.formats import CARRYABLE, FORMATS, READERS, WRITERS, tfrecord
+from stages.formats import CARRYABLE, FORMATS, WRITERS, tfrecord
 from stages.formats.export_job import ExportJob
 from stages.formats.losses import count_held, find_losses
-from stages.formats.raw_folder import RawFolder
 from stages.ingest import ingest
 from stages.params import IngestParams
 from tools.archive import unpack
@@ -187,10 +186,3 @@ def test_readme_has_the_table_of_formats() -> None:
     readme = (Path(__file__).parents[1] / "README.md").read_text()
     for title, name, read, written, _ in format_rows()[1:]:
         assert f"| {title} | `{name}` | {read} | {written} |" in readme
-
-
-def test_from_names_are_readers() -> None:
-    with pytest.raises(ParamsError):
-        convert(Path("x"), "coco", Path("y"), read_as="nothing")
-    assert set(READERS) <= set(FORMATS)
-    assert RawFolder
