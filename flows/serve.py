@@ -18,7 +18,7 @@ from stages.dataset.errors import ShardsmithError
 _START_SECONDS = 120
 
 
-def serve(cron: str | None, port: int, page: bool = True) -> None:
+def serve(cron: str | None, port: int) -> None:
     """Run until Ctrl-C: builds start from Prefect's page, and by the schedule if there is one.
 
     Args:

@@ -18,22 +18,18 @@ _OWN_WORDS = ("difficult", "truncated", "occluded", "pose")
 def find_losses(manifest: Manifest, format_name: str, carries: frozenset[str]) -> list[Finding]:
     """A finding for each word of CARRYABLE that the manifest holds and the format does not carry, with its count."""
     held = count_held(fitted(manifest, carries))
-    boxes = count_held(manifest)["boxes"]
-    if boxes and "boxes" not in carries:
+    findings = []
+    if "boxes" not in carries and (boxes := _count_boxes(manifest)):
         reason = "each image keeps the classes of its boxes" if "labels" in carries else ""
+        findings.append(found("not-exported", format_name, "", f"{boxes:,} boxes", reason))
         held.pop("boxes")
-        return [found("not-exported", format_name, "", f"{boxes:,} boxes", reason), *_lost(held, format_name, carries)]
-    return _lost(held, format_name, carries)
-
-
-def _lost(held: dict[str, int], format_name: str, carries: frozenset[str]) -> list[Finding]:
     lost = {word: count for word, count in held.items() if count and word not in carries}
-    return [found("not-exported", format_name, value=f"{count:,} {word}") for word, count in lost.items()]
+    return findings + [found("not-exported", format_name, value=f"{count:,} {word}") for word, count in lost.items()]
 
 
 def fitted(manifest: Manifest, carries: frozenset[str]) -> Manifest:
     """The manifest as a format without boxes takes it: each image has the classes of its boxes as its own."""
-    if "boxes" in carries or "labels" not in carries or not count_held(manifest)["boxes"]:
+    if "boxes" in carries or "labels" not in carries or not _count_boxes(manifest):
         return manifest
     rows = dict.fromkeys((row.image_id, row.label) for row in manifest.annotation_rows())
     labels = [Annotation(image_id, label, None, None, None, None) for image_id, label in rows]
@@ -49,7 +45,7 @@ def count_held(manifest: Manifest) -> dict[str, int]:
     with_rows = pc.is_in(images["image_id"], table["image_id"].combine_chunks())
     negatives = pc.and_(images["annotated"], pc.invert(with_rows))
     return {
-        "boxes": table.num_rows - table["xmin"].null_count,
+        "boxes": _count_boxes(manifest),
         "outlines": polygons,
         "masks": len(outlines) - polygons,
         "labels": table["xmin"].null_count,
@@ -60,6 +56,10 @@ def count_held(manifest: Manifest) -> dict[str, int]:
         "area": table.num_rows - table["area"].null_count,
         **_count_attributes(table["attributes"]),
     }
+
+
+def _count_boxes(manifest: Manifest) -> int:
+    return manifest.annotations.num_rows - manifest.annotations["xmin"].null_count
 
 
 def _count_attributes(column: pa.ChunkedArray) -> dict[str, int]:
