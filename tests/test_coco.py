@@ -22,11 +22,7 @@ from stages.dataset.errors import RawDataError
 from stages.dataset.images import decode
 from stages.dataset.label_map import LabelMap
 from stages.dataset.manifest import Annotation
-from stages.formats import READERS, coco
-from stages.formats.coco_entries import CocoFile, parse
-from stages.formats.export_job import ExportJob
-from stages.formats.json_text import elements, members
-from stages.formats.outlines import (
+from stages.dataset.outlines import (
     OutlineError,
     area_px,
     box_around,
@@ -35,6 +31,10 @@ from stages.formats.outlines import (
     to_mask,
     upright_outline,
 )
+from stages.formats import READERS, coco
+from stages.formats.coco_entries import CocoFile, parse
+from stages.formats.export_job import ExportJob
+from stages.formats.json_text import elements, members
 from stages.formats.raw_folder import RawFolder
 from stages.ingest import find_format, probe_images
 

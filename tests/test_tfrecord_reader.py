@@ -22,9 +22,9 @@ from stages.dataset.findings import Finding
 from stages.dataset.label_map import LabelMap
 from stages.dataset.manifest import Annotation, Manifest
 from stages.dataset.messages import Example
+from stages.dataset.outlines import box_around, from_mask
 from stages.formats import tfrecord
 from stages.formats.export_job import ExportJob
-from stages.formats.outlines import box_around, from_mask
 from stages.formats.raw_folder import RawFolder
 from stages.formats.tfrecord_example import image_name, parse
 from stages.formats.tfrecord_frames import frame, read_frames

@@ -20,9 +20,9 @@ from test_formats import COCO, OBJECT, XML, codes, corners, raw_folder, read
 from stages.dataset.errors import RawDataError
 from stages.dataset.label_map import LabelMap
 from stages.dataset.manifest import Annotation, Image, Manifest
+from stages.dataset.outlines import to_mask
 from stages.formats import READERS, WRITERS, ultralytics, yolo_darknet, yolo_keras, yolo_lines
 from stages.formats.export_job import ExportJob
-from stages.formats.outlines import to_mask
 from stages.formats.raw_folder import RawFolder, Source
 from stages.formats.yolo_lines import ClassNames, LineError
 from stages.ingest import find_format, ingest, probe_images

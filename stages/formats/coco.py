@@ -14,9 +14,9 @@ from typing import Any
 from stages.dataset.findings import Finding, found
 from stages.dataset.images import ImageInfo
 from stages.dataset.manifest import Annotation, Image
+from stages.dataset.outlines import OutlineError, area_px
 from stages.formats.coco_entries import CocoFile, CocoImage, parse
 from stages.formats.export_job import ExportJob, leaving_names, write_images
-from stages.formats.outlines import OutlineError, area_px
 from stages.formats.placement import corners, on_displayed, outline_on_displayed
 from stages.formats.raw_folder import ImageEntry, RawFolder, Source, split_in_name, split_in_path
 

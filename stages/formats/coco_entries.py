@@ -14,8 +14,8 @@ from typing import Any
 from stages.dataset.errors import RawDataError
 from stages.dataset.findings import Finding, found
 from stages.dataset.manifest import Annotation
+from stages.dataset.outlines import OutlineError, box_around, parse_outline
 from stages.formats.json_text import members
-from stages.formats.outlines import OutlineError, box_around, parse_outline
 from stages.formats.placement import Size, to_json
 
 Id = int | str

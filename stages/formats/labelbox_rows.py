@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from stages.dataset.manifest import Annotation
-from stages.formats.outlines import OutlineError, box_around, parse_outline
+from stages.dataset.outlines import OutlineError, box_around, parse_outline
 from stages.formats.placement import Box, Size, to_json
 from stages.formats.raw_folder import split_in_name
 

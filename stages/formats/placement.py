@@ -10,7 +10,7 @@ import numpy as np
 from stages.dataset.findings import Finding, found
 from stages.dataset.images import ImageInfo, upright_boxes
 from stages.dataset.manifest import Annotation
-from stages.formats.outlines import OutlineError, rle_size_px, upright_outline
+from stages.dataset.outlines import OutlineError, rle_size_px, upright_outline
 
 Size = tuple[int, int]
 Box = tuple[float, float, float, float]

@@ -10,7 +10,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from stages.formats.outlines import from_mask, to_mask
+from stages.dataset.outlines import from_mask, to_mask
 
 MASK = "image/object/mask"
 

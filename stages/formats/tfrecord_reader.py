@@ -18,8 +18,8 @@ from stages.dataset.findings import Finding, found
 from stages.dataset.images import ImageInfo
 from stages.dataset.label_map import parse_label_map
 from stages.dataset.manifest import Annotation
+from stages.dataset.outlines import upright_outline
 from stages.dataset.workers import map_items
-from stages.formats.outlines import upright_outline
 from stages.formats.placement import on_displayed
 from stages.formats.raw_folder import ImageEntry, RawFolder, Source, split_in_name, split_in_path
 from stages.formats.tfrecord_example import IMAGE, Record, decode_masks, parse

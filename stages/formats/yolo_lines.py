@@ -22,7 +22,7 @@ import numpy as np
 from stages.dataset.findings import Finding, found
 from stages.dataset.images import EXTENSIONS
 from stages.dataset.manifest import Annotation, Image
-from stages.formats.outlines import OutlineError, parse_outline
+from stages.dataset.outlines import OutlineError, parse_outline
 from stages.formats.placement import Box, Size
 from stages.formats.raw_folder import Source
 
