@@ -1,4 +1,4 @@
-"""Time the export stage and the whole pipeline against other ways of doing it, in one run and side by side.
+"""Time the stages and the whole pipeline against other ways of doing it, in one run and side by side.
 
 python benchmarks/bench.py [-n 2000] [--images FOLDER] [--runs 3] [--peers] [--json FILE]
 """
@@ -8,66 +8,29 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent), str(HERE)]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import inputs  # noqa: E402
-import peers  # noqa: E402
-import workspace  # noqa: E402
+import inputs
+import peers
+import transforms
+import workspace
+from table import HERE, Row, format_table, measure, table_of
 
 WORK = HERE / "work"
 OTHERS = HERE / "others"
 BASELINE = "(b) the plainest loop"
 
 
-@dataclass
-class Row:
-    """One line of the table: a command, how often it is run, and what each run took."""
-
-    name: str
-    command: list[str]
-    cwd: Path = HERE
-    workers: int | None = None
-    output: Path | None = None
-    before: list[str] = field(default_factory=list)
-    note: str = ""
-    once: bool = False
-    results: list[dict[str, float]] = field(default_factory=list)
-
-    def run(self) -> None:
-        """Measure once, with a clean place to write to and nothing left to be written from before."""
-        if self.output:
-            remove(self.output)
-        os.sync()
-        done = subprocess.run(
-            [sys.executable, str(HERE / "measure.py"), *self.command],
-            cwd=self.cwd, env=workspace.environment(self.workers), capture_output=True, text=True,
-        )  # fmt: skip
-        result = json.loads(done.stdout or '{"code": 1}')
-        if result.pop("code"):
-            self.note = "failed: " + (done.stderr.strip().splitlines() or ["no output"])[-1][:200]
-        else:
-            self.results.append(result)
-
-    def median(self, key: str) -> float:
-        return statistics.median(result[key] for result in self.results)
-
-
 def export_rows(folder: Path, root: Path, scratch: Path) -> list[Row]:
     """Export and what it is compared with; (a), (b) and (c) as the table's own names for them."""
     images, table, out = str(folder / "JPEGImages"), f"{folder}.csv", scratch / "out"
     cat = ["sh", "-c", 'find "$1" -name "*.jpg" -print0 | xargs -0 cat > "$2"', "cat", images, str(out)]
-    export = workspace.export_command(root)
+    export = workspace.stage_command(root, "export")
 
     def other(name: str) -> list[str]:
         return [sys.executable, str(OTHERS / f"{name}.py"), images, table, str(out)]
@@ -119,56 +82,12 @@ def pipeline_rows(root: Path) -> list[Row]:
 def flatness_rows(root: Path, count: int) -> list[Row]:
     """Export of a fifth of the images: its peak beside that of all shows whether memory grows with N."""
     workspace.take_part(root / "data" / "augment", root / "data" / "fifth", count // 5)
-    command = ["data/fifth" if part == "data/augment" else part for part in workspace.export_command(root)]
+    command = workspace.stage_command(root, "export", {"data/augment": "data/fifth"})
     out = root / "data" / "export"
     return [
         Row(f"export of {count // 5:,}, {workers} worker{'s' * (workers > 1)}", command, root, workers, out)
         for workers in (1, 2)
     ]
-
-
-def measure(rows: list[Row], runs: int) -> None:
-    """Every row once, then every row again: what disturbs the machine for a while disturbs all."""
-    for number in range(runs):
-        for row in rows:
-            if row.note or (number and row.once):
-                continue
-            print(f"  {number + 1}/{runs} {row.name} ...", file=sys.stderr)
-            row.run()
-    for row in rows:
-        if row.output:
-            remove(row.output)
-
-
-def table_of(rows: list[Row], baseline_s: float) -> list[dict[str, Any]]:
-    """Name, medians and ratio of each row, for JSON; only a name and a note where nothing was measured."""
-    lines: list[dict[str, Any]] = []
-    for row in rows:
-        line: dict[str, Any] = {"name": row.name, "note": row.note, "runs": len(row.results)}
-        if row.results:
-            line |= {key: round(row.median(key), 3) for key in ("wall_s", "cpu_s", "peak_mb")}
-            line["ratio"] = round(row.median("wall_s") / baseline_s, 2)
-            line["walls_s"] = [round(result["wall_s"], 3) for result in row.results]
-        lines.append(line)
-    return lines
-
-
-def format_table(lines: list[dict[str, Any]]) -> str:
-    width = max(len(line["name"]) for line in lines)
-    text = [f"{'':{width}}  {'wall s':>8}  {'x (b)':>6}  {'CPU s':>8}  {'peak MB':>8}"]
-    for line in lines:
-        numbers = f"{line['wall_s']:8.2f}  {line['ratio']:6.2f}  {line['cpu_s']:8.2f}  {line['peak_mb']:8.0f}" if (
-            "wall_s" in line
-        ) else f"  {line['note']}"  # fmt: skip
-        text.append(f"{line['name']:{width}}  {numbers}")
-    return "\n".join(text)
-
-
-def remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def warm(folder: Path) -> int:
@@ -198,13 +117,15 @@ def main() -> None:
         rows = [*export_rows(folder, root, scratch), *peer_rows(folder, scratch, failures)]
         rows += flatness_rows(root, arguments.n)
         measure(rows, arguments.runs)
-    baseline_s = next(row for row in rows if row.name == BASELINE).median("wall_s")
-    lines = table_of([*rows, *pipeline], baseline_s)
+        transform_lines, growth = transforms.measured(root, scratch, arguments.n, arguments.runs)
+    lines = table_of([*rows, *pipeline], next(row for row in rows if row.name == BASELINE))
     print(f"{arguments.n:,} images of {size / arguments.n / 1000:,.0f} kB, {size / 1e6:,.0f} MB; "
           f"median of {arguments.runs} runs; {len(os.sched_getaffinity(0))} cores\n")  # fmt: skip
-    print(format_table(lines))
+    print(format_table(lines, "x (b)"))
+    print(f"\n{format_table(transform_lines, 'x loop')}\n\n{growth}")
     if arguments.json:
-        arguments.json.write_text(json.dumps({"images": arguments.n, "bytes": size, "rows": lines}, indent=2) + "\n")
+        figures = {"images": arguments.n, "bytes": size, "rows": lines, "transforms": transform_lines}
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 
 if __name__ == "__main__":

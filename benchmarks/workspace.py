@@ -7,7 +7,9 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow.compute as pc
 from ruamel.yaml import YAML
@@ -36,29 +38,44 @@ def make(root: Path, images: Path) -> None:
         if source.is_file() and not name.startswith("data/"):
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, root / name)
-    identity = ["-c", "user.name=bench", "-c", "user.email=bench@localhost"]
     run(root, "git", "init", "--quiet")
-    run(root, "git", "add", "--all")
-    run(root, "git", *identity, "commit", "--quiet", "--message", "the code that is measured")
+    commit(root, "the code that is measured")
     if not (root / ".dvc" / "config").exists():
         run(root, sys.executable, "-m", "dvc", "init", "--quiet")
     (root / "data").mkdir(exist_ok=True)
     shutil.copytree(images, root / "data" / "raw")
 
 
+def commit(root: Path, message: str) -> None:
+    """All that git does not ignore."""
+    identity = ["-c", "user.name=bench", "-c", "user.email=bench@localhost"]
+    run(root, "git", "add", "--all")
+    run(root, "git", *identity, "commit", "--quiet", "--message", message)
+
+
 def run(root: Path, *command: str) -> None:
     subprocess.run(command, cwd=root, env=environment(), check=True, capture_output=True)
 
 
-def export_command(root: Path) -> list[str]:
-    """What dvc.yaml runs for the export stage."""
-    return shlex.split(YAML(typ="safe").load(root / "dvc.yaml")["stages"]["export"]["cmd"])
+def stage_command(root: Path, stage: str, paths: Mapping[str, str] | None = None) -> list[str]:
+    """What dvc.yaml runs for a stage, with other paths in the place of some."""
+    command = shlex.split(YAML(typ="safe").load(root / "dvc.yaml")["stages"][stage]["cmd"])
+    return [(paths or {}).get(part, part) for part in command]
+
+
+def set_params(root: Path, blocks: Mapping[str, Mapping[str, Any]]) -> None:
+    """Change keys of some blocks of params.yaml."""
+    path = root / "params.yaml"
+    params = YAML(typ="safe").load(path)
+    for name, block in blocks.items():
+        params[name] |= block
+    YAML().dump(params, path)
 
 
 def take_part(folder: Path, out: Path, count: int) -> None:
-    """A stage's folder with its first `count` images only."""
+    """A stage's folder with its first `count` images only; the images themselves stay where they are."""
     manifest = Manifest.read(folder)
     images = manifest.images.slice(0, count)
     kept = pc.is_in(manifest.annotations["image_id"], value_set=images["image_id"].combine_chunks())
-    shutil.copytree(folder, out)
+    shutil.copytree(folder, out, ignore=shutil.ignore_patterns("images"))
     Manifest(images, manifest.annotations.filter(kept)).write(out)
