@@ -8,26 +8,34 @@ Off, or without steps, the manifest passes through and no image is copied.
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from stages.dataset import command
-from stages.dataset.errors import StageError
-from stages.dataset.findings import Finding, stop_on_fail
-from stages.dataset.manifest import Image, Manifest
+from stages.dataset.findings import Finding, count_codes, found, stop_on_fail
+from stages.dataset.manifest import Annotation, Image, Manifest
 from stages.dataset.stage import read_stage, write_stage
 from stages.params import AugmentParams, load_params
 from stages.transforms import AUGMENT, build_steps
 from stages.transforms.kept_folder import clear
-from stages.transforms.outputs import Output, transform
+from stages.transforms.outputs import Encoding, as_manifests, check_names, report, transform
+from stages.transforms.plan import CopyPlan
+from stages.transforms.planned import planned_of
 from stages.transforms.recipe import Recipe
+
+Rows = tuple[Image, list[Annotation]]
 
 
 def augment(manifest: Manifest, params: AugmentParams, folder: Path) -> tuple[Manifest, list[Finding], str]:
-    """All images as they are, and `params.copies` of each train image in `folder`/images.
+    """The images, and copies of those in `params.splits` in `folder`/images.
 
     Returns:
-        the new manifest, a finding for each box that a copy lost, and a summary in a line.
+        the new manifest, a finding for each box that a copy lost and each copy that came out twice, and a summary.
 
     Raises:
         StageError: an image is gone, is not the one in the manifest, or cannot be transformed.
@@ -36,31 +44,46 @@ def augment(manifest: Manifest, params: AugmentParams, folder: Path) -> tuple[Ma
     if not params.enabled or not steps:
         clear(folder)
         return manifest, [], "off"
-    annotations = manifest.annotations_by_image()
-    originals = manifest.image_rows()
-    train = [image for image in originals if image.split == "train"]
-    copies = [_copy(image, number) for image in train for number in range(1, params.copies + 1)]
-    _check_ids(originals, copies)
-    outputs = [
-        # chance depends on nothing else: not on the worker, the order or the other images
-        Output(copy, annotations.get(copy.parent_id or "", []), (params.seed, copy.parent_id or "", copy.copy))
-        for copy in copies
-    ]
-    done = transform(outputs, Recipe(steps, params.min_visibility, __file__), folder, "augment")
+    images = manifest.images
+    chosen = pc.is_in(images["split"], value_set=pa.array(params.splits))
+    sources = Manifest(images.filter(chosen), manifest.annotations)
+    kept = images if params.keep_original else images.filter(pc.invert(chosen))
+    plan = CopyPlan(partial(planned_of, sources), steps, params.copies, params.seed, params.balance)
+    planned = (copy for image in planned_of(sources) for copy in plan.of(image))
+    recipe = Recipe(params.min_visibility, params.min_size_px, __file__)
+    encoding = Encoding(params.image_format, params.quality)
+    rows, tally = transform(planned, recipe, encoding, folder, "augment", sources=sources.images.num_rows)
+    identical: list[Finding] = []
+    different = _different(rows, sources if params.keep_original else Manifest.of([], []), identical)
+    result = Manifest(kept, _of_images(manifest.annotations, kept)).joined(as_manifests(different))
+    check_names(result)
+    findings = [*tally.lost, *identical]
     in_words = "; ".join(step.describe() for step in steps)
-    summary = f"{len(copies):,} copies of {len(train):,} train images ({in_words}), {done.counts()}"
-    result = Manifest.of([*originals, *done.images], [*manifest.annotation_rows(), *done.annotations])
-    return result, done.lost, summary
+    counts = [f"{tally.reused:,} reused", *(f"{n:,} {code}" for code, n in count_codes(findings).items())]
+    of = f"{sources.images.num_rows:,} {' and '.join(params.splits)} images"
+    instead = "" if params.keep_original else ", which are left out themselves"
+    summary = f"{tally.images - len(identical):,} copies of {of}{instead} ({in_words}), {', '.join(counts)}"
+    return result, findings, "\n".join([summary, *report(tally.steps)])
 
 
-def _copy(image: Image, number: int) -> Image:
-    return replace(image, image_id=f"{image.image_id}#{number}", parent_id=image.image_id, copy=number)
+def _different(rows: Iterable[Rows], originals: Manifest, identical: list[Finding]) -> Iterator[Rows]:
+    """The copies that are like neither their original, where that stays, nor an earlier copy of it; a finding for
+    each other one.
+    """
+    digests = dict(zip(*(originals.images[name].to_pylist() for name in ("image_id", "sha256")), strict=True))
+    for parent, copies in groupby(rows, key=lambda one: one[0].parent_id or ""):
+        first = {digests[parent]: "its original"} if parent in digests else {}
+        for image, boxes in copies:
+            if image.sha256 in first:
+                reason = f"it is identical to {first[image.sha256]}; it is left out"
+                identical.append(found("copy-identical", parent, f"copy {image.copy}", reason=reason))
+            else:
+                first[image.sha256] = f"copy {image.copy}"
+                yield image, boxes
 
 
-def _check_ids(originals: list[Image], copies: list[Image]) -> None:
-    clashes = {image.image_id for image in originals} & {copy.image_id for copy in copies}
-    if clashes:
-        raise StageError(f"{min(clashes)}: a copy of another image gets this name; rename the file in data/raw")
+def _of_images(annotations: pa.Table, images: pa.Table) -> pa.Table:
+    return annotations.filter(pc.is_in(annotations["image_id"], value_set=images["image_id"].combine_chunks()))
 
 
 def main() -> None:

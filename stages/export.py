@@ -14,12 +14,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from stages.dataset import command
 from stages.dataset.counts import count_findings, count_manifest
 from stages.dataset.errors import FindingError, StageError
 from stages.dataset.findings import summarise
 from stages.dataset.label_map import read_label_map
-from stages.dataset.manifest import SPLITS
+from stages.dataset.manifest import SPLITS, Manifest
 from stages.dataset.stage import read_stage
 from stages.formats import WRITERS
 from stages.formats.export_job import ExportJob
@@ -28,9 +30,12 @@ from stages.formats.readme import Description, format_readme
 from stages.params import Params, load_params
 from stages.transforms import AUGMENT, PREPROCESS, build_steps
 
+ORIGINS = "images.parquet"
+_LASTING = ["image_id", "sha256", "width", "height", "split", "parent_id", "copy", "tags", "origin"]
+
 
 def export(job: ExportJob, about: Description, formats: list[str], out: Path) -> int:
-    """Write each format into its own folder below `out`, all of them or none; returns the bytes written.
+    """Write each format into its own folder below `out`, and images.parquet; all or nothing. Returns the bytes written.
 
     What stood at `out` is replaced at the end.
     """
@@ -41,11 +46,17 @@ def export(job: ExportJob, about: Description, formats: list[str], out: Path) ->
             writer = WRITERS[name]
             writer.write(replace(job, manifest=fitted(job.manifest, writer.CARRIES)), part / name)
             (part / name / "README.md").write_text(format_readme(about, writer.LOADING), encoding="utf-8")
+        write_origins(job.manifest, part / ORIGINS)
         shutil.rmtree(out, ignore_errors=True)
         part.rename(out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+
+
+def write_origins(manifest: Manifest, path: Path) -> None:
+    """Where each image comes from: those columns of the manifest that hold beyond this workspace."""
+    pq.write_table(manifest.images.select(_LASTING), path, compression="zstd")
 
 
 def describe_split(params: Params) -> str:
@@ -68,7 +79,10 @@ def describe_preprocessing(params: Params) -> list[str]:
 def describe_augmentation(params: Params) -> list[str]:
     if not params.augment.enabled:
         return []
-    copies = f"{params.augment.copies} random copies of each train image beside the original"
+    own = params.augment
+    more = ", more where a rarer class is on it," if own.balance else ""
+    place = "beside the original" if own.keep_original else "instead of the original"
+    copies = f"{own.copies} random copies{more} of each {' and '.join(own.splits)} image {place}"
     return [copies, *(step.describe() for step in build_steps(params.augment.steps, AUGMENT))]
 
 

@@ -121,6 +121,10 @@ class StepsParams(Block):
 
     enabled: bool = False
     steps: list[dict[str, dict[str, Any] | None]] = []
+    min_visibility: Fraction = 0.1
+    min_size_px: float = Field(1, ge=0)
+    image_format: Literal["same", "jpeg", "png", "webp"] = "same"
+    quality: int = Field(95, ge=1, le=100)
 
 
 class PreprocessParams(StepsParams):
@@ -131,8 +135,10 @@ class AugmentParams(StepsParams):
     """augment: random copies of each train image."""
 
     copies: int = Field(2, ge=1, le=100)
+    keep_original: bool = True
+    balance: bool = False
+    splits: Annotated[list[Literal["train", "valid", "test"]], Field(min_length=1)] = ["train"]
     seed: int = 0
-    min_visibility: Fraction = 0.1
 
 
 class ExportParams(Block):
@@ -196,7 +202,7 @@ def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") ->
     lines = []
     for problem in error.errors(include_url=False):
         location = problem["loc"]
-        key = prefix + ".".join(str(part) for part in location).replace("validate_", "validate")
+        key = (prefix + ".".join(map(str, location)).replace("validate_", "validate")).rstrip(".")
         value = problem["input"]
         if problem["type"] == "extra_forbidden":
             known = _keys(_model_at(model, location[:-1]))

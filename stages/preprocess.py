@@ -11,23 +11,23 @@ import argparse
 from pathlib import Path
 
 from stages.dataset import command
-from stages.dataset.findings import Finding, stop_on_fail
+from stages.dataset.findings import Finding, count_codes, stop_on_fail
 from stages.dataset.manifest import Manifest
 from stages.dataset.stage import read_stage, write_stage
 from stages.params import PreprocessParams, load_params
 from stages.transforms import PREPROCESS, build_steps
 from stages.transforms.kept_folder import clear
-from stages.transforms.outputs import Output, transform
+from stages.transforms.outputs import Encoding, as_manifests, check_names, report, transform
+from stages.transforms.plan import plan_preprocess
+from stages.transforms.planned import planned_of
 from stages.transforms.recipe import Recipe
-
-MIN_VISIBILITY = 0.01  # what a crop leaves of a box below this share is a sliver, no object
 
 
 def preprocess(manifest: Manifest, params: PreprocessParams, folder: Path) -> tuple[Manifest, list[Finding], str]:
     """Every image through the steps, into `folder`/images, and its annotations with it.
 
     Returns:
-        the new manifest, a finding for each box that was lost, and a summary in a line.
+        the new manifest, a finding for each image and box that was left out or lost, and a summary.
 
     Raises:
         StageError: an image is gone, is not the one in the manifest, or cannot be transformed.
@@ -36,12 +36,19 @@ def preprocess(manifest: Manifest, params: PreprocessParams, folder: Path) -> tu
     if not params.enabled or not steps:
         clear(folder)
         return manifest, [], "off"
-    annotations = manifest.annotations_by_image()
-    outputs = [Output(image, annotations.get(image.image_id, [])) for image in manifest.image_rows()]
-    done = transform(outputs, Recipe(steps, MIN_VISIBILITY, __file__), folder, "preprocess")
+    recipe = Recipe(params.min_visibility, params.min_size_px, __file__)
+    count = manifest.images.num_rows
+    planned, findings = plan_preprocess(planned_of(manifest), steps, recipe)
+    encoding = Encoding(params.image_format, params.quality)
+    rows, tally = transform(planned, recipe, encoding, folder, "preprocess", sources=count)
+    result = Manifest.of([], []).joined(as_manifests(rows))
+    check_names(result)
+    findings += tally.lost
     in_words = "; ".join(step.describe() for step in steps)
-    summary = f"{len(done.images):,} images ({in_words}), {done.counts()}"
-    return Manifest.of(done.images, done.annotations), done.lost, summary
+    counts = [f"{tally.reused:,} reused", *(f"{n:,} {code}" for code, n in count_codes(findings).items())]
+    of = "" if tally.images == count else f" from {count:,}"
+    summary = f"{tally.images:,} images{of} ({in_words}), {', '.join(counts)}"
+    return result, findings, "\n".join([summary, *report(tally.steps)])
 
 
 def main() -> None:

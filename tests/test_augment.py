@@ -1,9 +1,11 @@
 """augment: what copies are, and that nothing but seed, image and copy number decides how they look."""
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -15,9 +17,13 @@ from stages.dataset import images
 from stages.dataset.errors import StageError
 from stages.dataset.manifest import Image, Manifest
 from stages.dataset.stage import read_stage, write_stage
-from stages.params import AugmentParams
-from stages.transforms.flip import Flip
+from stages.params import AugmentParams, PreprocessParams
+from stages.preprocess import preprocess
+from stages.transforms import OPERATIONS
+from stages.transforms.base import Recolour
+from stages.transforms.origin import remake
 
+PREPROCESSED = [{"resize": {"width": 64, "height": 48}}, {"tile": {"rows": 1, "columns": 2}}]
 STEPS = [{"flip": {}}, {"rotate": {"degrees": 30}}, {"brightness_contrast": {}}]
 
 
@@ -95,19 +101,72 @@ def test_a_box_that_a_copy_lost_is_named(tmp_path: Path) -> None:
     assert {one.value for one in findings} == {"corner"}
     assert findings[0].file == "a.jpg"
     assert findings[0].place.endswith(", object 1")
-    assert summary.endswith(f"{len(findings)} box-lost")
+    assert f", {len(findings)} box-lost\n" in summary
+    assert summary.endswith(f"  rotate         8          0 {len(findings):11}")
     assert result.annotations.num_rows == 2 + 16 - len(findings)
     assert augment(manifest, on(8, steps=turn, min_visibility=1), tmp_path / "out")[:2] == (result, findings)
     assert len(augment(manifest, on(8, steps=turn, min_visibility=0), tmp_path / "out")[1]) < len(findings)
 
 
-def test_outlines_stay_where_only_colours_change(tmp_path: Path) -> None:
+def test_outlines_follow(tmp_path: Path) -> None:
     outline = box("a.jpg", "cat", area=7.0, segmentation="[[2, 3, 12, 3, 12, 13]]")
     manifest = make_manifest(make_image(tmp_path, split="train"), outline)
-    for steps, kept in (([{"brightness_contrast": {}}], 7.0), ([{"rotate": {}}], None)):
+    for steps, expected in (
+        ([{"brightness_contrast": {}}], outline.segmentation),
+        ([{"flip": {"horizontal": 1}}], "[[30.0,3.0,20.0,3.0,20.0,13.0]]"),
+    ):
         result, *_ = augment(manifest, on(1, steps=steps), tmp_path / "out")
-        assert [row.area for row in result.annotation_rows()] == [7.0, kept]
-        assert [row.segmentation is None for row in result.annotation_rows()] == [False, kept is None]
+        assert [row.area for row in result.annotation_rows()] == [7.0, 7.0]
+        assert result.annotation_rows()[1].segmentation == expected
+
+
+def test_identical_copies_are_made_once(tmp_path: Path) -> None:
+    manifest = with_boxes(many(tmp_path, 6))
+    for keep_original in (True, False):
+        params = AugmentParams(enabled=True, copies=5, steps=[{"flip": {}}], keep_original=keep_original)
+        result, findings, summary = augment(manifest, params, tmp_path / "out")
+        per_image = Counter(row.image_id.partition("#")[0] for row in result.image_rows())
+        assert set(per_image.values()) == {2}  # as it is, and flipped
+        assert {one.code for one in findings} == {"copy-identical"}
+        assert len(findings) == 6 * (5 + keep_original) - 12
+        assert all("identical to" in one.reason for one in findings)
+        assert ("which are left out themselves" in summary) is not keep_original
+
+
+def test_other_splits_by_choice(tmp_path: Path) -> None:
+    rows = [make_image(tmp_path, f"{split}.jpg", split=split) for split in ("train", "valid", "test")]
+    params = AugmentParams(enabled=True, copies=1, steps=[{"rotate": {}}], splits=["valid", "test"])
+    result, *_ = augment(make_manifest(*rows), params, tmp_path / "out")
+    assert [row.image_id for row in result.image_rows() if row.copy] == ["test.jpg#1", "valid.jpg#1"]
+
+
+def test_rare_classes_get_more_copies(tmp_path: Path) -> None:
+    rows = many(tmp_path, 40)
+    labels = ["rare"] * 2 + ["common"] * 32  # 4 times as rare after the square root; six images have none
+    boxes = [box(row.image_id, label, 4, 4, 20, 20) for row, label in zip(rows, labels, strict=False)]
+    params = AugmentParams(enabled=True, copies=2, steps=[{"rotate": {}}], balance=True)
+    result, *_ = augment(make_manifest(*rows, *boxes), params, tmp_path / "out")
+    copies = Counter(row.parent_id for row in result.image_rows() if row.copy)
+    assert [copies[row.image_id] for row in rows] == [8] * 2 + [2] * 38
+
+
+def test_the_picture_can_be_made_again_from_its_origin_alone(tmp_path: Path) -> None:
+    rows = many(tmp_path / "raw", 8)
+    pre, *_ = preprocess(with_boxes(rows), PreprocessParams(enabled=True, steps=PREPROCESSED), tmp_path / "pre")
+    steps = [{"mosaic": {"probability": 1}}, {"rotate": {}}, {"noise": {}}, {"albumentations": {"GridDistortion": {}}}]
+    result, *_ = augment(pre, on(2, steps=steps), tmp_path / "out")
+    raw = {row.image_id: row for row in rows}
+
+    def read(image_id: str, sha256: str) -> tuple[bytes, str, int]:
+        row = raw[image_id]
+        assert row.sha256 == sha256
+        return Path(row.path).read_bytes(), row.format or "", row.orientation
+
+    made = [row for row in result.image_rows() if row.copy]
+    assert len(made) == 2 * pre.images.num_rows
+    for row in [*made[:6], *pre.image_rows()[:3]]:
+        assert row.origin
+        assert hashlib.sha256(remake(json.loads(row.origin), read)).hexdigest() == row.sha256
 
 
 def test_a_name_that_a_copy_would_take_is_refused(tmp_path: Path) -> None:
@@ -117,10 +176,9 @@ def test_a_name_that_a_copy_would_take_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_image_that_a_step_cannot_take_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Flip, "apply", lambda self, sample, rng: cv2.resize(sample.pixels[:0], (1, 1)))
-    with pytest.raises(
-        StageError, match=r"00\.jpg: its 32 x 24 pixels cannot be transformed \(Horizontal flip, .*resize"
-    ):
+    broken = Recolour(lambda pixels, **_: cv2.resize(pixels[:0], (1, 1)))
+    monkeypatch.setitem(OPERATIONS, "rotate", broken)
+    with pytest.raises(StageError, match=r"00\.jpg: its 32 x 24 pixels cannot be transformed \(.*rotate.*resize"):
         augment(with_boxes(many(tmp_path, 1)), on(), tmp_path / "out")
 
 

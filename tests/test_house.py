@@ -46,7 +46,10 @@ ALLOWED = {
     "stages.formats": {"stages.dataset"},
     "stages.transforms": {"stages.dataset"},
     "stages.params": {"stages.dataset", "stages.formats", "stages.transforms"},
-    "tools": {"stages.dataset", "stages.formats", "stages.params", "stages.ingest", "stages.validate", "stages.split"},
+    "tools": {
+        *("stages.dataset", "stages.formats", "stages.transforms", "stages.params"),
+        *("stages.ingest", "stages.validate", "stages.split"),
+    },
     **{
         f"stages.{stage}": {"stages.dataset", "stages.formats", "stages.transforms", "stages.params"}
         for stage in PIPELINE

@@ -1,7 +1,6 @@
 """preprocess, and the folder of images that it keeps between runs."""
 
 import io
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -61,7 +60,11 @@ def test_every_image_and_box_is_resized(manifest: Manifest, tmp_path: Path) -> N
         ("dog", 0, 2, 16, 14),
     ]
     assert not findings
-    assert summary == "3 images (Resize to 16 x 16 pixels (fit: aspect kept, padded with black)), 0 reused"
+    assert summary.splitlines() == [
+        "3 images (Resize to 16 x 16 pixels (fit: aspect kept, padded with black)), 0 reused",
+        "  step      images  boxes cut  boxes lost",
+        "  resize         3          0           0",
+    ]
 
 
 @pytest.mark.parametrize("params", [OFF, PreprocessParams(enabled=True)], ids=["off", "no steps"])
@@ -125,20 +128,24 @@ def test_a_box_that_is_cropped_away_is_named(tmp_path: Path) -> None:
     assert [(one.code, one.file, one.place, one.value) for one in findings] == [
         ("box-lost", "a.jpg", "object 2", "out")
     ]
-    assert summary.endswith("0 reused, 1 box-lost")
+    assert "0 reused, 1 box-lost\n" in summary
+    assert summary.endswith("resize         1          1           1")
     again = preprocess(manifest, resize(24, 24, "fill"), tmp_path / "out")
     assert again[:2] == (result, findings)
 
 
-def test_outlines_go_where_the_geometry_changes(tmp_path: Path) -> None:
-    outline = {"area": 50.0, "segmentation": json.dumps([[2, 3, 12, 3, 12, 13]]), "attributes": '{"pose": "left"}'}
+def test_outlines_and_areas_follow(tmp_path: Path) -> None:
+    outline = {"area": 50.0, "segmentation": "[[2, 3, 12, 3, 12, 13]]", "attributes": '{"pose": "left"}'}
     manifest = make_manifest(make_image(tmp_path), box("a.jpg", "cat", **outline))
-    for params, expected in ((resize(16, 16), (None, None)), (resize(32, 24), (50.0, outline["segmentation"]))):
+    for params, expected in (
+        (resize(16, 16), (12.5, "[[1.0,3.5,6.0,3.5,6.0,8.5]]")),
+        (resize(32, 24), (50.0, outline["segmentation"])),
+    ):
         result, findings, _ = preprocess(manifest, params, tmp_path / "out")
         (row,) = result.annotation_rows()
         assert (row.area, row.segmentation) == expected
         assert row.attributes == outline["attributes"]
-        assert [finding.code for finding in findings] == ["outline-lost"] * (expected == (None, None))
+        assert not findings
 
 
 def test_a_label_of_the_whole_image_stays(tmp_path: Path) -> None:
@@ -289,7 +296,7 @@ def test_the_command(
     assert capsys.readouterr().out.startswith("preprocess: 3 images (Resize to 2 x 24 pixels")
     result = Manifest.read(Path("out"))
     assert all(row.path.startswith("out/images/") for row in result.image_rows())
-    assert [one.code for one in read_findings(Path("out/findings.csv"))] == ["image-duplicate", "box-lost"]
+    assert [one.code for one in read_findings(Path("out/findings.csv"))] == ["image-duplicate", *["box-lost"] * 2]
     Path("params.yaml").write_text(f"preprocess: {block}\nvalidate: {{actions: {{box-lost: fail}}}}\n")
     with pytest.raises(FindingError, match="box-lost"):
         stage.main()

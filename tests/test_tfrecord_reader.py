@@ -306,7 +306,8 @@ def test_our_own_export_reads_back(tmp_path_factory: pytest.TempPathFactory, ima
     labels = LabelMap("d", {name: 2 * number + 3 for number, name in enumerate(names)})
     back, ids, findings = ingested(tmp_path, exported(tmp_path, manifest, labels, shard_size_mb=0.003))
     assert_same(back, manifest)
-    assert (dict(ids.ids), findings) == (dict(labels.ids), [])
+    assert dict(ids.ids) == dict(labels.ids)
+    assert {one.code for one in findings} <= {"class-alike"}
 
 
 def test_copies_stay_with_the_image_they_were_made_from(tmp_path: Path) -> None:

@@ -216,19 +216,47 @@ CATALOGUE: dict[str, Rule] = {
         "choose a format that carries it (`shardsmith formats`)",
     ),
     # found by preprocess and augment
+    "image-left-out": Rule(
+        "info",
+        "drop",
+        ("drop", "fail"),
+        "a step of preprocess leaves the image out",
+        "change the step, if you want the image",
+    ),
+    "box-left-out": Rule(
+        "info",
+        "drop",
+        ("drop", "fail"),
+        "a step of preprocess leaves the box out",
+        "change the step, if you want the box",
+    ),
+    "image-smaller-than-tile": Rule(
+        "warning",
+        "keep",
+        ("keep", "fail"),
+        "the image is smaller than a tile; its side is not cut",
+        "use smaller tiles, or resize before",
+    ),
+    "copy-identical": Rule(
+        "info",
+        "drop",
+        ("drop", "fail"),
+        "a copy came out identical to its original or to another copy; it is made once",
+        "use more steps, or fewer copies",
+    ),
     "box-lost": Rule(
         "info",
         "drop",
         ("drop", "fail"),
         "a transformed image shows too little of the object; its box is left out there",
-        "use gentler steps, or a smaller augment.min_visibility",
+        "use gentler steps, or a smaller min_visibility or min_size_px",
     ),
     "outline-lost": Rule(
         "warning",
         "drop",
         ("drop", "fail"),
-        "a step changed the geometry, which outlines do not follow yet; the box stays, its outline is left out",
-        "use only steps that leave the geometry as it is, where outlines matter",
+        "nothing is left of the object's outline, though something of its box; the box stays without it",
+        "use gentler steps, or a larger min_size_px",
     ),
 }
 

@@ -124,25 +124,30 @@ def decode(data: bytes) -> np.ndarray:
 
 
 def encode(pixels: np.ndarray, format: str, quality: int = 95) -> bytes:
-    """(height, width, 3) uint8 RGB as JPEG of the quality given (1 to 100), or as PNG."""
+    """(height, width, 3) uint8 RGB as JPEG or WebP of the quality given (1 to 100), or as PNG."""
     if format == "jpeg":
         return simplejpeg.encode_jpeg(
             np.ascontiguousarray(pixels), quality=quality, colorsubsampling="420", fastdct=False
         )
     stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "PNG", compress_level=4)
+    if format == "webp":
+        Image.fromarray(pixels).save(stream, "WEBP", quality=quality, method=4)
+    else:
+        Image.fromarray(pixels).save(stream, "PNG", compress_level=4)
     return stream.getvalue()
 
 
-def portable(data: bytes, format: str, orientation: int) -> tuple[bytes, str]:
-    """(bytes, format) as they may leave: upright, and JPEG or PNG. Untouched when they already are.
+def portable(
+    data: bytes, format: str, orientation: int, formats: frozenset[str] = PORTABLE_FORMATS
+) -> tuple[bytes, str]:
+    """(bytes, format) as they may leave: upright, and in one of `formats`. Untouched when they already are.
 
     A turned JPEG is encoded once more at quality 95; TensorFlow ignores EXIF, OpenCV applies it, and so one image
     would have two meanings. Anything else becomes PNG, which loses nothing.
     """
-    if orientation == 1 and format in PORTABLE_FORMATS:
+    if orientation == 1 and format in formats:
         return data, format
-    target = "jpeg" if format == "jpeg" else "png"
+    target = format if format in formats else "png"
     return encode(decode(data), target), target
 
 

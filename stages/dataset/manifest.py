@@ -1,17 +1,20 @@
 """THE contract between stages: two tables, `images` and `annotations`, as Parquet files in a stage's folder.
 
 images, a row an image, sorted by image_id:
-    image_id     its path below data/raw, POSIX; a copy is PARENT_ID with #COPY at its end
+    image_id     its path below data/raw, POSIX; a copy is PARENT_ID with #COPY at its end, a tile PARENT_ID#r1c2, an
+                 isolated object PARENT_ID#object3
     path         the file with its bytes, relative to the workspace
     sha256       of those bytes: so the table's own hash covers the pixels
     width, height   displayed size in pixels (after EXIF orientation); null when the header cannot be read
     format       "jpeg", "png", ...: by the bytes, not by the name; null when the header cannot be read
     orientation  EXIF orientation of the stored bytes, 1 to 8
     split        "train", "valid" or "test"; before the split stage: what the source says, or null
-    parent_id    image_id of the image that a copy was made from, else null
+    parent_id    image_id of the image that a copy, a tile or an isolated object was made from, else null
     copy         0, or the copy's number from 1
     group        images of one group stay in one split; null for none
     tags         what the source had
+    origin       of an image that a stage made: JSON, the image of data/raw and every operation since with the values
+                 drawn (stages/transforms/origin.py); null for an image whose bytes are those of data/raw
     annotated    true for an image somebody looked at: with boxes, or a negative; false for an unlabelled one
 
 annotations, a row an annotation, in the order of image_id, then as in the source:
@@ -27,12 +30,15 @@ annotations, a row an annotation, in the order of image_id, then as in the sourc
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stages.dataset.errors import StageError
@@ -56,6 +62,7 @@ IMAGES = pa.schema(
         ("group", pa.string()),
         ("tags", pa.list_(pa.string())),
         ("annotated", pa.bool_()),
+        ("origin", pa.string()),
     ]
 )
 ANNOTATIONS = pa.schema(
@@ -91,6 +98,7 @@ class Image:
     group: str | None = None
     tags: list[str] = field(default_factory=list)
     annotated: bool = True
+    origin: str | None = None
 
 
 @dataclass(slots=True)
@@ -112,6 +120,9 @@ class Annotation:
         return json.loads(self.attributes) if self.attributes else {}
 
 
+Row = TypeVar("Row", Image, Annotation)
+
+
 @dataclass(frozen=True)
 class Manifest:
     """images and annotations as pyarrow tables with the schemas IMAGES and ANNOTATIONS."""
@@ -126,11 +137,34 @@ class Manifest:
         annotation_rows = sorted(annotations, key=lambda annotation: annotation.image_id)
         return cls(_table(image_rows, IMAGES), _table(annotation_rows, ANNOTATIONS))
 
+    def pairs(self) -> Iterator[tuple[Image, list[Annotation]]]:
+        """Each image with its annotations, in order; rows are built as they are asked for."""
+        by_image = groupby(_rows(self.annotations, Annotation), key=attrgetter("image_id"))
+        ahead = next(by_image, None)
+        for image in _rows(self.images, Image):
+            while ahead and ahead[0] < image.image_id:  # of an image that is not in the table
+                ahead = next(by_image, None)
+            if ahead and ahead[0] == image.image_id:
+                yield image, list(ahead[1])
+                ahead = next(by_image, None)
+            else:
+                yield image, []
+
+    def joined(self, parts: Iterable[Manifest]) -> Manifest:
+        """With the rows of others, sorted anew."""
+        parts = [self, *parts]
+        images = pa.concat_tables([part.images for part in parts])
+        annotations = pa.concat_tables([part.annotations for part in parts])
+        # a stable sort: annotations of one image keep their order
+        return Manifest(
+            *(table.take(pc.sort_indices(table["image_id"])).combine_chunks() for table in (images, annotations))
+        )
+
     def image_rows(self) -> list[Image]:
-        return [Image(**row) for row in self.images.to_pylist()]
+        return list(_rows(self.images, Image))
 
     def annotation_rows(self) -> list[Annotation]:
-        return [Annotation(**row) for row in self.annotations.to_pylist()]
+        return list(_rows(self.annotations, Annotation))
 
     def annotations_by_image(self) -> dict[str, list[Annotation]]:
         """image_id -> its annotations, in order; an image without any has no key."""
@@ -161,6 +195,11 @@ class Manifest:
             return cls(images.cast(IMAGES), annotations.cast(ANNOTATIONS))
         except (OSError, pa.ArrowInvalid, ValueError) as error:
             raise StageError(f"{folder}: no manifest can be read there ({error}); run dvc repro") from None
+
+
+def _rows(table: pa.Table, kind: type[Row]) -> Iterator[Row]:
+    for batch in table.to_batches(max_chunksize=1024):
+        yield from (kind(**row) for row in batch.to_pylist())
 
 
 def _table(rows: list, schema: pa.Schema) -> pa.Table:

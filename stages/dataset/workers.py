@@ -12,9 +12,10 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 from tqdm import tqdm
@@ -45,31 +46,35 @@ def worker_count() -> int:
 
 def map_items(
     work: Callable[[Item], Result],
-    items: Sequence[Item],
+    items: Iterable[Item],
     label: str,
     unit: str = "image",
     chunk: int = 16,
     setup: Callable[[], None] | None = None,
     alone_below: int = _ALONE,
+    total: int | None = None,
 ) -> Iterator[Result]:
     """Yield work(item) for each item, in order, with a progress bar on a terminal (or now and then a line in a log).
+
+    Items are taken as they are needed, results given as they come: memory does not grow with how many there are.
 
     Args:
         work: a function at the top level of a module.
         chunk: items sent to a process at once.
         setup: called once in each process before any work, here too.
         alone_below: with fewer items than this, no process is started.
+        total: how many items there are, for the progress bar, where they are no sequence.
 
     Raises:
         StageError: a process was killed from outside. What `work` raises is raised here.
     """
-    with progress(len(items), label, unit) as bar:
+    with progress(len(items) if isinstance(items, Sequence) else total, label, unit) as bar:
         for result in _map(work, items, chunk, setup, alone_below):
             bar.update()
             yield result
 
 
-def progress(total: int, label: str, unit: str) -> tqdm:
+def progress(total: int | None, label: str, unit: str) -> tqdm:
     """A progress bar on a terminal; elsewhere a line every ten seconds, so that a log shows it too."""
     interactive = sys.stderr.isatty()
     return tqdm(
@@ -86,23 +91,26 @@ def progress(total: int, label: str, unit: str) -> tqdm:
 
 def _map(
     work: Callable[[Item], Result],
-    items: Sequence[Item],
+    items: Iterable[Item],
     chunk: int,
     setup: Callable[[], None] | None,
     alone_below: int,
 ) -> Iterator[Result]:
-    workers = min(worker_count(), -(-len(items) // chunk) or 1)
-    if workers == 1 or len(items) < alone_below:
+    items = iter(items)
+    workers = worker_count()
+    first = list(islice(items, max(alone_below, workers * chunk)))
+    workers = min(workers, -(-len(first) // chunk))
+    if workers <= 1 or len(first) < alone_below:
         if setup:
             setup()
-        yield from map(work, items)
+        yield from map(work, chain(first, items))
         return
     # forkserver: a fork of this process could inherit a lock that one of its threads holds
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([name for name in sys.modules if name.startswith("stages.")])
     pool = ProcessPoolExecutor(workers, context, _start_worker, (setup,))
     try:
-        for results in _chunks(pool, work, items, chunk, ahead=2 * workers):
+        for results in _chunks(pool, work, chain(first, items), chunk, ahead=2 * workers):
             yield from results
     except BrokenProcessPool:
         raise StageError(
@@ -122,15 +130,15 @@ def _map(
 
 
 def _chunks(
-    pool: ProcessPoolExecutor, work: Callable[[Item], Result], items: Sequence[Item], chunk: int, ahead: int
+    pool: ProcessPoolExecutor, work: Callable[[Item], Result], items: Iterator[Item], chunk: int, ahead: int
 ) -> Iterator[list[Result]]:
     """The results of each chunk, in order; at most `ahead` chunks wait, so that results do not pile up in memory.
 
     Not pool.map: it cancels what waits when a process dies, and the pool's own thread then prints a traceback.
     """
     waiting: deque[Future[list[Result]]] = deque()
-    for start in range(0, len(items), chunk):
-        waiting.append(pool.submit(_work_through, work, items[start : start + chunk]))
+    while some := list(islice(items, chunk)):
+        waiting.append(pool.submit(_work_through, work, some))
         if len(waiting) > ahead:
             yield waiting.popleft().result()
     while waiting:

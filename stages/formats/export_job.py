@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from stages.dataset.errors import StageError
-from stages.dataset.images import portable
+from stages.dataset.images import PORTABLE_FORMATS, portable
 from stages.dataset.label_map import LabelMap
 from stages.dataset.manifest import SPLITS, Annotation, Image, Manifest
 from stages.dataset.workers import map_items
 
-_EXTENSIONS = {"jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"), "png": (".png",)}
+_PART = re.compile(r"#(\w+)$")  # of the image_id of a copy, a tile or an isolated object
+_EXTENSIONS = {"jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"), "png": (".png",), "webp": (".webp",)}
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,10 @@ class ExportJob:
                 yield split, rows
 
 
-def leaving_bytes(path: str, sha256: str, format: str, orientation: int) -> tuple[bytes, str]:
-    """(bytes, format) of an image as every version holds it: upright, JPEG or PNG, else untouched.
+def leaving_bytes(
+    path: str, sha256: str, format: str, orientation: int, formats: frozenset[str] = PORTABLE_FORMATS
+) -> tuple[bytes, str]:
+    """(bytes, format) of an image as every version holds it: upright, in one of `formats`, else untouched.
 
     Raises:
         StageError: the file is gone, or is not the one that was ingested.
@@ -54,7 +58,7 @@ def leaving_bytes(path: str, sha256: str, format: str, orientation: int) -> tupl
         raise _gone(path) from None
     if hashlib.sha256(data).hexdigest() != sha256:
         raise StageError(f"{path}: the image changed since it was ingested; run dvc repro")
-    return portable(data, format, orientation)
+    return portable(data, format, orientation, formats)
 
 
 def stored_size(path: str) -> int:
@@ -73,40 +77,47 @@ def _gone(path: str) -> StageError:
     return StageError(f"{path}: the image is gone since it was ingested; run dvc repro")
 
 
-def leaving_format(format: str | None) -> str:
-    """The format that `leaving_bytes` gives."""
-    return "jpeg" if format == "jpeg" else "png"
-
-
 def leaving_names(images: list[Image]) -> dict[str, str]:
     """image_id -> a file name of its own, for formats that hold images of several folders in one.
 
     The image's own name; where another image has the same stem, a part of the hash of its image_id is added. The
     extension is that of the bytes that leave.
     """
-    stems = Counter(PurePosixPath(image.image_id).stem.lower() for image in images)
+    stems = Counter(_stem(image).lower() for image in images)
     return {image.image_id: _leaving_name(image, stems) for image in images}
 
 
 def _leaving_name(image: Image, stems: Counter[str]) -> str:
-    own = PurePosixPath(image.image_id)
-    extensions = _EXTENSIONS[leaving_format(image.format)]
-    extension = own.suffix if own.suffix.lower() in extensions else extensions[0]
-    alone = stems[own.stem.lower()] == 1
-    return own.stem + ("" if alone else f"-{hashlib.sha256(image.image_id.encode()).hexdigest()[:8]}") + extension
+    suffix, stem = PurePosixPath(image.image_id).suffix, _stem(image)
+    extensions = _EXTENSIONS[image.format if image.format in _file_formats(image) else "png"]
+    extension = suffix if suffix.lower() in extensions else extensions[0]
+    alone = stems[stem.lower()] == 1
+    return stem + ("" if alone else f"-{hashlib.sha256(image.image_id.encode()).hexdigest()[:8]}") + extension
+
+
+def _stem(image: Image) -> str:
+    """ "a" of a/a.jpg, "a-r1c2-3" of the third copy of a tile of it."""
+    name, parts = PurePosixPath(image.image_id).name, ""
+    while image.parent_id and (part := _PART.search(name)):
+        name, parts = name[: part.start()], f"-{part[1]}{parts}"
+    return PurePosixPath(name).stem + parts
+
+
+def _file_formats(image: Image) -> frozenset[str]:
+    """The encodings that an image file may leave in: WebP only where preprocess or augment was asked for it."""
+    return PORTABLE_FORMATS | {"webp"} if image.origin else PORTABLE_FORMATS
 
 
 def write_images(images: list[Image], names: dict[str, str], folder: Path) -> None:
     """Each image as it may leave, under its name, into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    tasks = [
-        (image.path, image.sha256, image.format or "", image.orientation, str(folder / names[image.image_id]))
-        for image in images
-    ]
+    tasks = [(image, folder / names[image.image_id]) for image in images]
     for _ in map_items(_write_image, tasks, f"export: {folder.name} images"):
         pass
 
 
-def _write_image(task: tuple[str, str, str, int, str]) -> None:
-    path, sha256, format, orientation, target = task
-    Path(target).write_bytes(leaving_bytes(path, sha256, format, orientation)[0])
+def _write_image(task: tuple[Image, Path]) -> None:
+    image, target = task
+    formats = _file_formats(image)
+    data, _ = leaving_bytes(image.path, image.sha256, image.format or "", image.orientation, formats)
+    target.write_bytes(data)

@@ -51,7 +51,9 @@ def format_readme(about: Description, loading: str) -> str:
         f"- Split: {about.split}.",
         "- Preprocessing: " + (_steps(about.preprocessing) or "none: every image's bytes are the source's."),
         "- Augmentation: " + (_steps(about.augmentation) or "none."),
-        "- Every image stands upright and is a JPEG or a PNG.",
+        "- Every image stands upright and is a JPEG or a PNG, or a WebP where that was asked for (not in TFRecord).",
+        "- `images.parquet`, beside this folder, says of each image which one of the source it comes from, by which "
+        "operations, with which values drawn.",
         "",
         "## Findings",
         "",

@@ -1,16 +1,85 @@
-"""The catalogue of steps: add one as a file here and a line in PREPROCESS or AUGMENT."""
+"""The catalogue: a step is a file here and a line in PREPROCESS or AUGMENT, an operation a line in OPERATIONS."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stages.transforms.base import Sample, Step
-from stages.transforms.brightness_contrast import BrightnessContrast
-from stages.transforms.flip import Flip
-from stages.transforms.resize import Resize
-from stages.transforms.rotate import Rotate
+from stages.transforms.any_transform import Albumentations
+from stages.transforms.base import Operation, Operator, Sample, Step
+from stages.transforms.blur import BLUR, MOTION_BLUR, Blur, MotionBlur
+from stages.transforms.colour import GRAYSCALE, HUE, SATURATION, Grayscale, Hue, RandomGrayscale, Saturation
+from stages.transforms.contrast import CONTRAST, Contrast
+from stages.transforms.crop import CROP, CUT, ZOOM, Crop, RandomCrop
+from stages.transforms.cutout import CUTOUT, Cutout
+from stages.transforms.flip import FLIP, Flip
+from stages.transforms.isolate import IsolateObjects
+from stages.transforms.light import BRIGHTNESS, BRIGHTNESS_CONTRAST, EXPOSURE, Brightness, BrightnessContrast, Exposure
+from stages.transforms.mosaic import MOSAIC, Mosaic
+from stages.transforms.noise import CAMERA_GAIN, JPEG_COMPRESSION, NOISE, CameraGain, JpegCompression, Noise
+from stages.transforms.resize import RESIZE, Resize
+from stages.transforms.rotate import ROTATE, ROTATE_90, SHEAR, Rotate, Rotate90, Shear
+from stages.transforms.select import FilterClasses, FilterNegatives, FilterTags, MinBoxSize, RandomSample
+from stages.transforms.through_albumentations import ALBUMENTATIONS
+from stages.transforms.tile import Tile
 
-PREPROCESS: dict[str, type[Step]] = {"resize": Resize}
-AUGMENT: dict[str, type[Step]] = {"flip": Flip, "rotate": Rotate, "brightness_contrast": BrightnessContrast}
+PREPROCESS: dict[str, type[Step]] = {
+    "resize": Resize,
+    "crop": Crop,
+    "tile": Tile,
+    "grayscale": Grayscale,
+    "contrast": Contrast,
+    "isolate_objects": IsolateObjects,
+    "min_box_size": MinBoxSize,
+    "filter_negatives": FilterNegatives,
+    "filter_tags": FilterTags,
+    "filter_classes": FilterClasses,
+    "random_sample": RandomSample,
+}
+AUGMENT: dict[str, type[Step]] = {
+    "flip": Flip,
+    "rotate": Rotate,
+    "rotate_90": Rotate90,
+    "shear": Shear,
+    "crop": RandomCrop,
+    "mosaic": Mosaic,
+    "grayscale": RandomGrayscale,
+    "hue": Hue,
+    "saturation": Saturation,
+    "brightness": Brightness,
+    "brightness_contrast": BrightnessContrast,
+    "exposure": Exposure,
+    "blur": Blur,
+    "motion_blur": MotionBlur,
+    "noise": Noise,
+    "camera_gain": CameraGain,
+    "jpeg_compression": JpegCompression,
+    "cutout": Cutout,
+    "albumentations": Albumentations,
+}
+OPERATIONS: dict[str, Operator] = {
+    "resize": RESIZE,
+    "crop": CROP,
+    "cut": CUT,
+    "zoom": ZOOM,
+    "mosaic": MOSAIC,
+    "flip": FLIP,
+    "rotate": ROTATE,
+    "rotate_90": ROTATE_90,
+    "shear": SHEAR,
+    "grayscale": GRAYSCALE,
+    "contrast": CONTRAST,
+    "hue": HUE,
+    "saturation": SATURATION,
+    "brightness": BRIGHTNESS,
+    "brightness_contrast": BRIGHTNESS_CONTRAST,
+    "exposure": EXPOSURE,
+    "blur": BLUR,
+    "motion_blur": MOTION_BLUR,
+    "noise": NOISE,
+    "camera_gain": CAMERA_GAIN,
+    "jpeg_compression": JPEG_COMPRESSION,
+    "cutout": CUTOUT,
+    "albumentations": ALBUMENTATIONS,
+}
 
 
 def build_steps(
@@ -22,4 +91,11 @@ def build_steps(
     )
 
 
-__all__ = ["AUGMENT", "PREPROCESS", "Sample", "Step", "build_steps"]
+def perform(sample: Sample, operations: Sequence[Operation]) -> Sample:
+    """The operations in order. Objects of which something is visible stay; too little for what is the caller's rule."""
+    for name, values in operations:
+        sample = OPERATIONS[name].apply(sample, values)
+    return sample
+
+
+__all__ = ["AUGMENT", "OPERATIONS", "PREPROCESS", "Operation", "Operator", "Sample", "Step", "build_steps", "perform"]

@@ -1,71 +1,90 @@
-"""What every preprocessing and augmentation step is."""
+"""Steps, and the operations that they become.
+
+A step is an entry of params.yaml: a name and checked parameters. Planning (plan.py) turns the steps into operations for
+each image to come: a name and the exact values drawn, `("rotate", {"degrees": -7.31})`. Operations hold plain JSON
+values, are recorded with the image, and are all that it is made from beside the pixels of its source.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+from stages.transforms.frame import Frame
+from stages.transforms.objects import Objects
+
+Operation = tuple[str, dict[str, Any]]
+_DECIMALS = 4
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One upright image and its boxes.
+    """One upright image and the objects on it.
 
-    pixels: (height, width, 3) uint8, RGB.
-    boxes: (n, 4) float64 pixels, xmin ymin xmax ymax, max exclusive.
-    rows: (n,) int; which of the boxes at the start each one was.
-    visible: (n,) float, above 0 to 1; the share of its area that no step so far has cut off.
-    moved: whether a step changed the geometry.
+    pixels: (height, width, 3) uint8, RGB. Never written to: a step gives new ones.
+    others: of an operation that joins images, the other sources as they are decoded.
     """
 
     pixels: np.ndarray
-    boxes: np.ndarray
-    rows: np.ndarray
-    visible: np.ndarray
-    moved: bool = False
+    objects: Objects
+    others: Sequence[Sample] = ()
 
-    @classmethod
-    def of(cls, pixels: np.ndarray, boxes: object) -> Sample:
-        array = np.array(boxes, dtype=np.float64).reshape(-1, 4)
-        return cls(pixels, array, np.arange(len(array)), np.ones(len(array)))
+    @property
+    def width(self) -> int:
+        return self.pixels.shape[1]
 
-    def recoloured(self, pixels: np.ndarray) -> Sample:
-        """The sample after a step that left everything where it was."""
-        return replace(self, pixels=pixels)
+    @property
+    def height(self) -> int:
+        return self.pixels.shape[0]
 
-    def moved_to(
-        self, pixels: np.ndarray, boxes: np.ndarray, of: np.ndarray | None = None, share: np.ndarray | None = None
-    ) -> Sample:
-        """The sample after a step that moved pixels, with boxes cut at the edges; one with nothing left goes.
 
-        Args:
-            boxes: (m, 4) float pixels on the new pixels; they may pass the edges.
-            of: (m,) int; the box of this sample that each one was. None: all of them, in order.
-            share: (m,) float; how much of each is left, where the step knows better than cutting here tells.
+class Operator(Protocol):
+    """What carries an operation out."""
+
+    def apply(self, sample: Sample, values: Mapping[str, Any]) -> Sample:
+        """The sample transformed, or the very same object where nothing changes.
+
+        OpenCV and albumentations are imported inside: params.yaml is checked without them.
         """
-        of = np.arange(len(boxes)) if of is None else of
-        height_px, width_px = pixels.shape[:2]
-        cut = np.clip(boxes, 0, [width_px, height_px, width_px, height_px])
-        if share is None:
-            whole = _areas(boxes)
-            share = np.divide(_areas(cut), whole, out=np.zeros(len(boxes)), where=whole > 0)
-        left = (share > 0) & (_areas(cut) > 0)
-        of = of[left]
-        return Sample(pixels, cut[left], self.rows[of], self.visible[of] * share[left], moved=True)
-
-    def at_least(self, min_visibility: float) -> Sample:
-        """The sample without the boxes of which a smaller share is left."""
-        left = self.visible >= min_visibility
-        return replace(self, boxes=self.boxes[left], rows=self.rows[left], visible=self.visible[left])
 
 
-def _areas(boxes: np.ndarray) -> np.ndarray:
-    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+@dataclass(frozen=True)
+class Recolour:
+    """An operation that leaves everything where it is.
+
+    pixels: (pixels, **values) -> new pixels of the same shape.
+    """
+
+    pixels: Callable[..., np.ndarray]
+
+    def apply(self, sample: Sample, values: Mapping[str, Any]) -> Sample:
+        return replace(sample, pixels=self.pixels(sample.pixels, **values))
+
+
+@dataclass(frozen=True)
+class Move:
+    """An operation that moves pixels, and the objects with them.
+
+    frame: (width_px, height_px, **values) -> where they go.
+    pixels: (pixels, frame, **values) -> the new pixels, of the frame's size.
+    """
+
+    frame: Callable[..., Frame]
+    pixels: Callable[..., np.ndarray]
+
+    def apply(self, sample: Sample, values: Mapping[str, Any]) -> Sample:
+        frame = self.frame(sample.width, sample.height, **values)
+        if frame == Frame(sample.width, sample.height):
+            return sample
+        return replace(sample, pixels=self.pixels(sample.pixels, frame, **values), objects=sample.objects.moved(frame))
 
 
 class Step(BaseModel):
-    """Parameters of one step, checked when params.yaml is read, and what it does."""
+    """Parameters of one step, checked when params.yaml is read; its docstring's first line is in the docs."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -73,13 +92,50 @@ class Step(BaseModel):
         """The step in plain words, for the version's README."""
         raise NotImplementedError
 
-    def apply(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """The sample transformed, or the very same object where the step changes nothing.
 
-        `rng` is the only source of chance, and each output has its own. OpenCV and albumentations are imported in
-        here: params.yaml is checked without them.
+class FixedStep(Step):
+    """A preprocessing step that does the same to every image."""
+
+    def operations(self) -> list[Operation]:
+        raise NotImplementedError
+
+
+class RandomStep(Step):
+    """An augmentation step: what it does to a copy is drawn."""
+
+    probability: float = Field(1, ge=0, le=1, description="share of the copies that it is done to")
+    classes: list[str] | None = Field(None, description="only for images that hold one of these classes")
+    except_classes: list[str] = Field([], description="not for images that hold one of these classes")
+
+    def draw(self, rng: np.random.Generator) -> list[Operation]:
+        """The operations for one copy, with the values drawn; `rng` is the only source of chance.
+
+        Values are shares, degrees and the like, which need no image to be known, or whole pixels that hold for any.
         """
         raise NotImplementedError
+
+    def suits(self, labels: set[str]) -> bool:
+        """Whether it may be done to an image with these classes."""
+        return (self.classes is None or bool(labels & set(self.classes))) and not labels & set(self.except_classes)
+
+    def describe(self) -> str:
+        words = self.in_words()
+        if self.probability < 1:
+            words += f", {percent(self.probability)} of copies"
+        if self.classes is not None:
+            words += f", only images with {' or '.join(self.classes)}"
+        if self.except_classes:
+            words += f", no image with {' or '.join(self.except_classes)}"
+        return words
+
+    def in_words(self) -> str:
+        """What it does, without how often and to which images."""
+        raise NotImplementedError
+
+
+def between(rng: np.random.Generator, low: float, high: float) -> float:
+    """A number drawn evenly; rounded, so that the record of it is exact."""
+    return round(float(rng.uniform(low, high)), _DECIMALS)
 
 
 def percent(share: float) -> str:

@@ -1,7 +1,7 @@
 """The images that a stage makes, in a folder that is kept between runs so that nothing is made twice.
 
-    FOLDER/images/<2 hex>/<digest>.<jpg|png>   named by a digest of all that the file depends on: Recipe.digest
-    FOLDER/outputs.parquet                     a row a file: its sha256, and where the boxes lie on it
+    FOLDER/images/<2 hex>/<digest>.<jpg|png|webp>   named by a digest of all that the file depends on: Recipe.digest
+    FOLDER/outputs.parquet                          a row a file: its sha256, and the objects on it
 
 The folder may hold anything: what another run left half-made, damaged or of other parameters. So a file is written
 under a temporary name and renamed; reused only where its sha256 is the one in the table; deleted when it is not in the
@@ -11,31 +11,25 @@ new table. The table is written last, or as far as things got when a run is inte
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.dataset import images
-from stages.dataset.errors import StageError
-from stages.dataset.manifest import Image
 from stages.dataset.workers import map_items
-from stages.transforms.recipe import Recipe, prepare_process
+from stages.transforms.making import Wanted, make, read_source
+from stages.transforms.recipe import Outcome, Recipe, prepare_process
 
-Box = tuple[float, float, float, float]
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """One file to have: an image with its boxes, and what its random choices depend on (as JSON values)."""
-
-    image: Image
-    boxes: Sequence[Box]
-    chance: Sequence[str | int] = ()
+_EXTENSIONS = {"jpeg": "jpg", "png": "png", "webp": "webp"}
+_BATCH = 1024
 
 
 @dataclass(frozen=True)
@@ -45,18 +39,22 @@ class Made:
     file: below the folder.
     width, height: pixels.
     moved: whether the geometry differs from the source's.
-    rows: which of the source's boxes are left; boxes: where they lie, xmin ymin xmax ymax.
+    objects: JSON of what `_objects` gives.
     """
 
     file: str
     sha256: str
     width: int
     height: int
-    format: str
     moved: bool
-    rows: list[int]
-    boxes: list[list[float]]
+    objects: str
 
+    def parsed(self) -> dict[str, Any]:
+        return json.loads(self.objects)
+
+
+Task = list[tuple[str, Wanted, Made | None]]
+"""What comes from one source: file, what it is to be, and what the table of an earlier run says of it."""
 
 _OUTPUTS = pa.schema(
     [
@@ -64,35 +62,94 @@ _OUTPUTS = pa.schema(
         ("sha256", pa.string()),
         ("width", pa.int32()),
         ("height", pa.int32()),
-        ("format", pa.string()),
         ("moved", pa.bool_()),
-        ("rows", pa.list_(pa.int32())),
-        ("boxes", pa.list_(pa.list_(pa.float64()))),
+        ("objects", pa.string()),
     ]
 )
 
 
-def make_all(wanted: Sequence[Wanted], recipe: Recipe, folder: Path, label: str) -> tuple[list[Made], int]:
-    """One Made for each one wanted, in order, and how many of them were there already.
+class Table:
+    """The rows of outputs.parquet, by file; a few bytes a row, however many objects are on it."""
+
+    def __init__(self) -> None:
+        self._tables: list[pa.Table] = []
+        self._rows: list[dict[str, Any]] = []
+        self._places: dict[str, tuple[int, int]] = {}
+
+    @classmethod
+    def read(cls, folder: Path) -> Table:
+        """As the last run left it; empty where it cannot be read: everything is made again."""
+        table = cls()
+        try:
+            rows = pq.ParquetFile(folder / "outputs.parquet").read(use_threads=False).cast(_OUTPUTS)
+        except (OSError, ValueError, pa.ArrowException):
+            return table
+        table._tables.append(rows.combine_chunks())
+        table._places = {file: (0, row) for row, file in enumerate(rows["file"].to_pylist())}
+        return table
+
+    def __contains__(self, file: str) -> bool:
+        return file in self._places
+
+    def get(self, file: str) -> Made | None:
+        number, row = self._places.get(file, (-1, 0))
+        if number < 0:
+            return None
+        if number == len(self._tables):
+            return Made(**self._rows[row])
+        return Made(**{name: self._tables[number][name][row].as_py() for name in _OUTPUTS.names})
+
+    def add(self, made: Made) -> None:
+        if made.file not in self._places:
+            self._places[made.file] = len(self._tables), len(self._rows)
+            self._rows.append(vars(made))
+            if len(self._rows) == _BATCH:
+                self._pack()
+
+    def add_missing(self, other: Table) -> None:
+        for file in other._places:
+            if file not in self._places and (made := other.get(file)):
+                self.add(made)
+
+    def write(self, folder: Path) -> None:
+        self._pack()
+        folder.mkdir(parents=True, exist_ok=True)
+        table = pa.concat_tables(self._tables).combine_chunks()
+        part = folder / "outputs.part"
+        pq.write_table(table.sort_by("file").combine_chunks(), part, compression="zstd")
+        part.replace(folder / "outputs.parquet")
+
+    def _pack(self) -> None:
+        self._tables.append(pa.Table.from_pylist(self._rows, _OUTPUTS))
+        self._rows = []
+
+
+def make_all(
+    wanted: Iterable[Wanted], recipe: Recipe, folder: Path, label: str, sources: int
+) -> Iterator[tuple[Made, bool]]:
+    """What is there for each one wanted, in order, and whether it was there already.
+
+    Args:
+        wanted: those of one source one after the other, so that each source is decoded once.
+        sources: how many sources there are, for the progress bar.
 
     Raises:
-        StageError: a source is gone, is not the one in the manifest, or a step cannot transform it.
+        StageError: a source is gone, is not the one in the manifest, or an operation cannot transform it.
     """
-    files = [_file_name(one, recipe) for one in wanted]
-    there = {made.file: made for made in _reusable(_read(folder), set(files), folder, label)}
-    missing = {file: one for file, one in zip(files, wanted, strict=True) if file not in there}
-    by_source: dict[str, dict[str, Wanted]] = {}  # so that each source is decoded once
-    for file, one in missing.items():
-        by_source.setdefault(one.image.path, {})[file] = one
-    outputs = dict(there)
+    old, new = Table.read(folder), Table()
+    work = partial(_have, recipe=recipe, folder=folder)
+    tasks = _tasks(wanted, recipe, old)
     try:
-        work = partial(_make, recipe=recipe, folder=folder)
-        for made in map_items(work, list(by_source.values()), label, chunk=4, setup=prepare_process):
-            outputs.update((one.file, one) for one in made)
+        for results in map_items(work, tasks, label, chunk=4, setup=prepare_process, total=sources):
+            for made, reused in results:
+                new.add(made)
+                yield made, reused
+    except BaseException:
+        new.add_missing(old)  # what this run did not come to may still be there
+        raise
     finally:
-        _write(outputs, folder)
-    _delete_others(outputs, folder)
-    return [outputs[file] for file in files], sum(file in there for file in files)
+        new.write(folder)
+    _delete_others(new, folder)
 
 
 def clear(folder: Path) -> None:
@@ -102,66 +159,27 @@ def clear(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
+def _tasks(wanted: Iterable[Wanted], recipe: Recipe, old: Table) -> Iterator[Task]:
+    for _, group in groupby(wanted, key=lambda one: one.sources[0].path):
+        task = []
+        for one in group:
+            file = _file_name(one, recipe)
+            task.append((file, one, old.get(file)))
+        yield task
+
+
 def _file_name(wanted: Wanted, recipe: Recipe) -> str:
-    # whatever a step may come to see belongs in here
-    digest = recipe.digest(wanted.image.sha256, wanted.boxes, wanted.chance)
-    return f"images/{digest[:2]}/{digest}.{'jpg' if wanted.image.format == 'jpeg' else 'png'}"
+    sources = [[source.sha256, source.boxes, source.segmentations] for source in wanted.sources]
+    digest = recipe.digest(sources, wanted.operations, wanted.format, wanted.quality)
+    return f"images/{digest[:2]}/{digest}.{_EXTENSIONS[wanted.format]}"
 
 
-def _make(wanted: dict[str, Wanted], recipe: Recipe, folder: Path) -> list[Made]:
-    """The files that come from one source."""
-    import cv2
-
-    source = next(iter(wanted.values())).image
-    data = _read_source(source)
-    try:
-        pixels = images.decode(data)
-    except ValueError as error:
-        raise StageError(f"{source.path}: it does not decode ({error}); run dvc repro") from None
-    made = []
-    for file, one in wanted.items():
-        try:
-            sample = recipe.apply(pixels, one.boxes, one.chance)
-        except (cv2.error, ValueError, MemoryError) as error:
-            size = f"{pixels.shape[1]} x {pixels.shape[0]} pixels"
-            steps = "; ".join(step.describe() for step in recipe.steps)
-            reason = " ".join(str(error).split())[:300] or type(error).__name__
-            raise StageError(
-                f"{source.path}: its {size} cannot be transformed ({steps}): {reason}; leave the image or the step out"
-            ) from None
-        height, width = sample.pixels.shape[:2]
-        format = "jpeg" if source.format == "jpeg" else "png"
-        as_it_was = sample.pixels is pixels and source.format == format and source.orientation == 1
-        encoded = data if as_it_was else images.encode(sample.pixels, format)
-        _put(folder / file, encoded)
-        sha256 = hashlib.sha256(encoded).hexdigest()
-        rows, boxes = sample.rows.tolist(), sample.boxes.tolist()
-        made.append(Made(file, sha256, width, height, format, sample.moved, rows, boxes))
-    return made
-
-
-def _read_source(image: Image) -> bytes:
-    try:
-        data = Path(image.path).read_bytes()
-    except OSError as error:
-        raise StageError(f"{image.path}: cannot be read ({error.strerror}); restore it and run dvc repro") from None
-    if hashlib.sha256(data).hexdigest() != image.sha256:
-        raise StageError(f"{image.path}: its bytes are not those that the manifest names; run dvc repro") from None
-    return data
-
-
-def _put(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_bytes(data)
-    part.replace(path)
-
-
-def _reusable(old: list[Made], files: set[str], folder: Path, label: str) -> list[Made]:
-    candidates = [made for made in old if made.file in files]
-    check = partial(_is_intact, folder=folder)
-    checks = map_items(check, candidates, f"{label}: checking kept images", chunk=64, alone_below=2000)
-    return [made for made, intact in zip(candidates, checks, strict=True) if intact]
+def _have(task: Task, recipe: Recipe, folder: Path) -> list[tuple[Made, bool]]:
+    """What is there is checked; the rest is made."""
+    there = {file: old for file, _, old in task if old and _is_intact(old, folder)}
+    missing = {file: one for file, one, _ in task if file not in there}
+    made = _make_files(missing, recipe, folder) if missing else {}
+    return [(there[file], True) if file in there else (made[file], False) for file, *_ in task]
 
 
 def _is_intact(made: Made, folder: Path) -> bool:
@@ -172,24 +190,42 @@ def _is_intact(made: Made, folder: Path) -> bool:
         return False
 
 
-def _read(folder: Path) -> list[Made]:
-    """The table as the last run left it; none where it cannot be read: everything is made again."""
-    try:
-        table = pq.read_table(folder / "outputs.parquet", use_threads=False).cast(_OUTPUTS)
-    except (OSError, ValueError, pa.ArrowException):
-        return []
-    return [Made(**row) for row in table.to_pylist()]
+def _make_files(wanted: dict[str, Wanted], recipe: Recipe, folder: Path) -> dict[str, Made]:
+    made = {}
+    results = make(list(wanted.values()), recipe, read_source)
+    for file, (data, outcome) in zip(wanted, results, strict=True):
+        _put(folder / file, data)
+        sha256 = hashlib.sha256(data).hexdigest()
+        sample = outcome.sample
+        objects = json.dumps(_objects(outcome))
+        made[file] = Made(file, sha256, sample.width, sample.height, outcome.moved, objects)
+    return made
 
 
-def _write(outputs: dict[str, Made], folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    table = pa.Table.from_pylist([vars(outputs[file]) for file in sorted(outputs)], _OUTPUTS)
-    part = folder / "outputs.part"
-    pq.write_table(table, part, compression="zstd")
-    part.replace(folder / "outputs.parquet")
+def _objects(outcome: Outcome) -> dict[str, Any]:
+    """rows: which of the sources' objects are left; where they lie; their area, for each square pixel of the old;
+    and what the steps did.
+    """
+    objects = outcome.sample.objects
+    return {
+        "rows": objects.rows.tolist(),
+        "boxes": objects.boxes().tolist(),
+        "segmentations": objects.segmentations(),
+        "area": (objects.scale * objects.visible).round(9).tolist(),
+        "done": list(+outcome.done),
+        "cut": +outcome.cut,
+        "lost": {str(row): name for row, name in sorted(outcome.lost.items())},
+    }
 
 
-def _delete_others(outputs: dict[str, Made], folder: Path) -> None:
+def _put(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}.part")  # identical sources may be at work in two processes
+    part.write_bytes(data)
+    part.replace(path)
+
+
+def _delete_others(outputs: Table, folder: Path) -> None:
     # deepest first, so that a folder comes after what is in it
     for path in sorted((folder / "images").rglob("*"), reverse=True):
         if path.is_dir() and not path.is_symlink():

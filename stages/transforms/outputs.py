@@ -1,127 +1,207 @@
-"""From rows of the manifest to rows of the manifest, with transformed images between: what both stages share."""
+"""From images planned to rows of the manifest, with the images made between: what both stages share."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice, pairwise
 from pathlib import Path
+from typing import Any
 
-from stages.dataset.findings import Finding, count_codes, found
-from stages.dataset.manifest import Annotation, Image
-from stages.transforms.kept_folder import Box, Made, Wanted, make_all
-from stages.transforms.recipe import Recipe
+from stages.dataset.errors import StageError
+from stages.dataset.findings import Finding, found
+from stages.dataset.manifest import Annotation, Image, Manifest
+from stages.transforms.kept_folder import Made, make_all
+from stages.transforms.making import Source, Wanted
+from stages.transforms.origin import origin_of
+from stages.transforms.planned import Planned, has_box
+from stages.transforms.recipe import TOO_SMALL, Recipe
+
+_BATCH = 1024
 
 
-@dataclass(frozen=True)
-class Output:
-    """One image to come.
+@dataclass
+class StepCount:
+    """What one operation did, over all images: how many it changed, how many boxes it cut, how many it lost."""
 
-    image: its row to be; path, sha256, size, format and orientation are still those of its source.
-    annotations: those of the source.
-    chance: what its random choices depend on (JSON values).
+    images: int = 0
+    cut: int = 0
+    lost: int = 0
+
+
+@dataclass
+class Tally:
     """
-
-    image: Image
-    annotations: Sequence[Annotation]
-    chance: Sequence[str | int] = ()
-
-
-@dataclass(frozen=True)
-class Transformed:
-    """
+    images: how many there are.
+    reused: how many of them were there from an earlier run.
     lost: a finding for each box of which too little was left, and for each outline that did not follow its box.
-    reused: how many images were there from an earlier run.
+    steps: operation -> what it did.
     """
 
-    images: list[Image]
-    annotations: list[Annotation]
-    lost: list[Finding]
-    reused: int
-
-    def counts(self) -> str:
-        """What a person should know, for the end of a summary."""
-        parts = [f"{self.reused:,} reused"]
-        parts += [f"{count:,} {code}" for code, count in count_codes(self.lost).items()]
-        return ", ".join(parts)
+    images: int = 0
+    reused: int = 0
+    lost: list[Finding] = field(default_factory=list)
+    steps: dict[str, StepCount] = field(default_factory=dict)
 
 
-def transform(outputs: Sequence[Output], recipe: Recipe, folder: Path, label: str) -> Transformed:
-    """Make what `folder` does not hold yet, and the rows of all.
+@dataclass(frozen=True)
+class Encoding:
+    """How a stage writes images: in one format, or ("same") each in that of its source, PNG where that is neither
+    JPEG nor WebP."""
+
+    format: str = "same"
+    quality: int = 95
+
+    def format_for(self, source_format: str | None) -> str:
+        if self.format != "same":
+            return self.format
+        return source_format if source_format in ("jpeg", "webp") else "png"
+
+
+def transform(
+    planned: Iterable[Planned], recipe: Recipe, encoding: Encoding, folder: Path, label: str, sources: int
+) -> tuple[Iterator[tuple[Image, list[Annotation]]], Tally]:
+    """Make what `folder` does not hold yet: the rows of each image, in order; and the tally, complete with the last.
+
+    Args:
+        planned: those of one source one after the other.
+        sources: how many sources there are, for the progress bar.
 
     Raises:
-        StageError: a source is gone, is not the one in the manifest, or a step cannot transform it.
+        StageError: a source is gone, is not the one in the manifest, or an operation cannot transform it.
     """
-    wanted = [Wanted(output.image, _boxes_of(output.annotations), output.chance) for output in outputs]
-    all_made, reused = make_all(wanted, recipe, folder, label)
-    result = Transformed([], [], [], reused)
-    for output, made in zip(outputs, all_made, strict=True):
-        result.images.append(_image_row(output.image, made, folder))
-        kept, lost = _place(output.annotations, made)
-        result.annotations.extend(replace(annotation, image_id=output.image.image_id) for annotation in kept)
-        result.lost.extend(_lost(output, number, recipe) for number in lost)
+    tally = Tally()
+    return _transform(planned, recipe, encoding, folder, label, sources, tally), tally
+
+
+def _transform(
+    planned: Iterable[Planned], recipe: Recipe, encoding: Encoding, folder: Path, label: str, sources: int, tally: Tally
+) -> Iterator[tuple[Image, list[Annotation]]]:
+    pending: deque[tuple[Planned, Wanted]] = deque()  # those that workers are at
+
+    def ask() -> Iterator[Wanted]:
+        for one in planned:
+            wanted = _wanted(one, encoding)
+            pending.append((one, wanted))
+            yield wanted
+
+    for made, reused in make_all(ask(), recipe, folder, label, sources):
+        one, wanted = pending.popleft()
+        objects = made.parsed()
+        tally.images += 1
+        tally.reused += reused
+        _count(objects, tally.steps)
+        tally.lost.extend(_lost(one, objects["lost"], recipe))
         if made.moved:
-            result.lost.extend(_outlines_lost(output, set(lost)))
-    return result
+            tally.lost.extend(_outlines_lost(one, objects))
+        yield _image_row(one, wanted, made, folder), _annotation_rows(one, made, objects)
 
 
-def _boxes_of(annotations: Sequence[Annotation]) -> list[Box]:
-    return [(a.xmin, a.ymin, a.xmax, a.ymax) for a in annotations if _has_box(a)]  # type: ignore[misc]
+def as_manifests(rows: Iterable[tuple[Image, list[Annotation]]]) -> Iterator[Manifest]:
+    """In parts, as tables: rows as objects would take many times the memory."""
+    rows = iter(rows)
+    while some := list(islice(rows, _BATCH)):
+        yield Manifest.of((image for image, _ in some), (one for _, annotations in some for one in annotations))
 
 
-def _has_box(annotation: Annotation) -> bool:
-    """False for a label of the whole image."""
-    return annotation.xmin is not None
+def check_names(manifest: Manifest) -> None:
+    """
+    Raises:
+        StageError: a file of data/raw has the name that a tile or a copy of another gets.
+    """
+    for one, other in pairwise(manifest.images["image_id"].to_pylist()):  # sorted
+        if one == other:
+            raise StageError(f"{one}: a tile or copy of another image gets this name; rename the file in data/raw")
 
 
-def _image_row(image: Image, made: Made, folder: Path) -> Image:
-    path = (folder / made.file).as_posix()
+def report(steps: dict[str, StepCount]) -> list[str]:
+    """A table for the end of a stage's output; none where no step did anything."""
+    if not steps:
+        return []
+    rows = [("step", "images", "boxes cut", "boxes lost")]
+    rows += [(name, f"{one.images:,}", f"{one.cut:,}", f"{one.lost:,}") for name, one in steps.items()]
+    width = max(len(row[0]) for row in rows)
+    return [f"  {row[0]:{width}} {row[1]:>9} {row[2]:>10} {row[3]:>11}" for row in rows]
+
+
+def _wanted(planned: Planned, encoding: Encoding) -> Wanted:
+    image = planned.image
+    sources = [_source(image, planned.annotations), *(_source(*partner) for partner in planned.partners)]
+    return Wanted(sources, planned.operations, encoding.format_for(image.format), encoding.quality)
+
+
+def _source(image: Image, annotations: Sequence[Annotation]) -> Source:
+    boxed = [annotation for annotation in annotations if has_box(annotation)]
+    boxes: Any = [(a.xmin, a.ymin, a.xmax, a.ymax) for a in boxed]
+    outlines = [a.segmentation for a in boxed]
+    return Source(image.path, image.sha256, image.format, image.orientation, boxes, outlines)
+
+
+def _image_row(planned: Planned, wanted: Wanted, made: Made, folder: Path) -> Image:
     return replace(
-        image,
-        path=path,
+        planned.image,
+        path=(folder / made.file).as_posix(),
         sha256=made.sha256,
         width=made.width,
         height=made.height,
-        format=made.format,
+        format=wanted.format,
         orientation=1,
+        origin=origin_of(planned, wanted),
     )
 
 
-def _place(annotations: Sequence[Annotation], made: Made) -> tuple[list[Annotation], list[int]]:
-    """The annotations as they lie on what was made, and the places in the list (from 0) of those that were lost."""
-    boxes = dict(zip(made.rows, made.boxes, strict=True))
-    kept, lost, row = [], [], 0
-    for place, annotation in enumerate(annotations):
-        # steps do not transform outlines yet, and an outline in the old place would be wrong
-        new = replace(annotation, area=None, segmentation=None) if made.moved else annotation
-        if _has_box(annotation):
-            box = boxes.get(row)
-            row += 1
-            if box is None:
-                lost.append(place)
-                continue
-            xmin, ymin, xmax, ymax = box
-            new = replace(new, xmin=xmin, ymin=ymin, xmax=xmax, ymax=ymax)
-        kept.append(new)
-    return kept, lost
+def _annotation_rows(planned: Planned, made: Made, objects: dict[str, Any]) -> list[Annotation]:
+    """Labels of the whole image first where a mosaic brought others' boxes, else in the order of the source."""
+    image_id = planned.image.image_id
+    boxed = planned.boxed()
+    places = {row: place for place, row in enumerate(objects["rows"])}
+    rows, row = [], 0
+    for annotation in [*planned.annotations, *boxed[sum(map(has_box, planned.annotations)) :]]:
+        if not has_box(annotation):
+            rows.append(replace(annotation, image_id=image_id))
+            continue
+        place, row = places.get(row), row + 1
+        if place is None:
+            continue
+        new = replace(annotation, image_id=image_id)
+        if made.moved:
+            new.xmin, new.ymin, new.xmax, new.ymax = objects["boxes"][place]
+            new.segmentation = objects["segmentations"][place]
+            new.area = None if annotation.area is None else round(annotation.area * objects["area"][place], 4)
+        rows.append(new)
+    return rows
 
 
-def _outlines_lost(output: Output, lost: set[int]) -> list[Finding]:
-    file = output.image.parent_id or output.image.image_id
-    outlined = {place for place, annotation in enumerate(output.annotations) if annotation.segmentation is not None}
-    outlines = sorted(outlined - lost)
-    return [
-        found("outline-lost", file, _place_of(output, place), output.annotations[place].label) for place in outlines
-    ]
+def _count(objects: dict[str, Any], steps: dict[str, StepCount]) -> None:
+    for name in objects["done"]:
+        steps.setdefault(name, StepCount()).images += 1
+    for name, count in objects["cut"].items():
+        steps.setdefault(name, StepCount()).cut += count
+    for name, count in Counter(objects["lost"].values()).items():
+        steps.setdefault(name, StepCount()).lost += count
 
 
-def _place_of(output: Output, place: int) -> str:
-    copy = f"copy {output.image.copy}, " if output.image.copy else ""
-    return f"{copy}object {place + 1}"
+def _lost(planned: Planned, lost: dict[str, str], recipe: Recipe) -> Iterable[Finding]:
+    boxed = planned.boxed()
+    for row, name in lost.items():
+        if name == TOO_SMALL:
+            reason = f"its box is less than {recipe.min_size_px:g} px wide or high; it is left out"
+        else:
+            reason = f"{name} leaves less than {recipe.min_visibility:.0%} of the object; its box is left out"
+        yield found("box-lost", planned.source_id, _place(planned, int(row)), boxed[int(row)].label, reason)
 
 
-def _lost(output: Output, place: int, recipe: Recipe) -> Finding:
-    image = output.image
-    reason = f"less than {recipe.min_visibility:.0%} of the object is left; its box is left out"
-    return found(
-        "box-lost", image.parent_id or image.image_id, _place_of(output, place), output.annotations[place].label, reason
-    )
+def _outlines_lost(planned: Planned, objects: dict[str, Any]) -> Iterable[Finding]:
+    boxed = planned.boxed()
+    for row, segmentation in zip(objects["rows"], objects["segmentations"], strict=True):
+        if segmentation is None and boxed[row].segmentation is not None:
+            yield found("outline-lost", planned.source_id, _place(planned, row), boxed[row].label)
+
+
+def _place(planned: Planned, row: int) -> str:
+    """ "copy 2, object 3", by the source's own numbers, labels of the whole image included."""
+    of = planned.part_name()
+    numbers = planned.numbers()
+    number = f"object {numbers[row]}" if row < len(numbers) else "an object of another image in its mosaic"
+    return f"{of}, {number}" if of else number

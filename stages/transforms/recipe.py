@@ -1,11 +1,13 @@
-"""What a stage does to every image: its steps, and the digest that changes with anything their result depends on."""
+"""How operations are carried out, and the digest that changes with anything their result depends on."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -13,46 +15,87 @@ from pathlib import Path
 import numpy as np
 
 from stages.dataset import images
-from stages.transforms.base import Sample, Step
+from stages.transforms import perform
+from stages.transforms.base import Operation, Sample
+from stages.transforms.objects import Objects
 
 # Distributions whose version can change a pixel; images.codec_versions() has the rest.
-_DISTRIBUTIONS = ("albucore", "albumentations", "numpy", "opencv-python-headless")
+_DISTRIBUTIONS = (
+    "albucore", "albumentations", "numpy", "opencv-python-headless", "scipy", "simsimd", "stringzilla",
+)  # fmt: skip
+TOO_SMALL = "size"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """
+    moved: whether the geometry differs from the source's.
+    done: operation -> 1 for each that changed something.
+    cut: operation -> of how many objects it left less to be seen.
+    lost: row -> the operation that left too little of the object, or TOO_SMALL.
+    """
+
+    sample: Sample
+    moved: bool
+    done: Counter[str]
+    cut: Counter[str]
+    lost: dict[int, str]
 
 
 @dataclass(frozen=True)
 class Recipe:
     """
-    steps: in the order of params.yaml.
-    min_visibility: a box of which a smaller share of its area is left after all steps is lost.
+    min_visibility: an object of which a smaller share of its area is left is lost.
+    min_size_px: an object with a shorter side than this, after geometry changed, is lost.
     stage_file: the stage's module.
     """
 
-    steps: tuple[Step, ...]
     min_visibility: float
+    min_size_px: float
     stage_file: str
 
-    def apply(self, pixels: np.ndarray, boxes: object, chance: object) -> Sample:
-        """
-        Args:
-            pixels: (height, width, 3) uint8, RGB, upright.
-            boxes: (n, 4) float pixels, xmin ymin xmax ymax.
-            chance: all that random choices depend on, as JSON values; the same gives the same.
-        """
-        rng = np.random.default_rng(int.from_bytes(hashlib.sha256(_json(chance)).digest()))
-        sample = Sample.of(pixels, boxes)
-        for step in self.steps:
-            sample = step.apply(sample, rng)
-        return sample.at_least(self.min_visibility)
+    def carry_out(self, sample: Sample, operations: Sequence[Operation]) -> Outcome:
+        done: Counter[str] = Counter()
+        cut: Counter[str] = Counter()
+        lost: dict[int, str] = {}
+        moved = False
+        for operation in operations:
+            name, before = operation[0], sample
+            sample = perform(sample, [operation])
+            done[name] |= sample.pixels is not before.pixels
+            if sample.objects is before.objects:
+                continue
+            moved = True
+            enough = self.visible_enough(sample.objects)
+            brought = range(before.objects.total, sample.objects.total)
+            gone = {*before.objects.rows.tolist(), *brought} - set(enough.rows.tolist())
+            lost |= dict.fromkeys(gone, name)
+            seen_before = dict(zip(before.objects.rows.tolist(), before.objects.visible.tolist(), strict=True))
+            after = zip(enough.rows.tolist(), enough.visible.tolist(), strict=True)
+            cut[name] += sum(visible < seen_before.get(row, 1) for row, visible in after)
+            sample = replace(sample, objects=enough)
+        if moved:
+            large = self.large_enough(sample.objects)
+            lost |= dict.fromkeys(set(sample.objects.rows.tolist()) - set(large.rows.tolist()), TOO_SMALL)
+            sample = replace(sample, objects=large)
+        return Outcome(sample, moved, done, cut, lost)
+
+    def visible_enough(self, objects: Objects) -> Objects:
+        return objects.only(objects.visible >= self.min_visibility)
+
+    def large_enough(self, objects: Objects) -> Objects:
+        boxes = objects.boxes()
+        return objects.only((boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=np.inf) >= self.min_size_px)
 
     def digest(self, *parts: object) -> str:
-        """32 hex digits: of `parts` (JSON values), the steps, the code that runs them, and the libraries' versions."""
+        """32 hex digits: of `parts` (JSON values), the rules, the code that runs, and the libraries' versions."""
         return hashlib.sha256(_json([self._digest, parts])).hexdigest()[:32]
 
     @cached_property
     def _digest(self) -> str:
-        steps = [[type(step).__name__, step.model_dump()] for step in self.steps]
         versions = {name: metadata.version(name) for name in _DISTRIBUTIONS} | images.codec_versions()
-        return hashlib.sha256(_json([steps, self.min_visibility, versions, self._code()])).hexdigest()
+        rules = [self.min_visibility, self.min_size_px]
+        return hashlib.sha256(_json([rules, versions, self._code()])).hexdigest()
 
     def _code(self) -> list[str]:
         files = [*sorted(Path(__file__).parent.glob("*.py")), Path(images.__file__), Path(self.stage_file)]
@@ -60,7 +103,7 @@ class Recipe:
 
 
 def prepare_process() -> None:
-    """Make OpenCV's results independent of the CPU; call it once in each process before any step.
+    """Make OpenCV's results independent of the CPU; call it once in each process before any operation.
 
     Its optimised and IPP code rounds differently with and without AVX2. Its own threads only take CPU from the other
     processes.

@@ -2,68 +2,104 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from stages.transforms.base import Sample, Step
+from stages.transforms.base import FixedStep, Move, Operation
+from stages.transforms.frame import EDGES, EDGES_MEAN, Frame, border_of
 
-_IN_WORDS = {
-    "stretch": "aspect not kept",
-    "fit": "aspect kept, padded with black",
-    "fill": "aspect kept, centre cropped",
-}
+Mode = Literal["stretch", "fit", "within", "fill"]
 
 
-class Resize(Step):
-    """Give every image one size: stretch it, fit it within (black at the edges), or fill it (cropping the centre)."""
+class Resize(FixedStep):
+    """Give images a size: stretch, fit within it and pad, fit within it, or fill it and crop the centre."""
 
     width: int = Field(ge=1, le=16384, description="pixels")
     height: int = Field(ge=1, le=16384, description="pixels")
-    mode: Literal["stretch", "fit", "fill"] = Field("fit", description="what happens where the aspect differs")
+    mode: Mode = Field(
+        "fit",
+        description="where the aspect differs: stretch; fit (keep it, pad the edges); within (keep it, no padding, so "
+        "one side may be shorter); fill (keep it, crop the centre)",
+    )
+    edges: str = Field("black", pattern=EDGES, description=f"of mode fit: {EDGES_MEAN}")
+    only_shrink: bool = Field(False, description="never enlarge; stretch, within and fill then leave small images be")
 
     def describe(self) -> str:
-        return f"Resize to {self.width} x {self.height} pixels ({self.mode}: {_IN_WORDS[self.mode]})"
+        in_words = {
+            "stretch": "aspect not kept",
+            "fit": f"aspect kept, padded with {self.edges}",
+            "within": "aspect kept, no padding",
+            "fill": "aspect kept, centre cropped",
+        }
+        small = ", small images not enlarged" if self.only_shrink else ""
+        return f"Resize to {self.width} x {self.height} pixels ({self.mode}: {in_words[self.mode]}{small})"
 
-    def apply(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        if sample.pixels.shape[:2] == (self.height, self.width):
-            return sample
-        if self.mode == "fit":
-            return self._fit(sample)
-        if self.mode == "fill":
-            sample = crop_to_aspect(sample, self.width, self.height)
-        return stretch(sample, self.width, self.height)
-
-    def _fit(self, sample: Sample) -> Sample:
-        height_px, width_px = sample.pixels.shape[:2]
-        scale = min(self.width / width_px, self.height / height_px)
-        inner_width, inner_height = max(1, round(width_px * scale)), max(1, round(height_px * scale))
-        inner = stretch(sample, inner_width, inner_height)
-        left, top = (self.width - inner_width) // 2, (self.height - inner_height) // 2
-        pixels = np.zeros((self.height, self.width, 3), np.uint8)
-        pixels[top : top + inner_height, left : left + inner_width] = inner.pixels
-        return inner.moved_to(pixels, inner.boxes + np.array([left, top, left, top]))
+    def operations(self) -> list[Operation]:
+        return [("resize", self.model_dump())]
 
 
-def stretch(sample: Sample, width_px: int, height_px: int) -> Sample:
-    """Each side by its own scale."""
-    height, width = sample.pixels.shape[:2]
-    scale = np.array([width_px / width, height_px / height] * 2)
-    return sample.moved_to(resample(sample.pixels, width_px, height_px), sample.boxes * scale)
+@dataclass(frozen=True)
+class Layout:
+    """What part of the old image is taken, to what size it is scaled, where that lies on the new image.
 
-
-def crop_to_aspect(sample: Sample, width: int, height: int) -> Sample:
-    """The largest centred part with the aspect width : height, to the nearest pixel.
-
-    Cropping comes before scaling, so that a very long image never grows into one that memory cannot hold.
+    left, top, taken_width, taken_height: whole pixels of the old image.
+    x, y, inner_width, inner_height: whole pixels of the new one.
     """
-    height_px, width_px = sample.pixels.shape[:2]
-    inner_width = min(width_px, max(1, round(height_px * width / height)))
-    inner_height = min(height_px, max(1, round(width_px * height / width)))
-    left, top = (width_px - inner_width) // 2, (height_px - inner_height) // 2
-    pixels = sample.pixels[top : top + inner_height, left : left + inner_width]
-    return sample.moved_to(pixels, sample.boxes - np.array([left, top, left, top]))
+
+    left: int
+    top: int
+    taken_width: int
+    taken_height: int
+    x: int
+    y: int
+    inner_width: int
+    inner_height: int
+    width: int
+    height: int
+
+
+def layout(width_px: int, height_px: int, width: int, height: int, mode: Mode, only_shrink: bool) -> Layout:
+    left, top, taken_width, taken_height = 0, 0, width_px, height_px
+    inner_width, inner_height = width, height
+    if mode in ("fit", "within"):
+        scale = min(width / width_px, height / height_px)
+        scale = min(scale, 1) if only_shrink else scale
+        inner_width, inner_height = max(1, round(width_px * scale)), max(1, round(height_px * scale))
+    elif mode == "fill":
+        # cropping comes before scaling, so that a very long image never grows into one that memory cannot hold
+        taken_width = min(width_px, max(1, round(height_px * width / height)))
+        taken_height = min(height_px, max(1, round(width_px * height / width)))
+        left, top = (width_px - taken_width) // 2, (height_px - taken_height) // 2
+    if only_shrink and mode == "stretch":
+        inner_width, inner_height = min(width, width_px), min(height, height_px)
+    elif only_shrink and mode == "fill" and (taken_width < width or taken_height < height):
+        inner_width, inner_height = taken_width, taken_height
+    new_width, new_height = (width, height) if mode == "fit" else (inner_width, inner_height)
+    x, y = (new_width - inner_width) // 2, (new_height - inner_height) // 2
+    return Layout(left, top, taken_width, taken_height, x, y, inner_width, inner_height, new_width, new_height)
+
+
+def _frame(width_px: int, height_px: int, edges: str, **values: Any) -> Frame:
+    placed = layout(width_px, height_px, **values)
+    across, down = placed.inner_width / placed.taken_width, placed.inner_height / placed.taken_height
+    tx, ty = placed.x - placed.left * across, placed.y - placed.top * down
+    return Frame(placed.width, placed.height, a=across, tx=tx, d=down, ty=ty)
+
+
+def _pixels(pixels: np.ndarray, frame: Frame, edges: str, **values: Any) -> np.ndarray:
+    import cv2
+
+    placed = layout(pixels.shape[1], pixels.shape[0], **values)
+    taken = pixels[placed.top : placed.top + placed.taken_height, placed.left : placed.left + placed.taken_width]
+    inner = resample(taken, placed.inner_width, placed.inner_height)
+    right, below = frame.width - placed.x - placed.inner_width, frame.height - placed.y - placed.inner_height
+    if not (placed.x or placed.y or right or below):
+        return inner
+    border, colour = border_of(edges)
+    return cv2.copyMakeBorder(inner, placed.y, below, placed.x, right, border, value=colour)
 
 
 def resample(pixels: np.ndarray, width_px: int, height_px: int) -> np.ndarray:
@@ -77,3 +113,6 @@ def resample(pixels: np.ndarray, width_px: int, height_px: int) -> np.ndarray:
     if smaller != (width_px, height_px):
         pixels = cv2.resize(pixels, (width_px, height_px), interpolation=cv2.INTER_LINEAR)
     return pixels
+
+
+RESIZE = Move(_frame, _pixels)
