@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
+from flows.tool_commands import convert, findings, formats, inspect, preview, print_json, sample, steps
+
 _EXAMPLES = {
     "build": """
 examples:
@@ -16,7 +18,11 @@ examples:
   shardsmith build --name v1.0.0
   shardsmith build --name big -S preprocess.enabled=true -S augment.copies=3""",
     "versions": "\nexamples:\n  shardsmith versions\n  shardsmith versions --json",
-    "show": "\nexamples:\n  shardsmith show v1.0.0\n  shardsmith show raccoon@v1.0.0 --json",
+    "show": """
+examples:
+  shardsmith show v1.0.0
+  shardsmith show raccoon@v1.0.0 --json
+  shardsmith show v1.0.0 --image 'raccoon-1.jpg#2' --remake copy.jpg""",
     "pull": """
 examples:
   shardsmith pull v1.0.0 --out data/v1
@@ -36,6 +42,12 @@ examples:
 examples:
   shardsmith inspect train.record
   shardsmith inspect data/raw --image sheet.png""",
+    "preview": """
+examples:
+  shardsmith preview --set augment.enabled=true
+  shardsmith preview --step rotate --n 4 --out rotated.png
+  shardsmith preview --step preprocess.crop -S 'preprocess.steps=[{crop: {left: 0.2, right: 0.8}}]'""",
+    "steps": "\nexamples:\n  shardsmith steps\n  shardsmith steps --json\n  shardsmith steps --albumentations",
     "findings": "\nexamples:\n  shardsmith findings\n  shardsmith findings --json",
     "serve": "\nexamples:\n  shardsmith serve\n  shardsmith serve --cron '0 3 * * *'",
 }
@@ -59,7 +71,7 @@ def build(options: argparse.Namespace) -> int:
 
         outcome = run(options.name, settings)
     if options.json:
-        _print_json({"dataset": own_dataset(workspace), "tag": outcome.tag, "made": outcome.made})
+        print_json({"dataset": own_dataset(workspace), "tag": outcome.tag, "made": outcome.made})
     elif outcome.made:
         metrics = json.loads((workspace.root / METRICS).read_text(encoding="utf-8"))
         print(f"\n{report.summary(metrics, outcome.tag, EXPORT)}")
@@ -77,7 +89,7 @@ def versions(options: argparse.Namespace) -> int:
 
     listed = [asdict(version) for version in list_versions(Workspace.find())]
     if options.json:
-        _print_json(listed)
+        print_json(listed)
     elif listed:
         header = ["version", "dataset", "created", "images", "boxes", "classes", "commit"]
         rows = [[str(v["name"]), *(str(v[key]) for key in header[1:-1]), v["commit"][:9]] for v in listed]
@@ -93,14 +105,33 @@ def show(options: argparse.Namespace) -> int:
     from flows.versions import EXPORT
     from flows.versions import show as show_version
 
+    if options.image:
+        return _show_image(options)
     record = show_version(Workspace.find(), options.name)
     if options.json:
-        _print_json(record)
+        print_json(record)
     else:
         tag = f"{record['dataset']}@{record['name']}"
         print(f"{report.summary(record['metrics'], tag, EXPORT)}\n")
         print(f"Created: {record['created']} as {record['commit']}")
         print("\n".join(f"Hash:    {value}  {path}" for path, value in record["hashes"].items()))
+    return 0
+
+
+def _show_image(options: argparse.Namespace) -> int:
+    from flows.environment import prepare_environment
+    from flows.pull import pull_file
+    from flows.repository import Workspace
+    from tools.provenance import describe, find_image, make_again
+
+    workspace = Workspace.find()
+    prepare_environment(workspace.root)
+    with pull_file(workspace, options.name, "images.parquet", _log) as path:
+        row = find_image(path, options.image)
+    print_json(row) if options.json else print("\n".join(describe(row)))
+    if options.remake:
+        options.remake.write_bytes(make_again(row, workspace.root))
+        _log(f"{options.remake}: made again from the raw image, byte for byte as recorded")
     return 0
 
 
@@ -111,43 +142,9 @@ def pull(options: argparse.Namespace) -> int:
     prepare_environment(Path.cwd())
     record = pull_version(options.name, options.out, options.repo, options.force, _log)
     if options.json:
-        _print_json(record)
+        print_json(record)
     else:
         print(f"{record['tag']}: {len(record['files'])} files in {options.out}, each checked against its hash")
-    return 0
-
-
-def sample(options: argparse.Namespace) -> int:
-    from tools.sample import write_sample
-
-    print(write_sample(options.folder, options.format))
-    return 0
-
-
-def findings(options: argparse.Namespace) -> int:
-    from dataclasses import asdict
-
-    from flows.report import table
-    from stages.dataset.findings import CATALOGUE
-
-    if options.json:
-        _print_json({code: asdict(rule) for code, rule in CATALOGUE.items()})
-    else:
-        rows = [[code, rule.severity, rule.action, "/".join(rule.allowed)] for code, rule in CATALOGUE.items()]
-        lines = table([["code", "severity", "default", "allowed"], *rows])
-        meanings = ["meaning", *(rule.meaning for rule in CATALOGUE.values())]
-        print("\n".join(f"{line}  {meaning}" for line, meaning in zip(lines, meanings, strict=True)))
-    return 0
-
-
-def convert(options: argparse.Namespace) -> int:
-    from tools.convert import convert as convert_source
-    from tools.convert import report
-
-    if options.workers:
-        os.environ["SHARDSMITH_WORKERS"] = str(options.workers)
-    done = convert_source(options.source, options.to, options.out, options.read_as, options.split)
-    print(report(done, options.to, options.out))
     return 0
 
 
@@ -169,35 +166,6 @@ def fetch(options: argparse.Namespace) -> int:
     if options.images:
         count = fetch_images(workspace, image_addresses(workspace.root / "data" / "raw"), _log)
         print(f"data/raw: {count} images downloaded")
-    return 0
-
-
-def formats(options: argparse.Namespace) -> int:
-    from flows.report import table
-    from tools.catalogue import format_rows
-
-    rows = format_rows()
-    if options.json:
-        header, *body = rows
-        _print_json([dict(zip(header, row, strict=True)) for row in body])
-    else:
-        print("\n".join(table([row[:-1] for row in rows], left=4)))
-        print("\nWhat each carries:")
-        print("\n".join(f"  {row[1]}: {row[-1]}" for row in rows[1:]))
-    return 0
-
-
-def inspect(options: argparse.Namespace) -> int:
-    from tools.inspect import as_text
-    from tools.inspect import inspect as look
-
-    found = look(options.path, options.image, read_as=options.read_as)
-    if options.json:
-        _print_json(found)
-    else:
-        print("\n".join(as_text(found)))
-        if options.image:
-            print(f"drawn: {options.image}")
     return 0
 
 
@@ -227,8 +195,10 @@ def make_parser() -> argparse.ArgumentParser:
 
     _add_json(_add(commands, "versions", versions, "list the versions"))
 
-    command = _add(commands, "show", show, "what a version holds")
+    command = _add(commands, "show", show, "what a version holds, or where one of its images comes from")
     command.add_argument("name", metavar="NAME", help="NAME, or DATASET@NAME")
+    command.add_argument("--image", metavar="IMAGE_ID", help="its source, and each operation with the values drawn")
+    command.add_argument("--remake", type=Path, metavar="FILE", help="with --image: make the image again from them")
     _add_json(command)
 
     command = _add(commands, "pull", pull, "bring a version into a folder, every file checked")
@@ -266,6 +236,23 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("--from", dest="read_as", default="auto", metavar="FORMAT", help="found by itself by default")
     _add_json(command)
 
+    command = _add(commands, "preview", preview, "draw images beside what the steps make of them, without a build")
+    command.add_argument("--n", type=int, default=12, help="how many images; 12 by default")
+    command.add_argument("--out", type=Path, default=Path("preview.png"), help="preview.png by default")
+    command.add_argument(
+        "-S", "--set", metavar="KEY=VALUE", action="append", default=[],
+        help="take a value of params.yaml to be another; the file stays as it is",
+    )  # fmt: skip
+    command.add_argument(
+        "--step", metavar="NAME", help="this step alone, as params.yaml lists it, else with its defaults"
+    )
+
+    command = _add(commands, "steps", steps, "list the steps of preprocess and augment, with their parameters")
+    command.add_argument(
+        "--albumentations", action="store_true", help="list the transforms that the step albumentations takes"
+    )
+    _add_json(command)
+
     _add_json(_add(commands, "findings", findings, "list the codes of findings and what is done about each"))
 
     command = _add(commands, "serve", serve, "run Prefect's server, a worker and a schedule")
@@ -288,10 +275,6 @@ def _add(commands: Any, name: str, run: Any, summary: str) -> argparse.ArgumentP
 
 def _add_json(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print JSON, for scripts")
-
-
-def _print_json(content: object) -> None:
-    print(json.dumps(content, indent=2, ensure_ascii=False))
 
 
 def _log(message: str) -> None:

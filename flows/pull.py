@@ -74,6 +74,23 @@ def _opened(repo: str | None) -> Iterator[Workspace]:
             yield Workspace(Path(folder))
 
 
+@contextmanager
+def pull_file(workspace: Workspace, name: str, file: str, log: Log) -> Iterator[Path]:
+    """One file of a version's export, in a temporary folder.
+
+    Raises:
+        VersionError: no such version, or it has no such file that could be had.
+    """
+    version = find_version(workspace, name)
+    with tempfile.TemporaryDirectory(prefix="shardsmith-") as folder:
+        path = Path(folder) / file
+        source = f"{EXPORT}/{file}"
+        workspace.dvc("get", str(workspace.root), source, "--rev", version.tag, "--out", str(path), log=log)
+        if not path.exists():
+            raise VersionError(f"{version.tag}: {source} did not come; was it built before this file was recorded?")
+        yield path
+
+
 def _checked(folder: Path, version: Version, expected: str) -> dict[str, Any]:
     """Hash every file, compare the whole with what dvc.lock recorded, and write VERSION.json."""
     files = hash_files(folder)
