@@ -30,12 +30,11 @@ from stages.formats.readme import Description, format_readme
 from stages.params import Params, load_params
 from stages.transforms import AUGMENT, PREPROCESS, build_steps
 
-ORIGINS = "images.parquet"
 _LASTING = ["image_id", "sha256", "width", "height", "split", "parent_id", "copy", "tags", "origin"]
 
 
 def export(job: ExportJob, about: Description, formats: list[str], out: Path) -> int:
-    """Write each format into its own folder below `out`, and images.parquet; all or nothing. Returns the bytes written.
+    """Write each format into its own folder below `out`, and the manifest's tables; all or nothing. Returns the bytes written.
 
     What stood at `out` is replaced at the end.
     """
@@ -46,7 +45,7 @@ def export(job: ExportJob, about: Description, formats: list[str], out: Path) ->
             writer = WRITERS[name]
             writer.write(replace(job, manifest=fitted(job.manifest, writer.CARRIES)), part / name)
             (part / name / "README.md").write_text(format_readme(about, writer.LOADING), encoding="utf-8")
-        write_origins(job.manifest, part / ORIGINS)
+        write_tables(job.manifest, part)
         shutil.rmtree(out, ignore_errors=True)
         part.rename(out)
     finally:
@@ -54,9 +53,10 @@ def export(job: ExportJob, about: Description, formats: list[str], out: Path) ->
     return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
 
 
-def write_origins(manifest: Manifest, path: Path) -> None:
-    """Where each image comes from: those columns of the manifest that hold beyond this workspace."""
-    pq.write_table(manifest.images.select(_LASTING), path, compression="zstd")
+def write_tables(manifest: Manifest, folder: Path) -> None:
+    """The manifest as far as it holds beyond this workspace: what `diff`, `show --image` and pandas read."""
+    pq.write_table(manifest.images.select(_LASTING), folder / "images.parquet", compression="zstd")
+    pq.write_table(manifest.annotations, folder / "annotations.parquet", compression="zstd")
 
 
 def describe_split(params: Params) -> str:

@@ -85,7 +85,9 @@ def test_a_second_export_leaves_nothing_of_the_first(workspace: Path) -> None:
     run()
     Path("params.yaml").write_text("export: {formats: [tfrecord]}")
     run()
-    assert sorted(path.name for path in Path("data/export").iterdir()) == ["images.parquet", "tfrecord"]
+    assert sorted(path.name for path in Path("data/export").iterdir()) == [
+        "annotations.parquet", "images.parquet", "tfrecord",
+    ]  # fmt: skip
 
 
 def test_a_failed_export_leaves_what_stood_there(workspace: Path) -> None:

@@ -53,7 +53,7 @@ def format_readme(about: Description, loading: str) -> str:
         "- Augmentation: " + (_steps(about.augmentation) or "none."),
         "- Every image stands upright and is a JPEG or a PNG, or a WebP where that was asked for (not in TFRecord).",
         "- `images.parquet`, beside this folder, says of each image which one of the source it comes from, by which "
-        "operations, with which values drawn.",
+        "operations, with which values drawn; `annotations.parquet` has every annotation, in pixels.",
         "",
         "## Findings",
         "",
