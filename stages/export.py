@@ -34,9 +34,9 @@ _LASTING = ["image_id", "sha256", "width", "height", "split", "parent_id", "copy
 
 
 def export(job: ExportJob, about: Description, formats: list[str], out: Path) -> int:
-    """Write each format into its own folder below `out`, and the manifest's tables; all or nothing. Returns the bytes written.
+    """Write each format into its own folder below `out`, and the manifest's tables; all or nothing.
 
-    What stood at `out` is replaced at the end.
+    What stood at `out` is replaced at the end. Returns the bytes written.
     """
     part = out.with_name(f"{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
