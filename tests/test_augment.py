@@ -184,7 +184,7 @@ def test_an_image_that_a_step_cannot_take_is_named(tmp_path: Path, monkeypatch: 
 
 def test_an_original_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest, read, decode = with_boxes(many(tmp_path, 2)), [], images.decode
-    monkeypatch.setattr(images, "decode", lambda data: read.append(1) or decode(data))
+    monkeypatch.setattr(images, "decode", lambda data, at_least: read.append(1) or decode(data, at_least))
     augment(manifest, on(3), tmp_path / "out")
     assert len(read) == 2
     _, _, summary = augment(manifest, on(4), tmp_path / "out")

@@ -1,5 +1,6 @@
 """Each step that moves pixels against a drawn truth: where the pixels went is measured, not computed."""
 
+import io
 import json
 import subprocess
 import sys
@@ -7,14 +8,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import simplejpeg
+from PIL import Image as PilImage
 from scenes import done, draw_scene, iou, measure, operations, overlaps, sample_of, step
 
+from stages.dataset import images
 from stages.dataset.errors import ParamsError
 from stages.dataset.outlines import from_mask, to_mask
 from stages.params import parse_params
 from stages.transforms import AUGMENT, OPERATIONS, PREPROCESS, Sample, perform
 from stages.transforms.crop import cut
 from stages.transforms.frame import Frame
+from stages.transforms.making import Source, Wanted, make
 from stages.transforms.objects import Objects
 from stages.transforms.recipe import Recipe, prepare_process
 from stages.transforms.rotate import ROTATE
@@ -317,3 +322,34 @@ def test_what_is_too_small_or_too_little_is_lost_with_its_step() -> None:
     assert outcome.lost == {0: "crop", 1: "size"}
     assert outcome.sample.objects.rows.tolist() == [2]
     assert outcome.moved
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("mode", ["stretch", "fit", "within", "fill"])
+def test_a_large_jpeg_is_decoded_small_and_looks_the_same(
+    mode: str, orientation: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exif = PilImage.Exif()
+    exif[0x0112] = orientation
+    small = np.random.default_rng(0).integers(0, 256, (15, 20, 3), dtype=np.uint8)
+    stream = io.BytesIO()
+    PilImage.fromarray(small).resize((2405, 1803), PilImage.Resampling.BICUBIC).save(stream, "JPEG", exif=exif)
+    source = Source("a.jpg", "", "jpeg", orientation, [(240, 180, 1200, 900)], [None])
+    wanted = [Wanted([source], operations(step("resize", width=320, height=256, mode=mode)), "png", 95)]
+    sizes, decode, outcomes = [], simplejpeg.decode_jpeg, []
+
+    def noted(data: bytes, **enough: int) -> np.ndarray:
+        pixels = decode(data, **enough)
+        sizes.append(pixels.shape[1])
+        return pixels
+
+    monkeypatch.setattr(simplejpeg, "decode_jpeg", noted)
+    for least in (images.REDUCED_FROM, 10**9):
+        monkeypatch.setattr(images, "REDUCED_FROM", least)
+        ((_, outcome),) = make(wanted, Recipe(0, 0, __file__), lambda source: stream.getvalue())
+        outcomes.append(outcome.sample)
+    reduced, full = outcomes
+    assert sizes[0] < sizes[1] == 2405
+    assert reduced.pixels.shape == full.pixels.shape
+    assert reduced.objects.boxes().tolist() == full.objects.boxes().tolist()
+    assert np.abs(reduced.pixels.astype(int) - full.pixels).mean() < 1

@@ -24,6 +24,7 @@ EXTENSIONS = frozenset({
 # What TensorFlow's decode_image turns into one (height, width, 3) image; a GIF or WebP gets a fourth dimension.
 PORTABLE_FORMATS = frozenset({"jpeg", "png"})
 MAX_PIXELS = 250_000_000
+REDUCED_FROM = 1_300_000  # below, decoding at a reduced scale gains nothing
 _FORMAT_NAMES = {"MPO": "jpeg", "JPEG2000": "jp2", "DIB": "bmp"}
 _EXTENSION_FORMATS = {
     ".jpg": "jpeg", ".jpeg": "jpeg", ".jpe": "jpeg", ".jfif": "jpeg", ".png": "png", ".bmp": "bmp", ".gif": "gif",
@@ -106,8 +107,13 @@ def decoding_error(data: bytes, format: str) -> str:
     return ""
 
 
-def decode(data: bytes) -> np.ndarray:
+def decode(data: bytes, at_least: tuple[int, int] | None = None) -> np.ndarray:
     """The image upright: (height, width, 3) uint8, RGB.
+
+    Args:
+        at_least: a width and height in pixels that are enough: a JPEG of more than REDUCED_FROM pixels is decoded at a
+            half, quarter or eighth of its sides where that is still as large. It takes a half to a fifth of the time
+            and differs from shrinking by area averaging by under one grey level on average.
 
     Raises:
         ValueError: the bytes do not decode.
@@ -115,10 +121,35 @@ def decode(data: bytes) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data)) as image:
             if image.format in ("JPEG", "MPO"):
-                return _turned(simplejpeg.decode_jpeg(data), _orientation(image))
+                orientation = _orientation(image)
+                enough = _reduced_size(image.size, at_least if orientation < 5 or not at_least else at_least[::-1])
+                return _turned(simplejpeg.decode_jpeg(data, **enough), orientation)
             pixels = np.asarray(_to_rgb(image))
             # asked for after decoding: Pillow has then turned a TIFF itself, and read a PNG to its end
             return _turned(pixels, _orientation(image))
+    except _ERRORS as error:
+        raise ValueError(_reason(error)) from None
+
+
+def _reduced_size(size: tuple[int, int], at_least: tuple[int, int] | None) -> dict[str, int]:
+    """What to ask of the codec; other reductions than these three change pixels more, and cost more."""
+    if at_least and size[0] * size[1] > REDUCED_FROM:
+        for factor in (8, 4, 2):
+            width, height = -(-size[0] // factor), -(-size[1] // factor)
+            if width >= at_least[0] and height >= at_least[1]:
+                return {"min_width": width, "min_height": height, "min_factor": factor}
+    return {}
+
+
+def displayed_size(data: bytes) -> tuple[int, int]:
+    """Width and height after EXIF orientation, by the header alone.
+
+    Raises:
+        ValueError: there is none.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return image.size if _orientation(image) < 5 else image.size[::-1]
     except _ERRORS as error:
         raise ValueError(_reason(error)) from None
 

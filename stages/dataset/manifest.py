@@ -120,6 +120,7 @@ class Annotation:
         return json.loads(self.attributes) if self.attributes else {}
 
 
+_ROWS_AT_ONCE = 16_384  # what a writer holds beside the table
 Row = TypeVar("Row", Image, Annotation)
 
 
@@ -179,7 +180,7 @@ class Manifest:
         for name, table in (("images", self.images), ("annotations", self.annotations)):
             path = folder / f"{name}.parquet"
             part = path.with_suffix(".part")
-            pq.write_table(table, part, compression="zstd")
+            pq.write_table(table, part, compression="zstd", row_group_size=_ROWS_AT_ONCE)
             part.replace(path)
 
     @classmethod

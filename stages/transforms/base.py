@@ -27,19 +27,22 @@ class Sample:
 
     pixels: (height, width, 3) uint8, RGB. Never written to: a step gives new ones.
     others: of an operation that joins images, the other sources as they are decoded.
+    size: width and height that coordinates refer to, where the pixels were decoded at a reduced scale: only Resize, as
+        the first operation, is given that.
     """
 
     pixels: np.ndarray
     objects: Objects
     others: Sequence[Sample] = ()
+    size: tuple[int, int] | None = None
 
     @property
     def width(self) -> int:
-        return self.pixels.shape[1]
+        return self.size[0] if self.size else self.pixels.shape[1]
 
     @property
     def height(self) -> int:
-        return self.pixels.shape[0]
+        return self.size[1] if self.size else self.pixels.shape[0]
 
 
 class Operator(Protocol):

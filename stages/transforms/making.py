@@ -14,6 +14,7 @@ from stages.dataset.errors import StageError
 from stages.transforms.base import Operation, Sample
 from stages.transforms.objects import Objects
 from stages.transforms.recipe import Outcome, Recipe
+from stages.transforms.resize import pixels_needed
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,11 @@ def make(wanted: Sequence[Wanted], recipe: Recipe, read: Callable[[Source], byte
     """
     source = wanted[0].sources[0]
     data = read(source)
-    pixels = _decode(data, source)
+    size, needed = _needed(data, source, wanted)
+    pixels = _decode(data, source, needed)
     for one in wanted:
         others = [_sample(_decode(read(other), other), other) for other in one.sources[1:]]
-        outcome = _carry_out(_sample(pixels, one.sources[0], others), one, recipe)
+        outcome = _carry_out(_sample(pixels, one.sources[0], others, size), one, recipe)
         made = outcome.sample.pixels
         unchanged = made is pixels or np.array_equal(made, pixels)
         as_it_was = unchanged and source.format == one.format and source.orientation == 1
@@ -75,15 +77,35 @@ def read_source(source: Source) -> bytes:
     return data
 
 
-def _decode(data: bytes, source: Source) -> np.ndarray:
+def _needed(
+    data: bytes, source: Source, wanted: Sequence[Wanted]
+) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
+    """The size of a JPEG that all wanted begin by resizing alike, and how much of it they need."""
+    firsts = [next(iter(one.operations), ("", {})) for one in wanted]
+    if source.format != "jpeg" or firsts[0][0] != "resize" or any(first != firsts[0] for first in firsts):
+        return None, None
     try:
-        return images.decode(data)
+        size = images.displayed_size(data)
     except ValueError as error:
-        raise StageError(f"{source.path}: it does not decode ({error}); run dvc repro") from None
+        raise _undecodable(source, error) from None
+    return size, pixels_needed(*size, firsts[0][1])
 
 
-def _sample(pixels: np.ndarray, source: Source, others: Sequence[Sample] = ()) -> Sample:
-    return Sample(pixels, Objects.of(source.boxes, source.segmentations), others)
+def _decode(data: bytes, source: Source, at_least: tuple[int, int] | None = None) -> np.ndarray:
+    try:
+        return images.decode(data, at_least)
+    except ValueError as error:
+        raise _undecodable(source, error) from None
+
+
+def _undecodable(source: Source, error: ValueError) -> StageError:
+    return StageError(f"{source.path}: it does not decode ({error}); run dvc repro")
+
+
+def _sample(
+    pixels: np.ndarray, source: Source, others: Sequence[Sample] = (), size: tuple[int, int] | None = None
+) -> Sample:
+    return Sample(pixels, Objects.of(source.boxes, source.segmentations), others, size)
 
 
 def _carry_out(sample: Sample, wanted: Wanted, recipe: Recipe) -> Outcome:

@@ -84,7 +84,8 @@ def repeat_factors(images: Iterable[Planned]) -> dict[str, float]:
 
 def _whole(count: float, seed: int, image_id: str) -> int:
     """Rounded up for as large a share of the images as the fraction says."""
-    return int(count) + (chance_of(seed, image_id, "copies").random() < count % 1)
+    whole, part = divmod(count, 1)
+    return int(whole) + (part > 0 and chance_of(seed, image_id, "copies").random() < part)
 
 
 def chance_of(*parts: str | int) -> np.random.Generator:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from stages.transforms.base import FixedStep, Move, Operation
+from stages.transforms.base import FixedStep, Move, Operation, Sample
 from stages.transforms.frame import EDGES, EDGES_MEAN, Frame, border_of
 
+_MARGIN = 1.5
 Mode = Literal["stretch", "fit", "within", "fill"]
 
 
@@ -89,17 +92,43 @@ def _frame(width_px: int, height_px: int, edges: str, **values: Any) -> Frame:
     return Frame(placed.width, placed.height, a=across, tx=tx, d=down, ty=ty)
 
 
-def _pixels(pixels: np.ndarray, frame: Frame, edges: str, **values: Any) -> np.ndarray:
+class _Resizing(Move):
+    """Of pixels that may have been decoded at a reduced scale."""
+
+    def apply(self, sample: Sample, values: Mapping[str, Any]) -> Sample:
+        frame = _frame(sample.width, sample.height, **values)
+        if frame == Frame(sample.width, sample.height):
+            return sample
+        placed = _layout_of(sample.width, sample.height, values)
+        pixels = self.pixels(sample.pixels, placed, sample.width, values["edges"])
+        return replace(sample, pixels=pixels, objects=sample.objects.moved(frame), size=None)
+
+
+def pixels_needed(width_px: int, height_px: int, values: Mapping[str, Any]) -> tuple[int, int]:
+    """The least width and height to decode at: half as much again as is left, so that averaging still has pixels."""
+    placed = _layout_of(width_px, height_px, values)
+    across = min(1, placed.inner_width / placed.taken_width)
+    down = min(1, placed.inner_height / placed.taken_height)
+    return math.ceil(_MARGIN * across * width_px), math.ceil(_MARGIN * down * height_px)
+
+
+def _pixels(pixels: np.ndarray, placed: Layout, width_px: int, edges: str) -> np.ndarray:
     import cv2
 
-    placed = layout(pixels.shape[1], pixels.shape[0], **values)
-    taken = pixels[placed.top : placed.top + placed.taken_height, placed.left : placed.left + placed.taken_width]
-    inner = resample(taken, placed.inner_width, placed.inner_height)
-    right, below = frame.width - placed.x - placed.inner_width, frame.height - placed.y - placed.inner_height
-    if not (placed.x or placed.y or right or below):
+    factor = round(width_px / pixels.shape[1])  # 1, or what it was decoded at; the last pixels may lie past the edge
+    left, top = round(placed.left / factor), round(placed.top / factor)
+    right, bottom = (placed.left + placed.taken_width) / factor, (placed.top + placed.taken_height) / factor
+    right, bottom = max(left + 1, round(right)), max(top + 1, round(bottom))
+    inner = resample(pixels[top:bottom, left:right], placed.inner_width, placed.inner_height)
+    x, y = placed.width - placed.x - placed.inner_width, placed.height - placed.y - placed.inner_height
+    if not (placed.x or placed.y or x or y):
         return inner
     border, colour = border_of(edges)
-    return cv2.copyMakeBorder(inner, placed.y, below, placed.x, right, border, value=colour)
+    return cv2.copyMakeBorder(inner, placed.y, y, placed.x, x, border, value=colour)
+
+
+def _layout_of(width_px: int, height_px: int, values: Mapping[str, Any]) -> Layout:
+    return layout(width_px, height_px, **{key: value for key, value in values.items() if key != "edges"})
 
 
 def resample(pixels: np.ndarray, width_px: int, height_px: int) -> np.ndarray:
@@ -115,4 +144,4 @@ def resample(pixels: np.ndarray, width_px: int, height_px: int) -> np.ndarray:
     return pixels
 
 
-RESIZE = Move(_frame, _pixels)
+RESIZE = _Resizing(_frame, _pixels)
