@@ -55,9 +55,9 @@ def test_tiles_by_rows_and_columns() -> None:
     [
         (50, 0, [(0, 50), (50, 50)]),
         (50, 0.5, [(0, 50), (25, 50), (50, 50)]),
-        (60, 0, [(0, 60), (40, 60)]),  # the last begins where it just fits
+        (60, 0, [(0, 60), (40, 60)]),
         (60, 0.2, [(0, 60), (40, 60)]),
-        (40, 0.1, [(0, 40), (36, 40), (60, 40)]),
+        (40, 0.1, [(0, 40), (30, 40), (60, 40)]),  # evenly, not 0 36 60
     ],
 )
 def test_tiles_by_size(width: int, overlap: float, expected: list) -> None:

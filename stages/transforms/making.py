@@ -60,7 +60,7 @@ def make(wanted: Sequence[Wanted], recipe: Recipe, read: Callable[[Source], byte
         made = outcome.sample.pixels
         unchanged = made is pixels or np.array_equal(made, pixels)
         as_it_was = unchanged and source.format == one.format and source.orientation == 1
-        yield data if as_it_was else images.encode(made, one.format, one.quality), outcome
+        yield data if as_it_was else _encode(made, one), outcome
 
 
 def read_source(source: Source) -> bytes:
@@ -100,6 +100,17 @@ def _decode(data: bytes, source: Source, at_least: tuple[int, int] | None = None
 
 def _undecodable(source: Source, error: ValueError) -> StageError:
     return StageError(f"{source.path}: it does not decode ({error}); run dvc repro")
+
+
+def _encode(pixels: np.ndarray, wanted: Wanted) -> bytes:
+    try:
+        return images.encode(pixels, wanted.format, wanted.quality)
+    except ValueError as error:
+        size = f"{pixels.shape[1]} x {pixels.shape[0]} pixels"
+        raise StageError(
+            f"{wanted.sources[0].path}: its {size} cannot be written as {wanted.format.upper()} ({error}); "
+            "set image_format to png, or resize"
+        ) from None
 
 
 def _sample(

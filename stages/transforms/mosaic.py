@@ -77,7 +77,7 @@ class _Mosaic:
         """The sample and its three others; which quarter is the sample's own is `place`, row by row."""
         width, height = sample.width, sample.height
         if width < 2 or height < 2:
-            raise ValueError("a mosaic needs 2 x 2 pixels at least")
+            return replace(sample, others=())
         x = min(max(round(values["x"] * width), 1), width - 1)
         y = min(max(round(values["y"] * height), 1), height - 1)
         quarters = [(0, 0, x, y), (x, 0, width, y), (0, y, x, height), (x, y, width, height)]

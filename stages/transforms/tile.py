@@ -65,8 +65,9 @@ class Tile(SetStep):
             return list(itertools.pairwise(edges))
         assert size_px
         stride = max(1, int(size_px * (1 - self.overlap)))
-        last = max(0, side_px - size_px)  # all tiles have the same size: the last one begins where it just fits
-        starts = [*range(0, last, stride), last]
+        last = max(0, side_px - size_px)
+        gaps = -(-last // stride)  # all tiles have the same size, and lie evenly: no two show almost the same
+        starts = [round(number * last / gaps) for number in range(gaps + 1)] if gaps else [0]
         return [(start, min(start + size_px, side_px)) for start in starts]
 
     @staticmethod
