@@ -82,7 +82,8 @@ def describe_augmentation(params: Params) -> list[str]:
     own = params.augment
     more = ", more where a rarer class is on it," if own.balance else ""
     place = "beside the original" if own.keep_original else "instead of the original"
-    copies = f"{own.copies} random cop{'y' if own.copies == 1 else 'ies'}{more} of each {' and '.join(own.splits)} image {place}"
+    count = "1 random copy" if own.copies == 1 else f"{own.copies} random copies"
+    copies = f"{count}{more} of each {' and '.join(own.splits)} image {place}"
     return [copies, *(step.describe() for step in build_steps(params.augment.steps, AUGMENT))]
 
 

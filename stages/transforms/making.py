@@ -108,7 +108,7 @@ def _encode(pixels: np.ndarray, wanted: Wanted) -> bytes:
     except ValueError as error:
         size = f"{pixels.shape[1]} x {pixels.shape[0]} pixels"
         raise StageError(
-            f"{wanted.sources[0].path}: its {size} cannot be written as {wanted.format.upper()} ({error}); "
+            f"{wanted.sources[0].path}: its {size} cannot be written as {wanted.format} ({error}); "
             "set image_format to png, or resize"
         ) from None
 
