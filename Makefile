@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help dataset test lint types bench bench-peers lock clean
+.PHONY: help dataset test test-long lint types bench bench-peers lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -19,7 +19,10 @@ dataset: .venv/ready  ## build a dataset version; draws the sample dataset where
 	@[ -n "$$(ls -A data/raw 2>/dev/null)" ] || [ -e data/raw.dvc ] || $(BIN)/shardsmith sample data/raw
 	@$(BIN)/shardsmith build
 
-test: .venv/ready  ## run every test
+test: .venv/ready  ## run the tests
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long"
+
+test-long: .venv/ready  ## run every test, those too that take minutes
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: .venv/ready  ## check style and format

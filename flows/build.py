@@ -6,14 +6,17 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
 
 from flows import recording, report
 from flows.environment import prepare_environment
+from flows.publish import Publishing
 from flows.repository import Log, Workspace
 from flows.settings import applied
 from flows.versions import EXPORT, METRICS, own_dataset
@@ -35,43 +38,55 @@ def read_back() -> Any:
 
 
 @task(task_run_name="record")
-def record_version(name: str | None) -> Any:
+def record_version(name: str | None, how: Publishing) -> Any:
     """Push, commit and tag, or say that nothing changed."""
     workspace = Workspace.find()
-    return _or_failed(lambda log: recording.record(workspace, own_dataset(workspace), name, log))
+    return _or_failed(lambda log: recording.record(workspace, own_dataset(workspace), name, log, how, flow_run.id))
 
 
 @flow(name="build", flow_run_name="build", persist_result=False)
-def build(name: str | None = None, settings: dict[str, Any] | None = None) -> Any:
+def build(
+    name: str | None = None,
+    settings: dict[str, Any] | None = None,
+    push: bool = True,
+    verify_remote: bool = False,
+    allow_label_change: bool = False,
+    wait: bool = True,
+) -> Any:
     """Build a dataset version from the raw data and params.yaml, and record it under a name.
 
     Args:
         name: what the version is called; the UTC time if empty.
         settings: params.yaml's values to change, for example {"augment.enabled": true}; kept if the build succeeds.
+        push: publish the version, where a DVC remote is configured.
+        verify_remote: read every pushed object back.
+        allow_label_change: record a label map that breaks readers of the version before.
+        wait: for a build that is at work in this workspace; else fail.
     """
+    how = Publishing(push, verify_remote, allow_label_change)
     workspace = Workspace.find()
     prepare_environment(workspace.root)
     try:
-        with workspace.lock(_log), applied(workspace, settings or {}):
+        with workspace.lock(_log, wait), applied(workspace, settings or {}):
             recording.prepare(workspace, name, _log)
             for stage in workspace.stages():
                 _result(run_stage(stage, return_state=True))
             _result(read_back(return_state=True))
-            outcome: recording.Outcome = _result(record_version(name, return_state=True))
+            outcome: recording.Outcome = _result(record_version(name, how, return_state=True))
     except ShardsmithError as error:
         return Failed(message=str(error))
     _publish(workspace, outcome)
     return Completed(message=outcome.message, data=outcome)
 
 
-def run(name: str | None, settings: dict[str, Any]) -> recording.Outcome:
+def run(name: str | None, settings: dict[str, Any], how: Publishing, wait: bool) -> recording.Outcome:
     """Run the flow here and now, and say on the terminal what its log says.
 
     Raises:
         VersionError: it failed.
     """
     _echo.append(lambda message: print(message, file=sys.stderr))
-    state: State = build(name, settings, return_state=True)  # type: ignore[assignment]
+    state: State = build(name, settings, **asdict(how), wait=wait, return_state=True)  # type: ignore[assignment]
     if not state.is_completed():
         raise VersionError(state.message or f"the build ended as {state.name}")
     return state.result()

@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
+from flows.prove_commands import init, verify
 from flows.tool_commands import convert, findings, formats, inspect, preview, print_json, sample, steps
+from flows.version_commands import diff, show, versions
 
 _EXAMPLES = {
     "build": """
@@ -23,10 +25,26 @@ examples:
   shardsmith show v1.0.0
   shardsmith show raccoon@v1.0.0 --json
   shardsmith show v1.0.0 --image 'raccoon-1.jpg#2' --remake copy.jpg""",
+    "diff": """
+examples:
+  shardsmith diff v1.0.0 v1.1.0
+  shardsmith diff v1.1.0 workspace
+  shardsmith diff raccoon@v1 sample@v1 --json""",
     "pull": """
 examples:
   shardsmith pull v1.0.0 --out data/v1
-  shardsmith pull raccoon@v1.0.0 --out v1 --repo https://example.org/team/raccoon.git""",
+  shardsmith pull raccoon@v1.0.0 --out v1 --repo https://example.org/team/raccoon.git
+  shardsmith pull raccoon@v1.0.0 --out v1 --remote s3://bucket/path""",
+    "verify": """
+examples:
+  shardsmith verify                                     the last version
+  shardsmith verify v1.0.0 --remote
+  shardsmith verify v1.0.0 --rebuild
+  shardsmith verify data/v1                             a pulled folder""",
+    "init": """
+examples:
+  shardsmith init ../birds
+  shardsmith init birds --name wild_birds --from https://example.org/team/raccoon.git""",
     "sample": "\nexamples:\n  shardsmith sample data/raw\n  shardsmith sample pictures --format coco",
     "convert": """
 examples:
@@ -56,6 +74,7 @@ examples:
 def build(options: argparse.Namespace) -> int:
     from flows import recording, report
     from flows.environment import prepare_environment
+    from flows.publish import Publishing
     from flows.repository import Workspace
     from flows.settings import parse_settings
     from flows.versions import EXPORT, METRICS, own_dataset
@@ -64,12 +83,13 @@ def build(options: argparse.Namespace) -> int:
     os.chdir(workspace.root)
     prepare_environment(workspace.root)
     settings = parse_settings(options.set)
-    outcome = None if settings else recording.record_if_current(workspace, options.name, _log)
+    how, wait = Publishing(options.push, options.verify_remote, options.allow_label_change), options.wait
+    outcome = None if settings else recording.record_if_current(workspace, options.name, _log, how, wait)
     if outcome is None:
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # our own lines are enough
         from flows.build import run
 
-        outcome = run(options.name, settings)
+        outcome = run(options.name, settings, how, wait)
     if options.json:
         print_json({"dataset": own_dataset(workspace), "tag": outcome.tag, "made": outcome.made})
     elif outcome.made:
@@ -80,67 +100,12 @@ def build(options: argparse.Namespace) -> int:
     return 0
 
 
-def versions(options: argparse.Namespace) -> int:
-    from dataclasses import asdict
-
-    from flows.report import table
-    from flows.repository import Workspace
-    from flows.versions import list_versions
-
-    listed = [asdict(version) for version in list_versions(Workspace.find())]
-    if options.json:
-        print_json(listed)
-    elif listed:
-        header = ["version", "dataset", "created", "images", "boxes", "classes", "commit"]
-        rows = [[str(v["name"]), *(str(v[key]) for key in header[1:-1]), v["commit"][:9]] for v in listed]
-        print("\n".join(table([header, *rows])))
-    else:
-        print("no version yet; `shardsmith build` makes one")
-    return 0
-
-
-def show(options: argparse.Namespace) -> int:
-    from flows import report
-    from flows.repository import Workspace
-    from flows.versions import EXPORT
-    from flows.versions import show as show_version
-
-    if options.image:
-        return _show_image(options)
-    record = show_version(Workspace.find(), options.name)
-    if options.json:
-        print_json(record)
-    else:
-        tag = f"{record['dataset']}@{record['name']}"
-        print(f"{report.summary(record['metrics'], tag, EXPORT)}\n")
-        print(f"Created: {record['created']} as {record['commit']}")
-        print("\n".join(f"Hash:    {value}  {path}" for path, value in record["hashes"].items()))
-    return 0
-
-
-def _show_image(options: argparse.Namespace) -> int:
-    from flows.environment import prepare_environment
-    from flows.pull import pull_file
-    from flows.repository import Workspace
-    from tools.provenance import describe, find_image, make_again
-
-    workspace = Workspace.find()
-    prepare_environment(workspace.root)
-    with pull_file(workspace, options.name, "images.parquet", _log) as path:
-        row = find_image(path, options.image)
-    print_json(row) if options.json else print("\n".join(describe(row)))
-    if options.remake:
-        options.remake.write_bytes(make_again(row, workspace.root))
-        _log(f"{options.remake}: made again from the raw image, byte for byte as recorded")
-    return 0
-
-
 def pull(options: argparse.Namespace) -> int:
     from flows.environment import prepare_environment
     from flows.pull import pull as pull_version
 
     prepare_environment(Path.cwd())
-    record = pull_version(options.name, options.out, options.repo, options.force, _log)
+    record = pull_version(options.name, options.out, _log, options.repo, options.remote, options.force)
     if options.json:
         print_json(record)
     else:
@@ -191,6 +156,14 @@ def make_parser() -> argparse.ArgumentParser:
         "-S", "--set", metavar="KEY=VALUE", action="append", default=[],
         help="change a value of params.yaml; it stays if the build succeeds",
     )  # fmt: skip
+    command.add_argument("--no-push", dest="push", action="store_false", help="record it here, and publish nothing")
+    command.add_argument("--verify-remote", action="store_true", help="read every pushed object back and hash it")
+    command.add_argument(
+        "--allow-label-change", action="store_true", help="record a label map that breaks readers of the last version"
+    )
+    command.add_argument(
+        "--no-wait", dest="wait", action="store_false", help="fail where another build is at work, not wait for it"
+    )
     _add_json(command)
 
     _add_json(_add(commands, "versions", versions, "list the versions"))
@@ -201,12 +174,29 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("--remake", type=Path, metavar="FILE", help="with --image: make the image again from them")
     _add_json(command)
 
+    command = _add(commands, "diff", diff, "what a version differs in from another, or from the workspace")
+    for name in ("old", "new"):
+        command.add_argument(name, metavar=name.upper(), help="NAME, DATASET@NAME, or workspace: what stands here now")
+    _add_json(command)
+
     command = _add(commands, "pull", pull, "bring a version into a folder, every file checked")
     command.add_argument("name", metavar="NAME", help="NAME, or DATASET@NAME")
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to make")
     command.add_argument("--repo", metavar="PATH_OR_URL", help="the workspace's repository; the one here by default")
+    command.add_argument("--remote", metavar="URL", help="a DVC remote to pull from alone, without git or a workspace")
     command.add_argument("--force", action="store_true", help="replace a folder that holds something else")
     _add_json(command)
+
+    command = _add(commands, "verify", verify, "check a version or a pulled folder against what was recorded")
+    command.add_argument("name", nargs="?", metavar="NAME_OR_DIR", help="the last version by default")
+    command.add_argument("--remote", action="store_true", help="read every object in the DVC remote, too")
+    command.add_argument("--rebuild", action="store_true", help="build it again in a clean clone, and compare")
+    _add_json(command)
+
+    command = _add(commands, "init", init, "make a new workspace: this one's code, no history and no data")
+    command.add_argument("folder", type=Path, metavar="DIR", help="an empty folder, or one to make")
+    command.add_argument("--from", dest="source", metavar="PATH_OR_URL", help="a workspace; the one here by default")
+    command.add_argument("--name", metavar="DATASET", help="the dataset's name; made from DIR by default")
 
     command = _add(commands, "sample", sample, "draw the sample dataset")
     command.add_argument("folder", type=Path, metavar="DIR", help="an empty folder, or one to make")

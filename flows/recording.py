@@ -7,6 +7,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from flows.lineage import message_lines
+from flows.publish import (
+    Publishing,
+    broken_labels,
+    check_name_is_free,
+    is_published,
+    manifest_digest,
+    publish_name,
+    push_data,
+    sync,
+)  # fmt: skip
 from flows.repository import Log, Workspace
 from flows.settings import applied
 from flows.versions import LABEL_MAP, METRICS, content, own_dataset
@@ -133,36 +144,73 @@ def is_current(workspace: Workspace, dataset: str) -> str | None:
     return tag if tag and same_inputs(workspace, tag) and not workspace.status() else None
 
 
-def record_if_current(workspace: Workspace, name: str | None, log: Log) -> Outcome | None:
+def record_if_current(
+    workspace: Workspace, name: str | None, log: Log, how: Publishing, wait: bool = True
+) -> Outcome | None:
     """The outcome of a build that has nothing to compute, in seconds and without Prefect; None if it has."""
-    with workspace.lock(log), applied(workspace, {}):
+    with workspace.lock(log, wait), applied(workspace, {}):
         dataset = prepare(workspace, name, log)
-        return record(workspace, dataset, name, log) if is_current(workspace, dataset) else None
+        return record(workspace, dataset, name, log, how) if is_current(workspace, dataset) else None
 
 
-def record(workspace: Workspace, dataset: str, name: str | None, log: Log) -> Outcome:
-    """Record what stands in the workspace as a version: push, commit, and last the tag.
+def record(
+    workspace: Workspace,
+    dataset: str,
+    name: str | None,
+    log: Log,
+    how: Publishing,
+    flow_run: str | None = None,
+) -> Outcome:
+    """Record what stands in the workspace as a version: data pushed and confirmed, commit, tag, name pushed, manifest.
+
+    Args:
+        flow_run: id of the Prefect flow run, for the tag's message.
 
     Raises:
         VersionError: the name stands for other content, or git or dvc refuses.
     """
     before = last_tag(workspace, dataset)
     unchanged = before is not None and same_inputs(workspace, before)
+    publishes = how.push and workspace.has_remote()
     if unchanged and (name is None or before == f"{dataset}@{name}"):
+        if publishes and not is_published(workspace, str(before)):
+            push_data(workspace, log, how.verify_remote)
+            publish_name(workspace, str(before), log)
         return Outcome(str(before), False, f"nothing changed since {before}")
     tag = check_name(workspace, dataset, name or default_name())
     if workspace.git_ok("rev-parse", "--verify", "-q", f"refs/tags/{tag}"):
         if content(workspace.lock_file(tag)) == content(workspace.lock_file()):
             return Outcome(tag, False, f"{tag} already stands for this content")
         raise VersionError(f"{tag} stands for other content, and a name never changes its meaning; choose another name")
-    if workspace.has_remote():
-        log("pushing to the DVC remote")
-        workspace.dvc("push", log=log)
-    else:
+    if before and not how.allow_label_change:
+        _check_labels(workspace, before)
+    if publishes:
+        check_name_is_free(workspace, tag)
+        push_data(workspace, log, how.verify_remote)
+    elif how.push:
         log("no DVC remote is configured: the version stays on this machine (`dvc remote add -d NAME URL` to share it)")
+    sync(workspace.root / ".dvc")
     commit = workspace.git("rev-parse", f"{before}^{{commit}}").strip() if unchanged else _commit(workspace, tag)
-    workspace.git("tag", "--annotate", "-m", _message(workspace, tag), tag, commit)
+    sync(workspace.root)
+    published_as = manifest_digest(workspace, tag, commit) if publishes else None
+    workspace.git("tag", "--annotate", "-m", _message(workspace, tag, flow_run, published_as), tag, commit)
+    if publishes:
+        publish_name(workspace, tag, log)
     return Outcome(tag, True, f"recorded {tag} at {commit[:9]}")
+
+
+def _check_labels(workspace: Workspace, before: str) -> None:
+    """
+    Raises:
+        VersionError: the label map breaks readers of the version before.
+    """
+    old = workspace.file_at(before, LABEL_MAP)
+    broken = broken_labels(old, (workspace.root / LABEL_MAP).read_text(encoding="utf-8")) if old else []
+    if broken:
+        raise VersionError(
+            f"{LABEL_MAP}: readers of {before} would misread it: {'; '.join(broken)}; undo that in ingest.classes, or "
+            "build with --allow-label-change"
+        )
 
 
 def _commit(workspace: Workspace, tag: str) -> str:
@@ -175,10 +223,12 @@ def _commit(workspace: Workspace, tag: str) -> str:
     return workspace.git("rev-parse", "HEAD").strip()
 
 
-def _message(workspace: Workspace, tag: str) -> str:
+def _message(workspace: Workspace, tag: str, flow_run: str | None, published_as: str | None) -> str:
     metrics = json.loads((workspace.root / METRICS).read_text(encoding="utf-8"))
     hashes = content(workspace.lock_file())
     return (
         f"{tag}: {metrics['images']} images, {metrics['boxes']} boxes, {len(metrics['classes'])} classes\n\n"
         + "".join(f"{path}: {value}\n" for path, value in hashes.items())
+        + "\n".join(message_lines(workspace, flow_run))
+        + (f"\nmanifest: {published_as}" if published_as else "")
     )

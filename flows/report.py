@@ -61,6 +61,12 @@ def count_rows(metrics: dict[str, Any]) -> list[list[str]]:
     return rows
 
 
+def how_it_was_made(readme: str) -> list[str]:
+    """Source, split and steps in plain words: that section of a version's README.md."""
+    section = readme.partition("\n## How it was made\n")[2].partition("\n- Every image ")[0]
+    return section.strip().splitlines()
+
+
 def table(rows: list[list[str]], left: int = 1) -> list[str]:
     """Rows as lines with columns aligned: the first `left` ones to the left, the others to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

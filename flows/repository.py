@@ -54,7 +54,7 @@ class Workspace:
         Raises:
             VersionError: git fails.
         """
-        env = self._identity() if arguments[0] in ("commit", "tag") else None
+        env = self._identity() if arguments[0] in ("commit", "tag") else {**os.environ, "GIT_TERMINAL_PROMPT": "0"}
         done = subprocess.run(["git", *arguments], cwd=self.root, env=env, capture_output=True, text=True, check=False)
         if done.returncode:
             raise VersionError(f"git {shlex.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
@@ -142,18 +142,30 @@ class Workspace:
         return any("remote" in path.read_text("utf-8") for path in configs if path.exists())
 
     @contextmanager
-    def lock(self, log: Log) -> Iterator[None]:
-        """Hold the workspace for a build; wait while another build holds it. The kernel frees it when we die."""
+    def lock(self, log: Log, wait: bool = True) -> Iterator[None]:
+        """Hold the workspace for a build; wait while another build holds it. The kernel frees it when we die.
+
+        Raises:
+            VersionError: another build holds it, and we are not to wait.
+        """
         folder = self.root / ".dvc" / "tmp"
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "shardsmith.lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+        with (folder / "shardsmith.lock").open("a+") as file:
+            if not _try_lock(file):
+                if not wait:
+                    raise VersionError("another build is at work in this workspace; try again when it has ended")
                 log("another build is at work in this workspace; waiting for it to end (Ctrl-C to give up)")
                 while not _try_lock(file):
                     time.sleep(0.2)
-            yield
+            file.seek(0)
+            if file.read():  # a build died at work: what it left of git's lock would stop every commit
+                Path(self.git("rev-parse", "--path-format=absolute", "--git-path", "index.lock").strip()).unlink(True)
+            file.write("at work")
+            file.flush()
+            try:
+                yield
+            finally:
+                file.truncate(0)
 
     def _identity(self) -> dict[str, str]:
         """The environment for git, with an author where the user has configured none."""

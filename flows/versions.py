@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from flows.repository import Workspace
 from stages.dataset.errors import VersionError
@@ -31,6 +32,7 @@ class Version:
     images: int
     boxes: int
     classes: int
+    bytes: int
 
     @property
     def tag(self) -> str:
@@ -50,6 +52,15 @@ def own_dataset(workspace: Workspace) -> str:
     return parse_params(text or "").dataset.name
 
 
+def read_leniently(text: str) -> dict[str, Any]:
+    """params.yaml of any age as plain values, allowed today or not; {} for what is no mapping."""
+    try:
+        values = YAML(typ="safe", pure=True).load(text)
+    except YAMLError:
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
 def list_versions(workspace: Workspace) -> list[Version]:
     """Every version in the repository, oldest first."""
     fields = "%(refname:strip=2)	%(*objectname)	%(taggerdate:unix)"
@@ -63,9 +74,8 @@ def list_versions(workspace: Workspace) -> list[Version]:
         counts = json.loads(metrics)
         dataset, _, name = tag.partition("@")
         created = datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z")
-        versions.append(
-            Version(dataset, name, commit, created, counts["images"], counts["boxes"], len(counts["classes"]))
-        )
+        of_content = counts["images"], counts["boxes"], len(counts["classes"]), counts.get("bytes", 0)
+        versions.append(Version(dataset, name, commit, created, *of_content))
     return versions
 
 
@@ -90,7 +100,7 @@ def find_version(workspace: Workspace, name: str) -> Version:
 def show(workspace: Workspace, name: str) -> dict[str, Any]:
     """A version's record: its row of the list, metrics, hashes and params."""
     version = find_version(workspace, name)
-    params = YAML(typ="safe", pure=True).load(workspace.file_at(version.tag, "params.yaml") or "{}")
+    params = read_leniently(workspace.file_at(version.tag, "params.yaml") or "")
     metrics = json.loads(workspace.file_at(version.tag, METRICS) or "{}")
     return {
         **asdict(version),

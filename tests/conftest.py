@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import io
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -51,3 +57,29 @@ def make_manifest(*rows: Image | Annotation) -> Manifest:
     return Manifest.of(
         [row for row in rows if isinstance(row, Image)], [row for row in rows if isinstance(row, Annotation)]
     )
+
+
+@pytest.fixture(scope="session")
+def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One Prefect server for the run."""
+    home = tmp_path_factory.mktemp("prefect")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    from workspaces import make_workspace
+
+    env = make_workspace(tmp_path_factory.mktemp("unused"), home).env | {"PREFECT_HOME": str(home), "DO_NOT_TRACK": "1"}
+    env["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    server = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(300):
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+            connection.request("GET", "/api/health")
+            if connection.getresponse().status == 200:
+                break
+        except OSError:
+            time.sleep(0.3)
+    yield f"http://127.0.0.1:{port}/api"
+    server.terminate()
+    server.wait(20)

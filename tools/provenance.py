@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages.dataset.errors import StageError, VersionError
@@ -16,13 +17,13 @@ from stages.transforms.origin import remake
 from stages.transforms.recipe import prepare_process
 
 
-def find_image(table: Path, image_id: str) -> dict[str, Any]:
+def find_image(table: bytes, image_id: str) -> dict[str, Any]:
     """The row of a version's images.parquet, its origin parsed.
 
     Raises:
         VersionError: the version has no such image; the message names some that it has.
     """
-    rows = pq.ParquetFile(table).read(use_threads=False).to_pylist()
+    rows = pq.ParquetFile(pa.BufferReader(table)).read(use_threads=False).to_pylist()
     for row in rows:
         if row["image_id"] == image_id:
             origin = json.loads(row["origin"]) if row["origin"] else None

@@ -1,0 +1,89 @@
+"""What a version differs in from another, or from what stands in the workspace; `tools.diff` compares."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from flows.exported import read_files
+from flows.repository import Log, Workspace
+from flows.versions import EXPORT, LABEL_MAP, METRICS, find_version, read_leniently
+from stages.dataset.errors import ParamsError, VersionError
+from stages.dataset.label_map import parse_label_map
+from stages.params import parse_params
+from tools.diff import Diff, Side, compare
+
+WORKSPACE = "workspace"
+_TABLES = ["images.parquet", "annotations.parquet"]
+_PARAMS = "params.yaml"
+
+
+def diff(workspace: Workspace, old: str, new: str, log: Log) -> Diff:
+    """Compare two of NAME, DATASET@NAME and `workspace`.
+
+    Raises:
+        VersionError: there is no such version, or it has no tables.
+    """
+    (a, params_a), (b, params_b) = (
+        _standing(workspace, log) if name == WORKSPACE else _recorded(workspace, name) for name in (old, new)
+    )
+    of_a, of_b = _params(params_a, params_b)
+    try:
+        return compare(replace(a, params=of_a), replace(b, params=of_b))
+    except KeyError as error:
+        raise VersionError(f"{a.name}, {b.name}: {error}: a table without this column cannot be compared") from None
+
+
+def _recorded(workspace: Workspace, name: str) -> tuple[Side, str]:
+    version = find_version(workspace, name)
+    tables = read_files(workspace, version, _TABLES)
+    label_map, metrics, params = (workspace.file_at(version.tag, file) or "" for file in (LABEL_MAP, METRICS, _PARAMS))
+    return _side(version.tag, tables, label_map, metrics), params
+
+
+def _standing(workspace: Workspace, log: Log) -> tuple[Side, str]:
+    try:
+        tables = [(workspace.root / EXPORT / file).read_bytes() for file in _TABLES]
+        files = (workspace.root / file for file in (LABEL_MAP, METRICS, _PARAMS))
+        label_map, metrics, params = (file.read_text(encoding="utf-8") for file in files)
+    except FileNotFoundError as error:
+        raise VersionError(f"{error.filename}: no such file; `dvc repro` makes it, or `dvc checkout`") from None
+    if blocks := _blocks_not_built(workspace.lock_file(), params):
+        log(f"{_PARAMS}: {', '.join(blocks)}: changed since {EXPORT} was made; `dvc repro` makes it anew")
+    return _side(WORKSPACE, tables, label_map, metrics), params
+
+
+def _side(name: str, tables: list[bytes], label_map: str, metrics: str) -> Side:
+    try:
+        images, annotations = (pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False) for data in tables)
+    except pa.ArrowInvalid as error:
+        raise VersionError(f"{name}: {EXPORT}: not a table ({error}); `dvc checkout` brings it back") from None
+    size = json.loads(metrics or "{}").get("bytes", 0)
+    return Side(name, images, annotations, {}, parse_label_map(label_map, f"{name}: {LABEL_MAP}").ids, size)
+
+
+def _params(*texts: str) -> list[Mapping[str, Any]]:
+    """Each with the defaults of keys that are left out; if one is no longer allowed, all as they are written."""
+    try:
+        return [parse_params(text).model_dump(by_alias=True) for text in texts]
+    except ParamsError:
+        return [read_leniently(text) for text in texts]
+
+
+def _blocks_not_built(lock: dict[str, Any], params: str) -> list[str]:
+    """The keys of params.yaml whose values are others than those that dvc.lock records."""
+    now = read_leniently(params)
+    changed = []
+    for stage in lock.get("stages", {}).values():
+        for key, built in stage.get("params", {}).get(_PARAMS, {}).items():
+            value: Any = now
+            for part in key.split("."):
+                value = value.get(part) if isinstance(value, dict) else None
+            if value != built:
+                changed.append(key)
+    return list(dict.fromkeys(changed))

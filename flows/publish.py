@@ -1,0 +1,239 @@
+"""Publish a version: its data to the DVC remote, confirmed there; its name to the git remote; last its manifest.
+
+The manifest, `versions/DATASET@NAME.json` beside the data, says what a version holds: whoever can read the remote pulls
+by name, without git or DVC. Its SHA-256 stands in the tag's message. It is made of what the version's commit says, so
+that a run after a killed one publishes the same bytes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flows.repository import Log, Workspace
+from flows.stored import Store, Stores, open_stores, read_objects
+from flows.versions import EXPORT, content
+from stages.dataset.errors import VersionError
+from stages.dataset.label_map import parse_label_map
+
+VERSIONS = "versions"
+_DONE = ".dvc/tmp/shardsmith-published"
+
+
+@dataclass(frozen=True)
+class Publishing:
+    """
+    push: whether a version leaves this machine, where a DVC remote is configured.
+    verify_remote: read every pushed object back and hash it; else its presence and size are enough.
+    allow_label_change: record a label map that breaks readers of the version before.
+    """
+
+    push: bool = True
+    verify_remote: bool = False
+    allow_label_change: bool = False
+
+
+def push_data(workspace: Workspace, log: Log, verify: bool = False) -> None:
+    """Push what the version needs, and see it there: every object with its size; with `verify`, read back and hashed.
+
+    What the remote holds otherwise is written anew: DVC takes an object that is there for whole, and one that it once
+    pushed for there.
+
+    Raises:
+        VersionError: an object does not get into the remote as it is here.
+    """
+    log("pushing to the DVC remote")
+    workspace.dvc("push", log=log)
+    with open_stores(workspace) as stores:
+        remote = stores.remote
+        assert remote
+        sizes = _sizes_here(stores, needed(workspace, stores))
+        if bad := _unlike(remote, sizes, verify):
+            log(f"{len(bad):,} objects in {remote.name} are not as they are here, and are written anew")
+            for md5 in bad:
+                path = stores.cache.path(md5)
+                assert path
+                remote.write(md5, path)
+            bad = _unlike(remote, {md5: sizes[md5] for md5 in bad}, verify=True)
+        if bad:
+            raise VersionError(
+                f"{remote.place(bad[0])}: not in {remote.name} as it is here, and cannot be written; "
+                f"see to the remote ({len(bad)} such objects), then build again: the version is not recorded"
+            )
+        log(f"{len(sizes):,} objects confirmed in {remote.name}")
+
+
+def _unlike(remote: Store, sizes: dict[str, int], verify: bool) -> list[str]:
+    if verify:
+        seen = read_objects(remote, sizes)
+        return [md5 for md5 in sizes if seen[md5].md5 != md5]
+    there = remote.sizes(sizes)
+    return [md5 for md5, size in sizes.items() if there[md5] != size]
+
+
+def needed(workspace: Workspace, stores: Stores, revision: str | None = None) -> set[str]:
+    """The objects of raw data and export: all that a version needs from the remote."""
+    lock = workspace.lock_file(revision)
+    folders = {out["md5"] for stage in lock["stages"].values() for out in stage["outs"] if out["path"] == EXPORT}
+    folders |= {dep["md5"] for stage in lock["stages"].values() for dep in stage["deps"] if dep["path"] == "data/raw"}
+    objects = set(folders)
+    for folder in folders:
+        if folder.endswith(".dir"):
+            objects |= set((stores.listing(folder) or {}).values())
+    return objects
+
+
+def manifest_of(workspace: Workspace, stores: Stores, tag: str, commit: str) -> bytes:
+    """The manifest of what a commit holds, as it is published; JSON.
+
+    Raises:
+        VersionError: the export's listing is neither here nor in the remote.
+    """
+    hashes = content(workspace.lock_file(commit))
+    listing = stores.listing(hashes[EXPORT])
+    if listing is None:
+        raise VersionError(f"{tag}: the listing of {EXPORT} is neither in the cache nor in the remote; build again")
+    sizes = _sizes_here(stores, set(listing.values()))
+    if missing := [path for path, md5 in listing.items() if md5 not in sizes]:
+        remote = stores.remote.sizes({listing[path]: 0 for path in missing}) if stores.remote else {}
+        sizes |= {md5: size for md5, size in remote.items() if size is not None}
+    dataset, _, name = tag.partition("@")
+    manifest = {
+        "version": tag,
+        "dataset": dataset,
+        "name": name,
+        "commit": commit,
+        "created": workspace.git("show", "-s", "--format=%cI", commit).strip(),
+        "hashes": hashes,
+        "files": {path: {"md5": md5, "size": sizes[md5]} for path, md5 in sorted(listing.items())},
+    }
+    return json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False).encode()
+
+
+def manifest_digest(workspace: Workspace, tag: str, commit: str) -> str:
+    """The SHA-256 of the manifest that a version will be published with."""
+    with open_stores(workspace) as stores:
+        return hashlib.sha256(manifest_of(workspace, stores, tag, commit)).hexdigest()
+
+
+def check_name_is_free(workspace: Workspace, tag: str) -> None:
+    """
+    Raises:
+        VersionError: the remote has a version of this name that this repository does not know.
+    """
+    with open_stores(workspace) as stores:
+        if stores.remote and stores.remote.read_file(f"{VERSIONS}/{tag}.json") is not None:
+            raise VersionError(
+                f"{tag}: {stores.remote.name} has a version of this name, from another clone; run `git fetch --tags`, "
+                "or choose another name"
+            )
+
+
+def publish_name(workspace: Workspace, tag: str, log: Log) -> None:
+    """What comes after the tag: the push to the git remote, and last the manifest. To do it again changes nothing.
+
+    Raises:
+        VersionError: the git remote refuses the tag, or the DVC remote has other content under this name.
+    """
+    done = workspace.root / _DONE / tag
+    push_name(workspace, tag, log)
+    with open_stores(workspace) as stores:
+        remote, place = stores.remote, f"{VERSIONS}/{tag}.json"
+        assert remote
+        manifest = manifest_of(workspace, stores, tag, workspace.git("rev-parse", f"{tag}^{{commit}}").strip())
+        there = remote.read_file(place)
+        if there is not None and there != manifest:
+            raise VersionError(f"{remote.name}: {place} is of other content; a name never changes its meaning")
+        if there is None:
+            remote.write_file(place, manifest)
+    done.parent.mkdir(parents=True, exist_ok=True)
+    done.touch()
+
+
+def is_published(workspace: Workspace, tag: str) -> bool:
+    """Whether publish_name came to its end here."""
+    return (workspace.root / _DONE / tag).exists()
+
+
+def push_name(workspace: Workspace, tag: str, log: Log) -> None:
+    """Push the branch and the tag to the git remote, both or neither; nothing where there is no git remote.
+
+    Raises:
+        VersionError: the push is refused; the tag is taken back, the commit stays.
+    """
+    branch = workspace.git("branch", "--show-current").strip()
+    remote = git_remote(workspace, branch)
+    if remote is None:
+        log("no git remote is configured: the name stays in this repository")
+        return
+    refs = [f"HEAD:refs/heads/{branch}"] * bool(branch) + [f"refs/tags/{tag}"]
+    try:
+        workspace.git("push", "--quiet", "--atomic", remote, *refs)
+    except VersionError as error:
+        workspace.git("tag", "--delete", tag)
+        raise VersionError(
+            f"{tag}: {remote} refuses it, so the name is taken back; the commit stays, nothing is lost. Someone else "
+            f"may have published: run `git pull --rebase {remote} {branch}`, then build again ({_last_line(error)})"
+        ) from None
+    log(f"{tag} pushed to {remote}")
+
+
+def git_remote(workspace: Workspace, branch: str) -> str | None:
+    """The branch's own git remote, else origin, else none."""
+    own = f"branch.{branch}.remote"
+    if branch and workspace.git_ok("config", own):
+        return workspace.git("config", own).strip()
+    return "origin" if "origin" in workspace.git("remote").split() else None
+
+
+def sync(path: Path) -> None:
+    """Let the kernel write what it holds for the file system of `path`: DVC and git leave that to chance."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "syncfs"):
+        os.sync()
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        libc.syncfs(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def broken_labels(before: str, after: str) -> list[str]:
+    """What a reader of the label map before would misread in the one after, each in words."""
+    old, new = parse_label_map(before, "before"), parse_label_map(after, "after")
+    names = {number: name for name, number in new.ids.items()}
+    return [
+        f"id {number} was {name!r}, is {names[number]!r}" if number in names else f"{name!r} ({number}) is gone"
+        for name, number in old.ids.items()
+        if names.get(number) != name
+    ]
+
+
+def parse_manifest(data: bytes, where: str) -> dict[str, Any]:
+    """
+    Raises:
+        VersionError: it is no manifest.
+    """
+    try:
+        manifest = json.loads(data)
+        assert isinstance(manifest["files"], dict)
+        assert all(isinstance(entry["md5"], str) for entry in manifest["files"].values())
+    except (ValueError, KeyError, TypeError, AssertionError):
+        raise VersionError(f"{where}: no manifest of a version; publish it again where it was built") from None
+    return manifest
+
+
+def _sizes_here(stores: Stores, md5s: set[str]) -> dict[str, int]:
+    """Of those that are in the cache."""
+    paths = {md5: stores.cache.path(md5) for md5 in sorted(md5s)}
+    return {md5: path.stat().st_size for md5, path in paths.items() if path}
+
+
+def _last_line(error: Exception) -> str:
+    return " ".join(str(error).split())[-200:]
