@@ -85,6 +85,6 @@ def _from_stores(workspace: Workspace, version: Version, digest: str) -> bytes:
             where = "the DVC remote" if stores.remote else "a DVC remote, for none is configured"
             raise VersionError(
                 f"{version.tag}: a part of {EXPORT} ({digest}) is, as it was recorded, neither in the cache nor in "
-                f"{where}; run `dvc push` where the version was built"
+                f"{where}; `shardsmith verify --remote` where the version was built says how to repair it"
             )
         return path.read_bytes()

@@ -89,7 +89,7 @@ def _repository(name: str, repo: str | None) -> Iterator[Source]:
         if files is None:
             raise VersionError(
                 f"{version.tag}: the list of its files is neither in the cache nor in the remote as it was recorded; "
-                "run `dvc push` again where the version was built"
+                "`shardsmith verify --remote` where the version was built says how to repair it"
             )
         yield Source(_about(version, expected), files, stores.fetch)
 
@@ -129,8 +129,8 @@ def _bring(source: Source, part: Path) -> None:
         path, why = bad[0]
         more = f", and {len(bad) - 1} more files" if len(bad) > 1 else ""
         raise VersionError(
-            f"{source.tag}: {path}: {why}{more}; run `dvc push` again where the version was built, then pull again: "
-            "what has come is kept"
+            f"{source.tag}: {path}: {why}{more}; `shardsmith verify --remote` where the version was built says how to "
+            "repair it; pull again then, what has come is kept"
         )
 
 

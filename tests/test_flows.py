@@ -212,8 +212,9 @@ def test_pull_refuses_what_was_not_recorded(place: Place, tmp_path: Path) -> Non
             path.write_bytes(path.read_bytes()[:-1] + b"x")
     done = place.shardsmith("pull", "one", "--out", str(tmp_path / "x"), ok=False)
     assert done.returncode == 1
+    assert shard.name in done.stderr
     assert not (tmp_path / "x").exists()
-    assert not list(tmp_path.glob(".x*"))
+    assert not list((tmp_path / ".x.part").rglob(f"{shard.name}*"))
 
 
 def test_unknown_version_lists_the_known(built: Place, tmp_path: Path) -> None:
