@@ -116,22 +116,19 @@ def manifest_of(workspace: Workspace, stores: Stores, tag: str, commit: str) -> 
 
 
 def manifest_digest(workspace: Workspace, tag: str, commit: str) -> str:
-    """The SHA-256 of the manifest that a version will be published with."""
+    """The SHA-256 of the manifest that a version is published with: one that is there for the same content stays."""
     with open_stores(workspace) as stores:
-        return hashlib.sha256(manifest_of(workspace, stores, tag, commit)).hexdigest()
+        there = _published(stores, tag)
+        return hashlib.sha256(there or manifest_of(workspace, stores, tag, commit)).hexdigest()
 
 
 def check_name_is_free(workspace: Workspace, tag: str) -> None:
     """
     Raises:
-        VersionError: the remote has a version of this name that this repository does not know.
+        VersionError: the remote has a version of this name with other content, from another clone.
     """
     with open_stores(workspace) as stores:
-        if stores.remote and stores.remote.read_file(f"{VERSIONS}/{tag}.json") is not None:
-            raise VersionError(
-                f"{tag}: {stores.remote.name} has a version of this name, from another clone; run `git fetch --tags`, "
-                "or choose another name"
-            )
+        _check_same(stores, tag, content(workspace.lock_file()))
 
 
 def publish_name(workspace: Workspace, tag: str, log: Log) -> None:
@@ -143,16 +140,35 @@ def publish_name(workspace: Workspace, tag: str, log: Log) -> None:
     done = workspace.root / _DONE / tag
     push_name(workspace, tag, log)
     with open_stores(workspace) as stores:
-        remote, place = stores.remote, f"{VERSIONS}/{tag}.json"
-        assert remote
-        manifest = manifest_of(workspace, stores, tag, workspace.git("rev-parse", f"{tag}^{{commit}}").strip())
-        there = remote.read_file(place)
-        if there is not None and there != manifest:
-            raise VersionError(f"{remote.name}: {place} is of other content; a name never changes its meaning")
-        if there is None:
-            remote.write_file(place, manifest)
+        assert stores.remote
+        if not _check_same(stores, tag, content(workspace.lock_file(tag))):
+            commit = workspace.git("rev-parse", f"{tag}^{{commit}}").strip()
+            stores.remote.write_file(_place(tag), manifest_of(workspace, stores, tag, commit))
     done.parent.mkdir(parents=True, exist_ok=True)
     done.touch()
+
+
+def _check_same(stores: Stores, tag: str, hashes: dict[str, str]) -> bool:
+    """Whether the remote has this very content under the name already.
+
+    Raises:
+        VersionError: it has other content.
+    """
+    there = _published(stores, tag)
+    if there and parse_manifest(there, _place(tag)).get("hashes") != hashes:
+        raise VersionError(
+            f"{tag}: the remote has a version of this name with other content, from another clone; run "
+            "`git fetch --tags`, or choose another name"
+        )
+    return there is not None
+
+
+def _published(stores: Stores, tag: str) -> bytes | None:
+    return stores.remote.read_file(_place(tag)) if stores.remote else None
+
+
+def _place(tag: str) -> str:
+    return f"{VERSIONS}/{tag}.json"
 
 
 def is_published(workspace: Workspace, tag: str) -> bool:

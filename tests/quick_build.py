@@ -1,13 +1,29 @@
-"""What `shardsmith build --name NAME` does, without Prefect's 20 s: `python quick_build.py NAME` in a workspace."""
+"""What `shardsmith build` does, without Prefect's 20 s: `python quick_build.py NAME` in a workspace."""
 
+import argparse
 import sys
+from functools import partial
 
 from flows.publish import Publishing
 from flows.recording import prepare, record
 from flows.repository import Workspace
+from stages.dataset.command import run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("name", nargs="?")
+    parser.add_argument("--no-push", dest="push", action="store_false")
+    parser.add_argument("--verify-remote", action="store_true")
+    options = parser.parse_args()
+    log = partial(print, file=sys.stderr)
+    workspace = Workspace.find()
+    with workspace.lock(log):
+        dataset = prepare(workspace, options.name, log)
+        workspace.dvc("repro")
+        how = Publishing(options.push, options.verify_remote)
+        print(record(workspace, dataset, options.name, log, how).message)
+
 
 if __name__ == "__main__":
-    workspace = Workspace.find()
-    dataset = prepare(workspace, sys.argv[1], print)
-    workspace.dvc("repro")
-    record(workspace, dataset, sys.argv[1], print, Publishing())
+    run(main)

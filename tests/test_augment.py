@@ -198,7 +198,7 @@ def test_an_original_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_only_seed_image_and_copy_decide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = many(tmp_path / "raw", 50)
     seen = {}
-    for name, workers, part in (("all", "1", rows), ("shuffled", "2", rows[::-1]), ("half", "1", rows[::2])):
+    for name, workers, part in (("all", "1", rows), ("shuffled", "2", rows[::-1]), ("half", "4", rows[::2])):
         monkeypatch.setenv("SHARDSMITH_WORKERS", workers)
         seen[name] = looks(augment(with_boxes(part), on(), tmp_path / name)[0])
     assert seen["shuffled"] == seen["all"]
