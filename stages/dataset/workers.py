@@ -53,6 +53,7 @@ def map_items(
     setup: Callable[[], None] | None = None,
     alone_below: int = _ALONE,
     total: int | None = None,
+    preload: Sequence[str] = (),
 ) -> Iterator[Result]:
     """Yield work(item) for each item, in order, with a progress bar on a terminal (or now and then a line in a log).
 
@@ -64,12 +65,13 @@ def map_items(
         setup: called once in each process before any work, here too.
         alone_below: with fewer items than this, no process is started.
         total: how many items there are, for the progress bar, where they are no sequence.
+        preload: modules that `work` imports by itself: once for all processes, and not here.
 
     Raises:
         StageError: a process was killed from outside. What `work` raises is raised here.
     """
     with progress(len(items) if isinstance(items, Sequence) else total, label, unit) as bar:
-        for result in _map(work, items, chunk, setup, alone_below):
+        for result in _map(work, items, chunk, setup, alone_below, preload):
             bar.update()
             yield result
 
@@ -95,6 +97,7 @@ def _map(
     chunk: int,
     setup: Callable[[], None] | None,
     alone_below: int,
+    preload: Sequence[str],
 ) -> Iterator[Result]:
     items = iter(items)
     workers = worker_count()
@@ -107,7 +110,7 @@ def _map(
         return
     # forkserver: a fork of this process could inherit a lock that one of its threads holds
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([name for name in sys.modules if name.startswith("stages.")])
+    context.set_forkserver_preload([*(name for name in sys.modules if name.startswith("stages.")), *preload])
     pool = ProcessPoolExecutor(workers, context, _start_worker, (setup,))
     try:
         for results in _chunks(pool, work, chain(first, items), chunk, ahead=2 * workers):

@@ -140,7 +140,7 @@ def make_all(
     work = partial(_have, recipe=recipe, folder=folder)
     tasks = _tasks(wanted, recipe, old)
     try:
-        for results in map_items(work, tasks, label, chunk=4, setup=prepare_process, total=sources):
+        for results in map_items(work, tasks, label, chunk=4, setup=prepare_process, total=sources, preload=["cv2"]):
             for made, reused in results:
                 new.add(made)
                 yield made, reused
