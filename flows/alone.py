@@ -9,7 +9,7 @@ from typing import Any
 import fsspec
 
 from flows.publish import VERSIONS, parse_manifest
-from flows.stored import Seen, explain, hash_stream
+from flows.stored import Seen, explain, read_object
 from stages.dataset.errors import VersionError
 
 
@@ -37,14 +37,7 @@ def read_remote(name: str, address: str) -> tuple[dict[str, Any], Callable[[str,
     manifest = parse_manifest(fs.cat_file(place), f"{address}/{VERSIONS}/{tags[0]}.json")
 
     def fetch(md5: str, into: Path) -> Seen:
-        try:
-            into.parent.mkdir(parents=True, exist_ok=True)
-            with fs.open(f"{root}/files/md5/{md5[:2]}/{md5[2:]}", "rb") as source, into.open("wb") as target:
-                return hash_stream(source, target)
-        except FileNotFoundError:
-            return Seen()
-        except Exception as error:
-            return Seen(problem=explain(error))
+        return read_object(fs, f"{root}/files/md5/{md5[:2]}/{md5[2:]}", into)
 
     return manifest, fetch
 

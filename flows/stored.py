@@ -66,17 +66,8 @@ class Store:
 
     def read(self, md5: str, into: Path | None = None) -> Seen:
         """Read an object to its end and hash it; with `into`, write it there too."""
-        try:
-            with self._objects.fs.open(self._objects.oid_to_path(md5), "rb", block_size=_BLOCK) as source:
-                if into:
-                    into.parent.mkdir(parents=True, exist_ok=True)
-                with into.open("wb") if into else nullcontext() as target:
-                    seen = hash_stream(source, target)
-                    return replace(seen, md5=f"{seen.md5}.dir") if md5.endswith(".dir") else seen
-        except FileNotFoundError:
-            return Seen()
-        except Exception as error:  # each kind of remote has errors of its own
-            return Seen(problem=explain(error))
+        seen = read_object(self._objects.fs, self._objects.oid_to_path(md5), into)
+        return replace(seen, md5=f"{seen.md5}.dir") if seen.md5 and md5.endswith(".dir") else seen
 
     def listing(self, md5: str) -> tuple[dict[str, str], Seen]:
         """The files of a folder, path below it -> MD5, and what was found in the object that lists them."""
@@ -209,6 +200,20 @@ def read_objects(store: Store, md5s: Iterable[str], into: Mapping[str, Path] | N
         lambda md5: store.read(md5, paths.get(md5)), listed, store.jobs, f"reading {store.name}", "object"
     )
     return dict(zip(listed, seen, strict=True))
+
+
+def read_object(fs: Any, place: str, into: Path | None = None) -> Seen:
+    """Read what lies at a place of a file system (fsspec's, or DVC's) to its end and hash it; see Store.read."""
+    try:
+        with fs.open(place, "rb", block_size=_BLOCK) as source:
+            if into:
+                into.parent.mkdir(parents=True, exist_ok=True)
+            with into.open("wb") if into else nullcontext() as target:
+                return hash_stream(source, target)
+    except FileNotFoundError:
+        return Seen()
+    except Exception as error:  # each kind of remote has errors of its own
+        return Seen(problem=explain(error))
 
 
 def hash_folder(folder: Path, label: str) -> dict[str, Seen]:
