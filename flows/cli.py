@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from flows.prove_commands import init, verify
 from flows.tool_commands import convert, findings, formats, inspect, preview, print_json, sample, steps
-from flows.version_commands import diff, show, versions
+from flows.version_commands import diff, pull, show, versions
 
 _EXAMPLES = {
     "build": """
@@ -24,7 +24,8 @@ examples:
 examples:
   shardsmith show v1.0.0
   shardsmith show raccoon@v1.0.0 --json
-  shardsmith show v1.0.0 --image 'raccoon-1.jpg#2' --remake copy.jpg""",
+  shardsmith show v1.0.0 --image 'raccoon-1.jpg#2' --remake copy.jpg
+  shardsmith show v1.0.0 --code keras > load.py""",
     "diff": """
 examples:
   shardsmith diff v1.0.0 v1.1.0
@@ -34,7 +35,9 @@ examples:
 examples:
   shardsmith pull v1.0.0 --out data/v1
   shardsmith pull raccoon@v1.0.0 --out v1 --repo https://example.org/team/raccoon.git
-  shardsmith pull raccoon@v1.0.0 --out v1 --remote s3://bucket/path""",
+  shardsmith pull raccoon@v1.0.0 --out v1 --remote s3://bucket/path
+  shardsmith pull v1.0.0 --out v1 --format coco --split train --class dog
+  shardsmith pull v1.0.0 --out v1 --zip                 as v1.zip""",
     "verify": """
 examples:
   shardsmith verify                                     the last version
@@ -100,19 +103,6 @@ def build(options: argparse.Namespace) -> int:
     return 0
 
 
-def pull(options: argparse.Namespace) -> int:
-    from flows.environment import prepare_environment
-    from flows.pull import pull as pull_version
-
-    prepare_environment(Path.cwd())
-    record = pull_version(options.name, options.out, _log, options.repo, options.remote, options.force)
-    if options.json:
-        print_json(record)
-    else:
-        print(f"{record['tag']}: {len(record['files'])} files in {options.out}, each checked against its hash")
-    return 0
-
-
 def fetch(options: argparse.Namespace) -> int:
     from flows.environment import prepare_environment
     from flows.fetch import fetch as bring
@@ -172,6 +162,10 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("name", metavar="NAME", help="NAME, or DATASET@NAME")
     command.add_argument("--image", metavar="IMAGE_ID", help="its source, and each operation with the values drawn")
     command.add_argument("--remake", type=Path, metavar="FILE", help="with --image: make the image again from them")
+    command.add_argument(
+        "--code", choices=("tfds", "tf.data", "keras", "torch", "yolo"), help="code that downloads and loads it"
+    )
+    command.add_argument("--remote", action="store_true", help="with --code: from the DVC remote alone, without git")
     _add_json(command)
 
     command = _add(commands, "diff", diff, "what a version differs in from another, or from the workspace")
@@ -184,7 +178,16 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to make")
     command.add_argument("--repo", metavar="PATH_OR_URL", help="the workspace's repository; the one here by default")
     command.add_argument("--remote", metavar="URL", help="a DVC remote to pull from alone, without git or a workspace")
-    command.add_argument("--force", action="store_true", help="replace a folder that holds something else")
+    command.add_argument("--format", help="in this format, made of what is stored; see shardsmith formats")
+    command.add_argument(
+        "--split", action="append", default=[], choices=("train", "valid", "test"), help="this split alone; repeatable"
+    )
+    command.add_argument(
+        "--class", dest="classes", metavar="CLASS", action="append", default=[],
+        help="objects of this class alone, and the images that have one; repeatable",
+    )  # fmt: skip
+    command.add_argument("--zip", action="store_true", help="one file, DIR.zip, instead of a folder")
+    command.add_argument("--force", action="store_true", help="replace what is there and is something else")
     _add_json(command)
 
     command = _add(commands, "verify", verify, "check a version or a pulled folder against what was recorded")

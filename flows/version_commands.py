@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from flows.tool_commands import print_json
 
@@ -65,6 +66,19 @@ def _show_image(options: argparse.Namespace) -> int:
     if options.remake:
         options.remake.write_bytes(make_again(row, workspace.root))
         _log(f"{options.remake}: made again from the raw image, byte for byte as recorded")
+    return 0
+
+
+def pull(options: argparse.Namespace) -> int:
+    from flows.environment import prepare_environment
+    from flows.pull import pull as pull_version
+
+    prepare_environment(Path.cwd())
+    record = pull_version(options.name, options.out, _log, options.repo, options.remote, options.force)
+    if options.json:
+        print_json(record)
+    else:
+        print(f"{record['tag']}: {len(record['files'])} files in {options.out}, each checked against its hash")
     return 0
 
 
