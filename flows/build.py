@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import os
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from prefect import flow, get_run_logger, task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
 
-from flows import recording, report
+from flows import apart, artifacts, form, recording
 from flows.environment import prepare_environment
 from flows.publish import Publishing
 from flows.repository import Log, Workspace
@@ -23,6 +23,7 @@ from flows.versions import EXPORT, METRICS, own_dataset
 from stages.dataset.errors import ShardsmithError, StageError, VersionError
 
 _echo: list[Log] = []
+_lines: deque[str] = deque(maxlen=30)
 
 
 @task(task_run_name="{stage}")
@@ -44,6 +45,12 @@ def record_version(name: str | None, how: Publishing) -> Any:
     return _or_failed(lambda log: recording.record(workspace, own_dataset(workspace), name, log, how, flow_run.id))
 
 
+@task(task_run_name="refresh")
+def refresh() -> Any:
+    """Bring the clone that scheduled builds work in up to date: code, parameters, raw data."""
+    return _or_failed(lambda log: apart.refresh(Workspace.find(), log))
+
+
 @flow(name="build", flow_run_name="build", persist_result=False)
 def build(
     name: str | None = None,
@@ -53,7 +60,7 @@ def build(
     allow_label_change: bool = False,
     wait: bool = True,
 ) -> Any:
-    """Build a dataset version from the raw data and params.yaml, and record it under a name.
+    """Build a dataset version in the workspace, from the raw data and params.yaml, and record it under a name.
 
     Args:
         name: what the version is called; the UTC time if empty.
@@ -63,20 +70,66 @@ def build(
         allow_label_change: record a label map that breaks readers of the version before.
         wait: for a build that is at work in this workspace; else fail.
     """
-    how = Publishing(push, verify_remote, allow_label_change)
+    try:
+        outcome = _build(name, settings or {}, Publishing(push, verify_remote, allow_label_change), wait)
+    except ShardsmithError as error:
+        return Failed(message=str(error))
+    return Completed(message=outcome.message, data=outcome)
+
+
+@flow(name="build", persist_result=False)
+def build_apart(
+    name: str = "",
+    split: form.Split | None = None,
+    preprocess: form.Preprocess | None = None,  # type: ignore[valid-type]
+    augment: form.Augment | None = None,  # type: ignore[valid-type]
+    formats: list[form.Format] = [],  # noqa: B006
+    other_settings: dict[str, Any] = {},  # noqa: B006
+    verify_remote: bool = False,
+    allow_label_change: bool = False,
+) -> Any:
+    """Build a dataset version in a clone of its own, from the newest raw data, and record it under a name.
+
+    Args:
+        name: What the version is called; the UTC time if empty.
+        split: Which image goes to train, valid or test. Off: as params.yaml says.
+        preprocess: Steps for every image. Off: as params.yaml says.
+        augment: Random copies of the train images. Off: as params.yaml says.
+        formats: What the version is written in. Empty: as params.yaml says.
+        other_settings: Any other value of params.yaml, for example {"export.shard_size_mb": 100}.
+        verify_remote: Read every pushed object back and compare its hash.
+        allow_label_change: Record a label map that breaks readers of the last version.
+    """
+    prepare_environment(Workspace.find().root)
+    settings = form.as_settings(split, preprocess, augment, formats) | other_settings
+    try:
+        clone: Workspace = _result(refresh(return_state=True))
+        os.chdir(clone.root)
+        outcome = _build(name or None, settings, Publishing(True, verify_remote, allow_label_change), wait=True)
+        apart.hand_over(clone, outcome.tag)
+    except ShardsmithError as error:
+        artifacts.publish_failure(error, list(_lines))
+        return Failed(message=str(error))
+    return Completed(message=outcome.message, data=outcome)
+
+
+def _build(name: str | None, settings: dict[str, Any], how: Publishing, wait: bool) -> recording.Outcome:
+    """
+    Raises:
+        ShardsmithError: it failed.
+    """
     workspace = Workspace.find()
     prepare_environment(workspace.root)
-    try:
-        with workspace.lock(_log, wait), applied(workspace, settings or {}):
-            recording.prepare(workspace, name, _log)
+    with workspace.lock(_log, wait), applied(workspace, settings):
+        dataset = recording.prepare(workspace, name, _log)
+        before = recording.last_tag(workspace, dataset)
+        if not recording.is_current(workspace, dataset):
             for stage in workspace.stages():
                 _result(run_stage(stage, return_state=True))
             _result(read_back(return_state=True))
-            outcome: recording.Outcome = _result(record_version(name, how, return_state=True))
-    except ShardsmithError as error:
-        return Failed(message=str(error))
-    _publish(workspace, outcome)
-    return Completed(message=outcome.message, data=outcome)
+        outcome: recording.Outcome = _result(record_version(name, how, return_state=True))
+    artifacts.publish_version(workspace, outcome, before)
+    return outcome
 
 
 def run(name: str | None, settings: dict[str, Any], how: Publishing, wait: bool) -> recording.Outcome:
@@ -93,6 +146,7 @@ def run(name: str | None, settings: dict[str, Any], how: Publishing, wait: bool)
 
 
 def _log(message: str) -> None:
+    _lines.append(message)
     for say in (get_run_logger().info, *_echo):
         say(message)
 
@@ -126,14 +180,3 @@ def _read_back(log: Log) -> None:
     log(done.stdout.strip())
     if done.returncode:
         raise StageError("TensorFlow does not read back what was written; no version was recorded")
-
-
-def _publish(workspace: Workspace, outcome: recording.Outcome) -> None:
-    """The version on Prefect's page: a summary, and a table of counts."""
-    metrics = json.loads((workspace.root / METRICS).read_text(encoding="utf-8"))
-    text = report.markdown(metrics, outcome.tag, EXPORT)
-    create_markdown_artifact(key="version", markdown=f"{outcome.message}\n\n{text}", description=outcome.message)
-    header, *rows = report.count_rows(metrics)
-    header[0] = "count"
-    table = [dict(zip(header, (cell.strip() for cell in row), strict=True)) for row in rows]
-    create_table_artifact(key="counts", table=table, description=f"Images and boxes per split of {outcome.tag}")
