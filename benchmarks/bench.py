@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import inputs
 import peers
+import pull
 import transforms
 import workspace
 from table import HERE, Row, format_table, measure, table_of
@@ -73,7 +74,7 @@ def pipeline_rows(root: Path) -> list[Row]:
     shardsmith = str(Path(sys.executable).with_name("shardsmith"))
     return [
         Row("dvc add data/raw", [*dvc, "add", "--quiet", "data/raw"], cwd=root, once=True),
-        Row("dvc repro, all six stages", [*dvc, "repro", "--quiet"], cwd=root, once=True),
+        Row("dvc repro, all stages", [*dvc, "repro", "--quiet"], cwd=root, once=True),
         Row("dvc repro, nothing to do", [*dvc, "repro", "--quiet"], cwd=root),
         Row("shardsmith --help", [shardsmith, "--help"], cwd=root),
     ]
@@ -114,6 +115,7 @@ def main() -> None:
         print(f"measuring with {arguments.n:,} images, {size / 1e6:,.0f} MB", file=sys.stderr)
         pipeline = pipeline_rows(root)
         measure(pipeline, arguments.runs)
+        pull_lines, goal = pull.measured(root, scratch, arguments.runs)
         rows = [*export_rows(folder, root, scratch), *peer_rows(folder, scratch, failures)]
         rows += flatness_rows(root, arguments.n)
         measure(rows, arguments.runs)
@@ -123,8 +125,15 @@ def main() -> None:
           f"median of {arguments.runs} runs; {len(os.sched_getaffinity(0))} cores\n")  # fmt: skip
     print(format_table(lines, "x (b)"))
     print(f"\n{format_table(transform_lines, 'x loop')}\n\n{growth}")
+    print(f"\n{format_table(pull_lines, 'x get')}\n\n{goal}")
     if arguments.json:
-        figures = {"images": arguments.n, "bytes": size, "rows": lines, "transforms": transform_lines}
+        figures = {
+            "images": arguments.n,
+            "bytes": size,
+            "rows": lines,
+            "transforms": transform_lines,
+            "pull": pull_lines,
+        }
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 

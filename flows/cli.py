@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
+from flows.page_commands import report as open_page
 from flows.prove_commands import init, verify
 from flows.tool_commands import convert, findings, formats, inspect, preview, print_json, sample, steps
 from flows.version_commands import diff, pull, show, versions
@@ -38,12 +39,14 @@ examples:
   shardsmith pull raccoon@v1.0.0 --out v1 --remote s3://bucket/path
   shardsmith pull v1.0.0 --out v1 --format coco --split train --class dog
   shardsmith pull v1.0.0 --out v1 --zip                 as v1.zip""",
+    "report": "\nexamples:\n  shardsmith report\n  shardsmith report v1.0.0 --out page.html",
     "verify": """
 examples:
   shardsmith verify                                     the last version
   shardsmith verify v1.0.0 --remote
   shardsmith verify v1.0.0 --rebuild
-  shardsmith verify data/v1                             a pulled folder""",
+  shardsmith verify data/v1                             a pulled folder
+  shardsmith verify v1.zip""",
     "init": """
 examples:
   shardsmith init ../birds
@@ -175,7 +178,9 @@ def make_parser() -> argparse.ArgumentParser:
 
     command = _add(commands, "pull", pull, "bring a version into a folder, every file checked")
     command.add_argument("name", metavar="NAME", help="NAME, or DATASET@NAME")
-    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to make")
+    command.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="the folder, or with --zip the file, to make"
+    )
     command.add_argument("--repo", metavar="PATH_OR_URL", help="the workspace's repository; the one here by default")
     command.add_argument("--remote", metavar="URL", help="a DVC remote to pull from alone, without git or a workspace")
     command.add_argument("--format", help="in this format, made of what is stored; see shardsmith formats")
@@ -190,7 +195,11 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("--force", action="store_true", help="replace what is there and is something else")
     _add_json(command)
 
-    command = _add(commands, "verify", verify, "check a version or a pulled folder against what was recorded")
+    command = _add(commands, "report", open_page, "open a version's page in the browser")
+    command.add_argument("name", nargs="?", metavar="NAME", help="NAME, or DATASET@NAME; what was built last by default")
+    command.add_argument("--out", type=Path, metavar="FILE", help="write it there instead")
+
+    command = _add(commands, "verify", verify, "check a version, or what was pulled of it, against what was recorded")
     command.add_argument("name", nargs="?", metavar="NAME_OR_DIR", help="the last version by default")
     command.add_argument("--remote", action="store_true", help="read every object in the DVC remote, too")
     command.add_argument("--rebuild", action="store_true", help="build it again in a clean clone, and compare")

@@ -11,11 +11,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from stages.formats import WRITERS
 from stages.params import Fractions
-from stages.transforms import AUGMENT, PREPROCESS, Step
+from tools.catalogue import BLOCKS, WRITTEN
 
-Format = StrEnum("Format", {name: name for name in WRITERS})  # type: ignore[misc]
+Format = StrEnum("Format", {name: name for name in WRITTEN})  # type: ignore[misc]
 
 
 class _Group(BaseModel):
@@ -34,7 +33,7 @@ class Split(_Group):
     seed: int = Field(0, description="another number gives another stable or stratified split")
 
 
-def _steps_group(name: str, title: str, catalogue: Mapping[str, type[Step]], **own: Any) -> type[BaseModel]:
+def _steps_group(name: str, title: str, catalogue: Mapping[str, type[BaseModel]], **own: Any) -> type[BaseModel]:
     """A switch for each step of a catalogue, with the step's own parameters behind it."""
     steps: dict[str, Any] = {
         step: (model | None, Field(None, title=step, description=(model.__doc__ or "").splitlines()[0]))
@@ -43,11 +42,13 @@ def _steps_group(name: str, title: str, catalogue: Mapping[str, type[Step]], **o
     return create_model(name, __base__=_Group, __doc__=title, **own, **steps)
 
 
-Preprocess = _steps_group("Preprocess", "Steps for every image, in this order; none switched on: off.", PREPROCESS)
+Preprocess = _steps_group(
+    "Preprocess", "Steps for every image, in this order; none switched on: off.", BLOCKS["preprocess"]
+)
 Augment = _steps_group(
     "Augment",
     "Random copies of the train images, steps in this order; none switched on: off.",
-    AUGMENT,
+    BLOCKS["augment"],
     copies=(int, Field(2, ge=1, le=100, description="of each image")),
     keep_original=(bool, Field(True, description="else the copies stand instead of their original")),
     balance=(bool, Field(False, description="images with rarer classes get more copies")),
@@ -61,10 +62,10 @@ def as_settings(
     settings: dict[str, Any] = {}
     if split:
         settings |= {f"split.{key}": value for key, value in split.model_dump().items()}
-    for block, chosen, catalogue in (("preprocess", preprocess, PREPROCESS), ("augment", augment, AUGMENT)):
+    for block, chosen in (("preprocess", preprocess), ("augment", augment)):
         if chosen:
             values = {key: getattr(chosen, key) for key in type(chosen).model_fields}
-            steps = {key: values.pop(key) for key in catalogue}
+            steps = {key: values.pop(key) for key in BLOCKS[block]}
             on = [{key: step.model_dump(exclude_defaults=True)} for key, step in steps.items() if step is not None]
             settings |= {f"{block}.{key}": value for key, value in values.items()}
             settings |= {f"{block}.enabled": bool(on)} | ({f"{block}.steps": on} if on else {})

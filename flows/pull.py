@@ -1,7 +1,7 @@
 """Pull a version by name: what data/export held, each file checked against its recorded hash, and a VERSION.json.
 
-From a workspace's repository, here or at an address; or from the DVC remote alone, by the manifest that publish.py puts
-beside the data. Either way objects are read as they lie there, several at once, and hashed as they come.
+Or a part of it: in another format, some splits, some classes (pull_part.py); as a folder or one zip file. From a
+workspace's repository, here or at an address, or from the DVC remote alone (sources.py).
 """
 
 from __future__ import annotations
@@ -9,177 +9,155 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import subprocess
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flows.alone import read_remote
-from flows.repository import Log, Workspace
-from flows.stored import Seen, hash_file, open_stores, run_parallel
-from flows.versions import EXPORT, Version, content, find_version
+from flows.pull_zip import format_readme, pack, read_zip, zip_path
+from flows.repository import Log
+from flows.sources import Source, bring, open_source
+from flows.stored import hash_folder
+from flows.versions import EXPORT
 from stages.dataset.errors import VersionError
 
-_RECORD = "VERSION.json"
-_JOBS = 8
-_PATIENCE_S = (0.5, 2, 8)  # before the second, third and fourth try
+if TYPE_CHECKING:
+    from tools.part import Part
+
+RECORD = "VERSION.json"
+README = "README.md"
+ADDED = frozenset({README, "label_map.pbtxt"})  # at the top of a part or a zip: the version's export has no such files
 
 
 @dataclass(frozen=True)
-class Source:
-    """A version to be had: what VERSION.json will say of it, its files (path -> MD5), and what fetches an object."""
+class Wanted:
+    """What of a version is asked for: all of it by default. See `tools.part.choose_part`."""
 
-    record: dict[str, Any]
-    files: Mapping[str, str]
-    fetch: Callable[[str, Path], Seen]
+    format: str | None = None
+    splits: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    zipped: bool = False
 
     @property
-    def tag(self) -> str:
-        return self.record["tag"]
+    def is_part(self) -> bool:
+        return bool(self.format or self.splits or self.classes)
+
+
+_ALL = Wanted()
 
 
 def pull(
-    name: str, out: Path, log: Log, repo: str | None = None, remote: str | None = None, force: bool = False
+    name: str,
+    out: Path,
+    log: Log,
+    repo: str | None = None,
+    remote: str | None = None,
+    force: bool = False,
+    wanted: Wanted = _ALL,
 ) -> dict[str, Any]:
     """Bring a version into `out`; returns what VERSION.json says.
 
     Files arrive in a folder beside `out`, which is moved into place once every one is checked; what is there from an
-    interrupted pull is not fetched again. A folder that already holds this very version is left as it is.
+    interrupted pull is not fetched again. What already holds this very version, or part, is left as it is.
 
     Args:
-        repo: a path or URL of a workspace's repository; None for the workspace we stand in.
-        remote: the address of a DVC remote to pull from alone, for example s3://bucket/path.
-        force: replace a folder that holds something else.
+        repo, remote: see `open_source`.
+        force: replace what is there and is something else.
 
     Raises:
-        VersionError: no such version, its data cannot be had, a hash differs, or `out` holds something else.
+        ShardsmithError: no such version, format or class, its data cannot be had, or `out` holds something else.
     """
-    out = out.absolute()
-    with _remote(name, remote) if remote else _repository(name, repo) as source:
-        if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
-            record = _record_of(out)
-            if record.get("commit") == source.record["commit"] and hash_files(out) == source.files:
-                log(f"{out} already holds {source.tag}")
-                return record
+    place = zip_path(out.absolute()) if wanted.zipped else out.absolute()
+    with open_source(name, repo, remote) as source:
+        if tree_hash(source.files) != source.record["hashes"][EXPORT]:
+            raise VersionError(f"{source.tag}: the list of its files contradicts itself; publish it again")
+        part = _part(source, wanted)
+        if place.exists() and any(place.iterdir() if place.is_dir() else [place]):
+            if held := _held(place, source, part, wanted.zipped):
+                log(f"{place} already holds {source.tag}")
+                return held
             if not force:
-                raise VersionError(f"{out}: holds something else than {source.tag}; choose another folder, or --force")
-        part = out.with_name(f".{out.name}.part")
-        _bring(source, part)
-        record = {**source.record, "files": dict(sorted(source.files.items()))}
-        (part / _RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        if out.is_dir() and not out.is_symlink():
-            shutil.rmtree(out)
-        elif out.exists():
-            out.unlink()
-        part.rename(out)
+                raise VersionError(f"{place}: holds something else than {source.tag}; choose another place, or --force")
+        folder = place.with_name(f".{place.name}.part")
+        coming = place.with_name(f".{place.name}.coming") if wanted.zipped else folder
+        try:
+            record = _bring(source, part, folder, wanted.zipped, log)
+            if wanted.zipped:
+                pack(folder, coming)
+            if place.is_dir() and not place.is_symlink():
+                shutil.rmtree(place)
+            elif place.exists():
+                place.unlink()
+            coming.rename(place)
+        finally:
+            if wanted.zipped:
+                coming.unlink(missing_ok=True)
+            if part:
+                shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
     return record
 
 
-@contextmanager
-def _repository(name: str, repo: str | None) -> Iterator[Source]:
-    with _opened(repo) as workspace, open_stores(workspace) as stores:
-        version = find_version(workspace, name)
-        expected = content(workspace.lock_file(version.tag))[EXPORT]
-        files = stores.listing(expected)
-        if files is None:
-            raise VersionError(
-                f"{version.tag}: the list of its files is neither in the cache nor in the remote as it was recorded; "
-                "`shardsmith verify --remote` where the version was built says how to repair it"
-            )
-        yield Source(_about(version, expected), files, stores.fetch)
+def _part(source: Source, wanted: Wanted) -> Part | None:
+    if not wanted.is_part:
+        return None
+    from tools.part import choose_part
+
+    return choose_part(source.files, wanted.format, wanted.splits, wanted.classes)
 
 
-@contextmanager
-def _remote(name: str, address: str) -> Iterator[Source]:
-    manifest, fetch = read_remote(name, address)
-    files = {path: entry["md5"] for path, entry in manifest["files"].items()}
-    expected = manifest["hashes"][EXPORT]
-    if tree_hash(files) != expected:
-        raise VersionError(f"{manifest['version']}: its manifest in {address} contradicts itself; publish it again")
-    keys = ("dataset", "name", "commit", "created")
-    yield Source(
-        {"tag": manifest["version"], **{key: manifest[key] for key in keys}, "hashes": {EXPORT: expected}},
-        files,
-        fetch,
-    )
+def _bring(source: Source, part: Part | None, folder: Path, zipped: bool, log: Log) -> dict[str, Any]:
+    """Everything that goes into `folder`; returns what VERSION.json says.
 
-
-def _about(version: Version, expected: str) -> dict[str, Any]:
-    return {**asdict(version), "tag": version.tag, "hashes": {EXPORT: expected}}
-
-
-def _bring(source: Source, part: Path) -> None:
+    Of a part or a zip it says the same, whichever way it came: a repository knows more of a version than the remote.
     """
-    Raises:
-        VersionError: a file cannot be had as it was recorded.
-    """
-    part.mkdir(parents=True, exist_ok=True)
-    for left in part.rglob("*"):
-        if left.is_file() and left.relative_to(part).as_posix() not in source.files:
-            left.unlink()
-    work = partial(_have, source, part)
-    seen = run_parallel(work, sorted(source.files), _JOBS, f"pulling {source.tag}", "file")
-    bad = [(path, found) for path, found in zip(sorted(source.files), seen, strict=True) if found]
-    if bad:
-        path, why = bad[0]
-        more = f", and {len(bad) - 1} more files" if len(bad) > 1 else ""
-        raise VersionError(
-            f"{source.tag}: {path}: {why}{more}; `shardsmith verify --remote` where the version was built says how to "
-            "repair it; pull again then, what has come is kept"
-        )
+    if not part and not zipped:
+        bring(source, source.files, folder)
+        return _write_record(folder, {**source.record, "files": dict(sorted(source.files.items()))})
+    from flows.pull_part import add_label_map, bring_part
+    from tools.part import in_words
+    from tools.stored_images import count_rows
 
-
-def _have(source: Source, part: Path, file: str) -> str:
-    """Why a file is not there as it was recorded, or "". A source that fails is asked again."""
-    target, md5 = part / file, source.files[file]
-    if not target.resolve().is_relative_to(part.resolve()):
-        return "its path leaves the folder"
-    if target.is_file() and hash_file(target).md5 == md5:
-        return ""
-    coming = target.with_name(f"{target.name}.coming")
-    for patience_s in (*_PATIENCE_S, 0):
-        seen = source.fetch(md5, coming)
-        if seen.md5 == md5:
-            coming.replace(target)
-            return ""
-        coming.unlink(missing_ok=True)
-        if seen.missing or not patience_s:
-            break
-        time.sleep(patience_s)
-    if seen.problem:
-        return seen.problem
-    return "it is not there" if seen.missing else f"what came is not what was recorded ({seen.md5}, recorded {md5})"
-
-
-@contextmanager
-def _opened(repo: str | None) -> Iterator[Workspace]:
-    """The repository to pull from: ours, one at a path, or a temporary clone of one at a URL."""
-    if repo is None:
-        yield Workspace.find()
-    elif Path(repo).is_dir():
-        yield Workspace(Path(repo).resolve())
+    if part:
+        said = bring_part(source, part, folder, log)
     else:
-        with tempfile.TemporaryDirectory(prefix="shardsmith-") as folder:
-            command = ["git", "clone", "--quiet", "--", repo, folder]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise VersionError(f"--repo {repo}: {done.stderr.strip()}; give a folder or URL that git can clone")
-            yield Workspace(Path(folder))
+        bring(source, source.files, folder)
+        said = count_rows(folder)
+    record = {key: source.record[key] for key in ("tag", "dataset", "name", "commit")}
+    record |= {"created": source.committed, "hashes": source.record["hashes"], **said}
+    add_label_map(source, folder)
+    if zipped:
+        text = format_readme(record, sorted(path.name for path in folder.iterdir()), in_words(part) if part else "")
+        (folder / README).write_text(text, encoding="utf-8")
+    return _write_record(folder, record | {"files": hash_files(folder)})
+
+
+def _write_record(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
+    (folder / RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return record
+
+
+def _held(place: Path, source: Source, part: Part | None, zipped: bool) -> dict[str, Any] | None:
+    """What VERSION.json there says, where that and every file are what would be brought; else None."""
+    record, hashes = read_zip(place, RECORD) if zipped else (read_record(place), hash_files(place))
+    if record.get("commit") != source.record["commit"] or part_of(record) != (part.asked() if part else None):
+        return None
+    if part or zipped:
+        is_same = hashes == record.get("files") and (part is not None or stored_files(hashes) == source.files)
+    else:
+        is_same = hashes == source.files
+    return record if is_same else None
+
+
+def stored_files(files: Mapping[str, str]) -> dict[str, str]:
+    """Those of a whole version's zip that are the version's own."""
+    return {file: md5 for file, md5 in files.items() if file not in ADDED}
 
 
 def hash_files(folder: Path) -> dict[str, str]:
     """Path below the folder -> MD5, which is the hash that DVC records; without VERSION.json."""
-    hashes = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path != folder / _RECORD:
-            with path.open("rb") as file:
-                hashes[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "md5").hexdigest()
-    return hashes
+    seen = hash_folder(folder, f"reading {folder.name}")
+    return {file: found.md5 for file, found in seen.items() if file != RECORD}
 
 
 def tree_hash(files: Mapping[str, str]) -> str:
@@ -188,8 +166,16 @@ def tree_hash(files: Mapping[str, str]) -> str:
     return hashlib.md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 
-def _record_of(out: Path) -> dict[str, Any]:
+def read_record(folder: Path) -> dict[str, Any]:
+    """VERSION.json; {} where there is none that can be read."""
     try:
-        return json.loads((out / _RECORD).read_text(encoding="utf-8"))
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
+    return record if isinstance(record, dict) else {}
+
+
+def part_of(record: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What of the version VERSION.json says a folder holds: format, splits and classes; None for all of it."""
+    said = record.get("part")
+    return said if isinstance(said, dict) else None

@@ -45,6 +45,7 @@ def markdown(metrics: dict[str, Any], tag: str, folder: str) -> str:
         "",
         "```",
         f"shardsmith pull {tag} --out DIR",
+        f"shardsmith report {tag}",
         "```",
     ]
     return "\n".join(lines)

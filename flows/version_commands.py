@@ -32,6 +32,11 @@ def show(options: argparse.Namespace) -> int:
 
     if options.image:
         return _show_image(options)
+    if options.code:
+        return _show_code(options)
+    if options.remote:
+        _log("error: show: --remote goes with --code")
+        return 2
     workspace = Workspace.find()
     version = find_version(workspace, options.name)
     record = show_version(workspace, version.tag)
@@ -47,6 +52,18 @@ def show(options: argparse.Namespace) -> int:
     print(f"{'Created:':10}{record['created']}")
     print("\n".join(lineage.as_text(made_of)))
     print("\n".join(f"{'Hash:':10}{value}  {path}" for path, value in record["hashes"].items()))
+    return 0
+
+
+def _show_code(options: argparse.Namespace) -> int:
+    from flows.code import code_for
+    from flows.environment import prepare_environment
+    from flows.repository import Workspace
+
+    workspace = Workspace.find()
+    prepare_environment(workspace.root)
+    text = code_for(workspace, options.name, options.code, options.remote)
+    print_json({"code": text}) if options.json else print(text, end="")
     return 0
 
 
@@ -71,14 +88,22 @@ def _show_image(options: argparse.Namespace) -> int:
 
 def pull(options: argparse.Namespace) -> int:
     from flows.environment import prepare_environment
+    from flows.pull import Wanted
     from flows.pull import pull as pull_version
+    from flows.pull_zip import zip_path
 
     prepare_environment(Path.cwd())
-    record = pull_version(options.name, options.out, _log, options.repo, options.remote, options.force)
+    wanted = Wanted(options.format, tuple(options.split), tuple(options.classes), options.zip)
+    record = pull_version(options.name, options.out, _log, options.repo, options.remote, options.force, wanted)
+    place = zip_path(options.out) if options.zip else options.out
     if options.json:
         print_json(record)
+    elif part := record.get("part"):
+        words = [part["format"], *part["splits"], *part["classes"]]
+        counts = f"{record['images']:,} images and {record['boxes']:,} boxes, " if "images" in record else ""
+        print(f"{record['tag']} ({', '.join(words)}): {counts}{len(record['files'])} files in {place}")
     else:
-        print(f"{record['tag']}: {len(record['files'])} files in {options.out}, each checked against its hash")
+        print(f"{record['tag']}: {len(record['files'])} files in {place}, each checked against its hash")
     return 0
 
 

@@ -46,12 +46,17 @@ ALLOWED = {
     "stages.formats": {"stages.dataset"},
     "stages.transforms": {"stages.dataset"},
     "stages.params": {"stages.dataset", "stages.formats", "stages.transforms"},
+    "stages.described": {"stages.params", "stages.transforms"},
+    "stages.page": {"stages.dataset"},
     "tools": {
         *("stages.dataset", "stages.formats", "stages.transforms", "stages.params"),
         *("stages.ingest", "stages.validate", "stages.split"),
     },
     **{
-        f"stages.{stage}": {"stages.dataset", "stages.formats", "stages.transforms", "stages.params"}
+        f"stages.{stage}": {
+            *("stages.dataset", "stages.formats", "stages.transforms", "stages.params"),
+            *({"export": ["stages.described"], "report": ["stages.described", "stages.page"]}.get(stage, [])),
+        }
         for stage in PIPELINE
     },
     "flows": {"stages.dataset", "stages.params", "tools"},
@@ -68,7 +73,7 @@ def test_imports_go_downwards_only(module: str) -> None:
     ("package", "rooms"),
     [
         ("albumentations", {"stages.transforms"}),
-        ("prefect", {"flows.build", "flows.serve"}),
+        ("prefect", {"flows.build", "flows.artifacts", "flows.serve"}),
         ("tensorflow", {"flows.readback"}),
         ("tensorflow_datasets", set()),
         ("dvc", {"flows.stored"}),
@@ -109,7 +114,7 @@ def test_params_that_a_stage_reads_are_recorded(stage: str) -> None:
 
 
 def test_stages_run_in_the_order_of_their_inputs() -> None:
-    assert Workspace(ROOT).stages() == ["ingest", "validate", "split", "preprocess", "augment", "export"]
+    assert Workspace(ROOT).stages() == ["ingest", "validate", "split", "preprocess", "augment", "export", "report"]
 
 
 _SLOW = ("tensorflow", "albumentations", "prefect", "dvc")
@@ -126,17 +131,20 @@ def test_help_imports_only_the_standard_library() -> None:
     assert subprocess.check_output([sys.executable, "-c", code], text=True, cwd=ROOT) == "False\n"
 
 
+DOCS = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
+
+
 def commands_in(file: str) -> list[str]:
     """Every `shardsmith ...` line of a document's code blocks, and of its inline code."""
     text = (ROOT / file).read_text()
     blocks = re.findall(r"```(?:console|bash|sh)\n(.*?)```", text, re.DOTALL)
-    lines = [line.removeprefix("$ ").partition(" # ")[0] for block in blocks for line in block.splitlines()]
+    lines = [re.split(r" # | > | && ", line.removeprefix("$ "))[0] for block in blocks for line in block.splitlines()]
     return [
         line.strip() for line in [*lines, *re.findall(r"`(shardsmith [^`]+)`", text)] if line.startswith("shardsmith ")
     ]
 
 
-@pytest.mark.parametrize("file", ["README.md", "CONTRIBUTING.md", "params.yaml"])
+@pytest.mark.parametrize("file", ["README.md", "CONTRIBUTING.md", "params.yaml", "examples/README.md", *DOCS])
 def test_commands_in_the_docs_are_commands_of_the_cli(file: str) -> None:
     for command in commands_in(file):
         arguments = shlex.split(re.sub(r"\.\.\.|\[|\]", "", command))[1:]

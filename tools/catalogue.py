@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stages.formats import CARRYABLE, FORMATS
+from stages.formats import CARRYABLE, FORMATS, WRITERS
 from stages.transforms import AUGMENT, OPERATIONS, PREPROCESS, Step
 from stages.transforms.any_transform import Albumentations
 from stages.transforms.base import RandomStep, Recolour
@@ -18,6 +18,7 @@ from stages.transforms.planned import SetStep
 from stages.transforms.tile import Tile
 
 BLOCKS: dict[str, dict[str, type[Step]]] = {"preprocess": PREPROCESS, "augment": AUGMENT}
+WRITTEN = tuple(WRITERS)
 TITLES = {
     "preprocess": "every image of every split, in the order listed",
     "augment": "random copies of the train images",

@@ -1,0 +1,34 @@
+"""Params in plain words: what the version's README and its page say about how it was made."""
+
+from __future__ import annotations
+
+from stages.params import Params
+from stages.transforms import AUGMENT, PREPROCESS, build_steps
+
+
+def describe_split(params: Params) -> str:
+    fractions = params.split.fractions
+    shares = f"train {fractions.train:.0%}, valid {fractions.valid:.0%}, test {fractions.test:.0%}"
+    how = {
+        "stable": f"by a hash of each image's content ({shares}), so an image stays in its split as the dataset grows",
+        "stratified": f"exact shares and balanced classes ({shares})",
+        "source": "as the source has it",
+    }[params.split.strategy]
+    pattern = params.split.group_pattern
+    return how + (f"; images of one group (`{pattern}`) stay together" if pattern else "")
+
+
+def describe_preprocessing(params: Params) -> list[str]:
+    steps = params.preprocess.steps if params.preprocess.enabled else []
+    return [step.describe() for step in build_steps(steps, PREPROCESS)]
+
+
+def describe_augmentation(params: Params) -> list[str]:
+    if not params.augment.enabled:
+        return []
+    own = params.augment
+    more = ", more where a rarer class is on it," if own.balance else ""
+    place = "beside the original" if own.keep_original else "instead of the original"
+    count = "1 random copy" if own.copies == 1 else f"{own.copies} random copies"
+    copies = f"{count}{more} of each {' and '.join(own.splits)} image {place}"
+    return [copies, *(step.describe() for step in build_steps(params.augment.steps, AUGMENT))]

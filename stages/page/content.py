@@ -1,0 +1,176 @@
+"""All that the page says and shows, ready for the template: every string in it is still plain text."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from stages.dataset.counts import count_manifest
+from stages.dataset.findings import Finding
+from stages.dataset.label_map import LabelMap
+from stages.dataset.manifest import SPLITS, Annotation, Image, Manifest
+from stages.page import samples
+from stages.page.facts import Columns
+from stages.page.found import FoundBlock, found_blocks
+from stages.page.marks import Mark, marks_of, shortened
+from stages.page.pictures import Picture, shrink
+
+_MOST_NAMES = 6
+_CODE = re.compile(r"```\w*\n(.*?)```", re.DOTALL)
+_LEAST_RATIO, _MOST_RATIO = 0.3, 4.0
+
+
+@dataclass(frozen=True)
+class Made:
+    """How the version was made, and how its formats (title, LOADING) are loaded; all in words."""
+
+    annotation_group: str
+    source: str
+    split: str
+    preprocessing: list[str]
+    augmentation: list[str]
+    formats: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An image with its picture.
+
+    classes: places in the label map, as its annotations have them; [-1] for none.
+    ratio: width / height in hundredths as it is shown: a very long or thin image is shown less so.
+    hidden: how many annotations are not drawn.
+    """
+
+    picture: Picture
+    image: Image
+    marks: list[Mark]
+    classes: list[int]
+    holds: str
+    ratio: int
+    hidden: int
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Content:
+    """counts: as count_manifest gives them; bytes: of all images."""
+
+    label_map: LabelMap
+    made: Made
+    columns: Columns
+    counts: dict[str, Any]
+    bytes: int
+    findings: list[tuple[FoundBlock, list[Shown]]]
+    gallery: list[Shown]
+    copies: list[tuple[Shown | None, list[Shown]]]
+
+
+def compose(manifest: Manifest, findings: Sequence[Finding], label_map: LabelMap, made: Made, bytes: int) -> Content:
+    """Count, choose, and read the chosen images.
+
+    Raises:
+        StageError: an image is gone, is not the one in the manifest, or does not decode.
+    """
+    columns = Columns.of(manifest, label_map)
+    ids, parents = (manifest.images[name].to_pylist() for name in ("image_id", "parent_id"))
+    places = samples.shuffled(ids)
+    gallery = sorted(samples.choose_gallery(columns, places), key=lambda row: int(columns.split_of[row]))
+    blocks = found_blocks(findings, ids)
+    pairs = samples.choose_copies(ids, parents, columns, places)
+    rows = [*gallery, *(row for block in blocks for row in block.rows)]
+    rows += [row for parent, copies in pairs for row in (parent, *copies) if row is not None]
+    shown = _show(manifest, columns, sorted(set(rows)))
+    return Content(
+        label_map=label_map,
+        made=made,
+        columns=columns,
+        counts=count_manifest(manifest),
+        bytes=bytes,
+        findings=[(block, [shown[row] for row in block.rows]) for block in blocks],
+        gallery=[shown[row] for row in gallery],
+        copies=[(None if parent is None else shown[parent], [shown[row] for row in some]) for parent, some in pairs],
+    )
+
+
+def _show(manifest: Manifest, columns: Columns, rows: list[int]) -> dict[int, Shown]:
+    """Row -> the image, for each of `rows` (sorted)."""
+    of_rows = np.flatnonzero(np.isin(columns.image_of, rows))
+    chosen = Manifest(manifest.images.take(pa.array(rows)), manifest.annotations.take(pa.array(of_rows)))
+    pairs = list(chosen.pairs())
+    numbers = {name: number for number, name in enumerate(columns.names)}
+    pictures = shrink([image for image, _ in pairs])
+    return {
+        row: _shown(picture, image, annotations, numbers)
+        for row, picture, (image, annotations) in zip(rows, pictures, pairs, strict=True)
+    }
+
+
+def _shown(picture: Picture, image: Image, annotations: list[Annotation], numbers: Mapping[str, int]) -> Shown:
+    marks = marks_of(image, annotations, dict(numbers))
+    boxes = sum(row.xmin is not None for row in annotations)
+    ratio = (image.width or 1) / (image.height or 1)
+    return Shown(
+        picture=picture,
+        image=image,
+        marks=marks,
+        classes=sorted({numbers[row.label] for row in annotations}) or [-1],
+        holds=_holds(image, annotations),
+        ratio=round(100 * min(max(ratio, _LEAST_RATIO), _MOST_RATIO)),
+        hidden=boxes - len(marks),
+        remark=_operations(image) if image.copy else "",
+    )
+
+
+def _holds(image: Image, annotations: Sequence[Annotation]) -> str:
+    """ "2 cat, 1 dog"; what a person would say of a picture without boxes, too."""
+    if not annotations:
+        return "negative: nothing to find here" if image.annotated else "unlabelled"
+    counts: dict[str, int] = {}
+    for row in annotations:
+        counts[row.label] = counts.get(row.label, 0) + 1
+    if all(row.xmin is None for row in annotations):
+        names = [shortened(name, 60) for name in counts]
+    else:
+        names = [f"{count} {shortened(name, 60)}" for name, count in counts.items()]
+    more = [f"{len(names) - _MOST_NAMES} more classes"] if len(names) > _MOST_NAMES else []
+    return ", ".join([*names[:_MOST_NAMES], *more])
+
+
+def _operations(image: Image) -> str:
+    """What made a copy, in the order in which it was done."""
+    stages = json.loads(image.origin or "{}").get("stages") or [{}]
+    return " · ".join(_operation(name, values) for name, values in stages[-1].get("operations", []))
+
+
+def _operation(name: str, values: Mapping[str, Any]) -> str:
+    """ "rotate: degrees -12.3"; its words where it has no numbers, as "flip: horizontal"."""
+    numbers = [
+        f"{key.replace('_', ' ')} {value:.3g}" for key, value in values.items() if isinstance(value, int | float)
+    ]
+    words = [value[:40] for value in values.values() if isinstance(value, str)]
+    said = ", ".join((numbers or words)[:3])
+    return name.replace("_", " ") + (f": {said}" if said else "")
+
+
+def code_blocks(loading: str, dataset: str) -> Iterator[tuple[str, str]]:
+    """A format's LOADING as ("text" or "code", content) in order."""
+    loading = loading.strip().replace("DATASET", dataset)
+    for number, part in enumerate(_CODE.split(loading)):
+        if part.strip():
+            yield ("code" if number % 2 else "text"), part.strip()
+
+
+def share(part: int, whole: int) -> str:
+    return f"{part / whole:.0%}" if whole else "0%"
+
+
+def split_totals(columns: Columns) -> dict[str, int]:
+    """Split -> its images."""
+    counts = np.bincount(columns.split_of, minlength=len(SPLITS)).tolist()
+    return dict(zip(SPLITS, counts, strict=True))

@@ -1,0 +1,93 @@
+"""What is drawn over a picture: boxes in per cent of its sides, outlines in thousandths, so that they fit any size."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from unicodedata import east_asian_width
+
+from stages.dataset.manifest import Annotation, Image
+
+COLOURS = 10
+MOST_MARKS = 80
+_MOST_POINTS = 400  # of all outlines of a picture
+_MOST_LETTERS = 28
+
+
+@dataclass(frozen=True)
+class Mark:
+    """
+    colour: 0 to COLOURS - 1, the same for a class everywhere.
+    left, top, width, height: per cent.
+    at_right, inside: where the name goes so that it stays on the picture: by the right corner; below the upper edge.
+    outlines: points as SVG has them, in thousandths.
+    """
+
+    name: str
+    colour: int
+    left: str
+    top: str
+    width: str
+    height: str
+    name_x: str
+    name_y: str
+    at_right: bool
+    inside: bool
+    outlines: tuple[str, ...]
+
+
+def marks_of(image: Image, annotations: Sequence[Annotation], colours: dict[str, int]) -> list[Mark]:
+    """The first MOST_MARKS boxes; small ones last, so that a large one does not hide them."""
+    boxed = [row for row in annotations if row.xmin is not None][:MOST_MARKS]
+    points = _MOST_POINTS // max(1, sum(row.segmentation is not None for row in boxed))
+    marks = [_mark(row, image.width or 1, image.height or 1, colours[row.label], points) for row in boxed]
+    return sorted(marks, key=lambda mark: -float(mark.width) * float(mark.height))
+
+
+def _mark(row: Annotation, width_px: int, height_px: int, colour: int, points: int) -> Mark:
+    left, right = (_percent(x, width_px) for x in (row.xmin, row.xmax))
+    top, bottom = (_percent(y, height_px) for y in (row.ymin, row.ymax))
+    at_right = left > 60
+    return Mark(
+        name=shortened(row.label, _MOST_LETTERS),
+        colour=colour % COLOURS,
+        left=f"{left:.5g}",
+        top=f"{top:.5g}",
+        width=f"{max(right - left, 0):.5g}",
+        height=f"{max(bottom - top, 0):.5g}",
+        name_x=f"{right if at_right else left:.5g}",
+        name_y=f"{top:.5g}",
+        at_right=at_right,
+        inside=top < 9,
+        outlines=_outlines(row.segmentation, width_px, height_px, points),
+    )
+
+
+def _percent(place_px: float | None, side_px: int) -> float:
+    return 100 * (place_px or 0) / side_px
+
+
+def _outlines(segmentation: str | None, width_px: int, height_px: int, most: int) -> tuple[str, ...]:
+    """Polygons with at most so many points together, 4 each at least; a mask has none."""
+    content = json.loads(segmentation) if segmentation else []
+    if isinstance(content, dict):
+        return ()
+    step = max(1, sum(len(polygon) // 2 for polygon in content) // max(most, 1))
+    polygons = []
+    for polygon in content[:20]:
+        corners = list(zip(polygon[::2], polygon[1::2], strict=False))
+        corners = corners[:: min(step, max(1, len(corners) // 4))]
+        polygons.append(" ".join(f"{1000 * x / width_px:.0f},{1000 * y / height_px:.0f}" for x, y in corners))
+    return tuple(polygons)
+
+
+def shortened(text: str, most: int) -> str:
+    """Text at most as wide as so many letters, in one line; a Chinese one takes the width of two."""
+    text = " ".join(text.split())
+    widths = list(accumulate(1 + (east_asian_width(letter) in "WF") for letter in text))
+    if not widths or widths[-1] <= most:
+        return text
+    return f"{text[: bisect_right(widths, most - 1)]}…"

@@ -1,0 +1,91 @@
+"""report: what is in the version, as one page for people: index.html, and its tables for `dvc plots`.
+
+python -m stages.report IN SOURCE LABEL_MAP OUT
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from stages.dataset import command
+from stages.dataset.errors import StageError
+from stages.dataset.findings import Finding
+from stages.dataset.label_map import LabelMap, read_label_map
+from stages.dataset.manifest import SPLITS, Manifest
+from stages.dataset.stage import read_stage
+from stages.described import describe_augmentation, describe_preprocessing, describe_split
+from stages.formats import WRITERS
+from stages.formats.export_job import stored_size
+from stages.page.content import Content, Made, compose
+from stages.page.facts import Columns, box_sizes_px, objects_per_image
+from stages.page.render import render
+from stages.params import Params, load_params
+
+
+def report(
+    manifest: Manifest, findings: Sequence[Finding], label_map: LabelMap, source: str, params: Params
+) -> tuple[str, Content]:
+    """The page as HTML, and what is on it.
+
+    Raises:
+        StageError: an image is gone, or is not the one in the manifest.
+    """
+    made = Made(
+        annotation_group=params.dataset.annotation_group,
+        source=source,
+        split=describe_split(params),
+        preprocessing=describe_preprocessing(params),
+        augmentation=describe_augmentation(params),
+        formats=[(WRITERS[name].TITLE, WRITERS[name].LOADING) for name in dict.fromkeys(params.export.formats)],
+    )
+    size = sum(stored_size(path) for path in manifest.images["path"].to_pylist())
+    content = compose(manifest, findings, label_map, made, size)
+    return render(content), content
+
+
+def write_report(page: str, columns: Columns, out: Path) -> None:
+    """index.html and its tables in `out`, which is replaced."""
+    part = out.with_name(f"{out.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    (part / "index.html").write_text(page, encoding="utf-8")
+    _write_table(part / "box_sizes.csv", ("side", "boxes"), box_sizes_px(columns))
+    objects = objects_per_image(columns)
+    rows = [(number, split, per[place]) for number, per in objects for place, split in enumerate(SPLITS)]
+    _write_table(part / "objects_per_image.csv", ("objects", "split", "images"), rows)
+    shutil.rmtree(out, ignore_errors=True)
+    part.rename(out)
+
+
+def _write_table(path: Path, header: tuple[str, ...], rows: Iterable[tuple]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(header)
+        table.writerows(rows)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m stages.report", description=(__doc__ or "").partition("\n")[0])
+    for name in ("in", "source", "label_map", "out"):
+        parser.add_argument(name, type=Path)
+    options = vars(parser.parse_args(arguments))
+    params = load_params()
+    manifest, findings = read_stage(options["in"])
+    if not manifest.images.num_rows:
+        raise StageError(f"{options['in']}: no image is left to show; see findings.csv there")
+    source = json.loads(options["source"].read_text(encoding="utf-8"))["description"]
+    page, content = report(manifest, findings, read_label_map(options["label_map"]), source, params)
+    write_report(page, content.columns, options["out"])
+    print(
+        f"report: {options['out']}/index.html ({len(page.encode()) / 1e6:,.1f} MB), with "
+        f"{len(content.gallery):,} of {manifest.images.num_rows:,} images"
+    )
+
+
+if __name__ == "__main__":
+    command.run(main)

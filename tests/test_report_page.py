@@ -1,0 +1,443 @@
+"""report: a page that says what is in the data, shows names as text, stays small, and is always the same."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import shutil
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import box, image_bytes, make_image, make_manifest
+from PIL import Image as PilImage
+from workspaces import Place, make_workspace
+
+from stages import report as stage
+from stages.dataset.errors import StageError
+from stages.dataset.findings import Finding, found
+from stages.dataset.images import probe
+from stages.dataset.label_map import LabelMap
+from stages.dataset.manifest import SPLITS, Annotation, Image, Manifest
+from stages.dataset.stage import write_stage
+from stages.page import facts, samples
+from stages.page.content import code_blocks
+from stages.page.facts import Columns
+from stages.page.found import found_blocks
+from stages.page.marks import MOST_MARKS, marks_of
+from stages.page.pictures import shrink
+from stages.params import Params
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+ENDING = "</script></style>\"'<script>alert(2)</script>"
+
+
+class Seen(HTMLParser):
+    """The page as a browser takes it: elements with their attributes, and the text outside of style and script."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self._inside = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._inside = tag
+
+    def handle_data(self, data: str) -> None:
+        if self._inside not in ("style", "script") and data.strip():
+            self.words.append(data)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th", "tr", "dd", "p", "li", "h1", "h2", "h3", "span", "text", "code"):
+            self.words.append(" ")
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.words).split())
+
+    def all(self, tag: str, **attributes: str) -> list[dict[str, str | None]]:
+        return [one for name, one in self.elements if name == tag and attributes.items() <= one.items()]
+
+
+def page_of(manifest: Manifest, *findings: Finding, params: Params | None = None) -> str:
+    labels = list(dict.fromkeys(manifest.annotations["label"].to_pylist()))
+    label_map = LabelMap("ds", {label: number for number, label in enumerate(labels, start=1)})
+    return stage.report(manifest, findings, label_map, "data labelled as X", params or Params())[0]
+
+
+def columns_of(manifest: Manifest) -> Columns:
+    labels = sorted(set(manifest.annotations["label"].to_pylist()))
+    return Columns.of(manifest, LabelMap("ds", {label: number for number, label in enumerate(labels, start=1)}))
+
+
+def row(image_id: str, split: str = "train", width: int = 100, height: int = 100, **columns: object) -> Image:
+    """An image without a file."""
+    return Image(image_id, image_id, "", width, height, "jpeg", split=split, **columns)  # type: ignore[arg-type]
+
+
+def label(image_id: str, name: str) -> Annotation:
+    return Annotation(image_id, name, None, None, None, None)
+
+
+def some_images(folder: Path, count: int) -> list[Image | Annotation]:
+    """Images with two boxes each, spread over the splits."""
+    rows: list[Image | Annotation] = []
+    for number in range(count):
+        name = f"{number:02}.jpg"
+        split = SPLITS[number % 3]
+        rows.append(make_image(folder, name, image_bytes(64, 48, number), split=split))
+        rows += [box(name, "cat"), box(name, "dog", 20, 20, 40, 44)]
+    return rows
+
+
+# what it says
+
+
+def test_it_says_what_and_how_many(tmp_path: Path) -> None:
+    rows = some_images(tmp_path, 4)
+    negative = make_image(tmp_path, "none.jpg", image_bytes(seed=9), split="test")
+    finding = found("box-over-edge", "01.jpg", "box 1", "x 3", "a little")
+    page = Seen(page_of(make_manifest(*rows, negative), finding))
+    for words in (
+        "5 images with 8 boxes around objects, in 2 classes.",
+        "train 2 40% 4 0",
+        "all 5 100% 8 1",
+        "cat 1 2 1 1 4 4",  # id, boxes in each split and in all, images
+        "warning box-over-edge 1 found",
+        "01.jpg, box 1: a little; x 3",
+        "by a hash of each image's content (train 70%, valid 20%, test 10%)",
+        "data labelled as X",
+        "shardsmith pull ds@NAME --out FOLDER",
+        'tfds.builder_from_directory("FOLDER")',
+        "negative: nothing to find here",
+    ):
+        assert words in page.text, words
+
+
+def test_classification_speaks_of_labels_and_draws_no_box(tmp_path: Path) -> None:
+    images = [make_image(tmp_path, f"{n}.jpg", image_bytes(seed=n), split="train") for n in range(3)]
+    page = Seen(page_of(make_manifest(*images, *(label(image.image_id, "cat") for image in images))))
+    assert "3 labels of objects" in page.text
+    assert "Labels per class" in page.text and "Labels per image" in page.text
+    assert not page.all("svg", **{"class": "overlay"})
+    assert not re.search(r"box(es)? (sizes|shapes|lie|per)", page.text, re.IGNORECASE)
+
+
+ODD = {
+    "one image without annotation": ((32, 24), []),
+    "one pixel": ((1, 1), [(0.0, 0.0, 1.0, 1.0)]),
+    "long and thin": ((20000, 10), [(5.0, 1.0, 9000.0, 9.0)]),
+    "high and thin": ((3, 5000), [(0.0, 0.0, 3.0, 2.0)]),
+    "very many boxes": ((640, 480), [(n % 600, n % 400, n % 600 + 9, n % 400 + 9) for n in range(3000)]),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_odd_sets_have_a_page(tmp_path: Path, case: str) -> None:
+    (width, height), boxes = ODD[case]
+    image = make_image(tmp_path, "a.png", image_bytes(width, height, format="PNG"), split="valid")
+    page = page_of(make_manifest(image, *(box("a.png", "cat", *corners) for corners in boxes)))
+    (picture,) = Seen(page).all("img")
+    assert len(Seen(page).all("rect")) == min(len(boxes), MOST_MARKS)
+    assert f"{width} x {height} pixels" in page
+    assert int(picture["width"] or 0) <= 2000 and len(page) < 400_000
+
+
+def test_a_thousand_classes(tmp_path: Path) -> None:
+    rows: list[Image | Annotation] = []
+    for number in range(50):
+        rows.append(make_image(tmp_path, f"{number}.jpg", image_bytes(seed=number), split="train"))
+        rows += [box(f"{number}.jpg", f"class {number * 20 + of}") for of in range(20)]
+    page = Seen(page_of(make_manifest(*rows)))
+    assert "in 1,000 classes" in page.text and "The 980 classes with fewest are in the table alone." in page.text
+    assert len(page.all("option")) == 1001
+
+
+def test_copies_stand_beside_their_original(tmp_path: Path) -> None:
+    origin = '{"stages": [{"operations": [["flip", {"axis": "horizontal"}], ["rotate", {"degrees": -12.345}]]}]}'
+    images = [make_image(tmp_path, "a.jpg", split="train")]
+    for copy in (1, 2):
+        more = {"split": "train", "parent_id": "a.jpg", "copy": copy, "origin": origin}
+        images.append(make_image(tmp_path, f"a.jpg#{copy}", **more))
+    page = Seen(page_of(make_manifest(*images, *(box(image.image_id) for image in images))))
+    assert "flip: horizontal · rotate: degrees -12.3" in page.text
+    assert [name for name in ("original", "copy 1", "copy 2") if name in page.text] == ["original", "copy 1", "copy 2"]
+    assert len(page.all("img")) == 4  # the gallery has no copy
+
+
+def test_an_image_that_changed_is_an_error(tmp_path: Path) -> None:
+    image = make_image(tmp_path, "a.jpg", split="train")
+    Path(image.path).write_bytes(image_bytes(seed=77))
+    with pytest.raises(StageError, match=r"a\.jpg: the image changed since it was ingested"):
+        page_of(make_manifest(image))
+    Path(image.path).unlink()
+    with pytest.raises(StageError, match=r"a\.jpg: the image is gone"):
+        page_of(make_manifest(image))
+
+
+# names are text
+
+
+def test_names_from_the_data_are_text(tmp_path: Path) -> None:
+    name = 'x" onload="alert(3) <b>&amp;.jpg'
+    image = make_image(tmp_path, name, image_bytes(seed=1), split="train")
+    rows = (image, box(name, HOSTILE), box(name, ENDING), box(name, "a\x00b\u202e"))
+    finding = found("box-over-edge", ENDING, HOSTILE, HOSTILE, ENDING)
+    params = Params.model_validate({"dataset": {"annotation_group": HOSTILE}})
+    page = page_of(make_manifest(*rows), finding, params=params)
+    seen = Seen(page)
+    assert len(seen.all("script")) == len(seen.all("style")) == 1
+    assert all((one["src"] or "").startswith("data:image/webp;base64,") for one in seen.all("img"))
+    assert not [key for _, attributes in seen.elements for key in attributes if key.startswith("on")]
+    assert not seen.all("b")
+    assert HOSTILE in seen.text and seen.all("span", title=name)
+    charts = [part for part in page.split('class="drawing"')[1:] if "mark-text" in part]
+    assert charts and all(HOSTILE not in chart for chart in charts)
+
+
+def test_a_policy_lets_nothing_in_but_the_page_s_own_style_and_script(tmp_path: Path) -> None:
+    seen = Seen(page_of(make_manifest(make_image(tmp_path, "a.jpg", split="train"), box())))
+    (policy,) = seen.all("meta", **{"http-equiv": "Content-Security-Policy"})
+    assert (policy["content"] or "").startswith("default-src 'none'; img-src data:;")
+    assert "unsafe" not in (policy["content"] or "")
+    assert not [one for _, one in seen.elements if "style" in one]
+    links = [one["href"] or "" for _, one in seen.elements if "href" in one]
+    assert links and all(link.startswith("#") for link in links)
+
+
+def test_charts_do_not_count_on(tmp_path: Path) -> None:
+    """Vega numbers what is clipped through a whole process: the second page would differ from the first."""
+    manifest = make_manifest(*some_images(tmp_path, 5))
+    page = page_of(manifest)
+    assert "url(" not in page and page == page_of(manifest)
+
+
+# always the same, and small
+
+
+def test_the_same_bytes_with_any_number_of_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = []
+    for place, workers in (("one", "1"), ("another", "2")):
+        (tmp_path / place).mkdir()
+        monkeypatch.chdir(tmp_path / place)
+        monkeypatch.setenv("SHARDSMITH_WORKERS", workers)
+        write_stage(Path("in"), make_manifest(*some_images(Path("raw"), 30)), [found("image-turned", "03.jpg")])
+        Path("source.json").write_text('{"description": "data"}')
+        Path("map.pbtxt").write_text(LabelMap("ds", {"cat": 1, "dog": 2}).format())
+        Path("params.yaml").write_text("dataset: {name: ds}")
+        stage.main(["in", "source.json", "map.pbtxt", "data/report"])
+        pages.append({path.name: path.read_bytes() for path in Path("data/report").iterdir()})
+    assert pages[0] == pages[1]
+    assert sorted(pages[0]) == ["box_sizes.csv", "index.html", "objects_per_image.csv"]
+    assert str(tmp_path).encode() not in pages[0]["index.html"]
+
+
+@pytest.mark.slow
+def test_twenty_thousand_images_take_less_than_5_mb(tmp_path: Path) -> None:
+    """Noise, which compresses worst; outlines of many points; 100 boxes an image where images are shown."""
+    rng = np.random.default_rng(0)
+    files = [(tmp_path / f"{n}.jpg", image_bytes(640, 480, n)) for n in range(3)]
+    for path, data in files:
+        path.write_bytes(data)
+    infos = [probe(data) for _, data in files]
+    outline = [[float(value) for value in rng.integers(0, 300, 400)]]
+    images, annotations = [], []
+    for n in range(20_000):
+        name, info = f"{'folder/' * 9}{n:05}.jpg", infos[n % 3]
+        split = SPLITS[n % 3]
+        images.append(Image(name, str(files[n % 3][0]), info.sha256, 640, 480, "jpeg", split=split))
+        boxes = 100 if n < 300 else 2
+        for k in range(boxes):
+            one = box(name, f"class with a name that is long {(n + k) % 900}", 10, 20, 200, 300)
+            one.segmentation = str(outline) if n < 300 else None
+            annotations.append(one)
+    manifest = Manifest.of(images, annotations)
+    findings = [found("box-over-edge", image.image_id, "box 1") for image in images]
+    page = page_of(manifest, *findings)
+    assert 1_000_000 < len(page.encode()) < 5_000_000
+    assert 0 < page.count("<img ") <= samples.GALLERY + 30
+
+
+def test_pictures_keep_their_budget_and_their_shape(tmp_path: Path) -> None:
+    noise = make_image(tmp_path, "noise.jpg", image_bytes(3000, 2000))
+    turned = make_image(tmp_path, "turned.jpg", image_bytes(40, 20, exif=_turned()))
+    large, upright = shrink([noise, turned])
+    assert abs(large.width / large.height - 1.5) < 0.02
+    assert len(base64.b64decode(large.uri.partition(",")[2])) <= 80_000
+    assert (upright.width, upright.height) == (20, 40)
+    with PilImage.open(io.BytesIO(base64.b64decode(upright.uri.partition(",")[2]))) as picture:
+        assert picture.size == (20, 40)
+
+
+def _turned() -> PilImage.Exif:
+    exif = PilImage.Exif()
+    exif[0x0112] = 6
+    return exif
+
+
+# what is chosen
+
+
+def test_each_class_and_split_is_in_the_gallery_and_rare_ones_first() -> None:
+    rows: list[Image | Annotation] = []
+    for n in range(3000):
+        name = f"{n:04}.jpg"
+        rows.append(row(name, SPLITS[n % 3]))
+        if n % 10:
+            rows.append(box(name, "common"))
+        if n in (5, 6, 7):
+            rows.append(box(name, "rare"))
+    manifest = make_manifest(*rows)
+    columns = columns_of(manifest)
+    ids = manifest.images["image_id"].to_pylist()
+    chosen = samples.choose_gallery(columns, samples.shuffled(ids), 30)
+    assert len(chosen) == len(set(chosen)) == 30
+    assert {ids[n] for n in chosen[:3]} == {"0005.jpg", "0006.jpg", "0007.jpg"}
+    empty = {int(columns.split_of[n]) for n in chosen if not columns.per_image[n]}
+    assert empty == {0, 1, 2}
+    assert {int(columns.split_of[n]) for n in chosen} == {0, 1, 2}
+
+
+def test_what_is_chosen_depends_on_names_and_not_on_what_else_there_is() -> None:
+    few = [row(f"{n}.jpg") for n in range(50)]
+    ids = [image.image_id for image in few]
+    order = [ids[n] for n in np.argsort(samples.shuffled(ids))]
+    fewer = sorted(ids[:25])
+    assert [name for name in order if name in fewer] == [fewer[n] for n in np.argsort(samples.shuffled(fewer))]
+    assert order != sorted(order)
+
+
+def test_copies_are_in_the_gallery_only_where_a_split_has_nothing_else() -> None:
+    manifest = make_manifest(
+        row("a"), row("a#1", parent_id="a", copy=1), row("b#1", "valid", parent_id="b", copy=1), box("a"), box("a#1")
+    )
+    chosen = samples.choose_gallery(columns_of(manifest), samples.shuffled(["a", "a#1", "b#1"]))
+    assert sorted(chosen) == [0, 2]
+
+
+def test_findings_find_their_images_by_name_or_stem() -> None:
+    findings = [
+        found("box-over-edge", "JPEGImages/b.jpg", "box 1"),
+        found("size-declared-wrong", "Annotations/a.xml"),
+        found("box-empty", "c.jpg"),
+        found("image-turned", "JPEGImages/a.jpg"),
+        *(found("box-inverted", f"{n}.jpg") for n in range(9)),
+    ]
+    ids = ["JPEGImages/a.jpg", "JPEGImages/b.jpg", "x/c.jpg", "y/c.jpg", *(f"{n}.jpg" for n in range(9))]
+    blocks = {block.code: block for block in found_blocks(findings, ids)}
+    assert next(iter(blocks)) == "box-empty"  # the only error
+    assert blocks["box-empty"].rows == []  # two images have that name
+    assert blocks["box-over-edge"].rows == [1]
+    assert blocks["size-declared-wrong"].rows == [0]
+    assert blocks["image-turned"].rows == []  # nothing to be looked at
+    assert blocks["box-inverted"].rows == [4, 5, 6, 7] and len(blocks["box-inverted"].places) == 3
+
+
+# what is counted
+
+
+def test_objects_per_image_in_ranges_that_double() -> None:
+    counts = [0, 1, 1, 8, 9, 16, 17]
+    images = [row(f"{n}", "train" if n else "test") for n in range(len(counts))]
+    boxes = [box(f"{n}") for n, count in enumerate(counts) for _ in range(count)]
+    found_counts = dict(facts.objects_per_image(columns_of(make_manifest(*images, *boxes))))
+    assert found_counts["0"] == [0, 0, 1] and found_counts["1"] == [2, 0, 0] and found_counts["2"] == [0, 0, 0]
+    assert found_counts["8"] == [1, 0, 0] and found_counts["9-16"] == [2, 0, 0] and found_counts["17"] == [1, 0, 0]
+
+
+@pytest.mark.parametrize("most", [*range(20), 33, 1000])
+def test_every_image_is_in_one_range(most: int) -> None:
+    images, boxes = [row("a"), row("b")], [box("a") for _ in range(most)]
+    rows = facts.objects_per_image(columns_of(make_manifest(*images, *boxes)))
+    assert sum(sum(per) for _, per in rows) == 2 and sum(rows[-1][1]) >= 1
+
+
+def test_box_sizes_and_positions() -> None:
+    manifest = make_manifest(
+        row("a"), box("a", "cat", 0, 0, 50, 50), box("a", "cat", 50, 50, 60, 60), label("a", "cat")
+    )
+    columns = columns_of(manifest)
+    assert facts.box_sizes_px(columns) == [("8-15", 1), ("16-31", 0), ("32-63", 1)]
+    cells = facts.positions(columns)
+    assert cells[0, 0] == cells[11, 11] == 0.5 and cells[0, 13] == cells[23, 23] == 0
+    assert cells[13, 13] == 0.5 and cells[15, 15] == 0
+    shapes = facts.shapes(columns)
+    assert shapes[12, 12] == 1 and shapes[2, 2] == 1 and shapes.sum() == 2
+    assert columns.word == "annotations"
+
+
+def test_image_sizes_and_aspects() -> None:
+    images = [row("a", width=200, height=100), row("b", width=200, height=100), row("c", width=50, height=50)]
+    columns = columns_of(make_manifest(*images))
+    assert facts.image_sizes(columns) == [(200, 100, 2), (50, 50, 1)]
+    assert dict(facts.aspects(columns)) == {
+        "square": 1, "1.01-1.11": 0, "1.11-1.25": 0, "1.25-1.45": 0, "1.45-1.7": 0, "1.7-2": 0, "2-2.5": 2,
+    }  # fmt: skip
+
+
+def test_very_many_image_sizes_are_rounded() -> None:
+    images = [row(f"{n}", width=300 + n, height=900 - n) for n in range(600)]
+    sizes = facts.image_sizes(columns_of(make_manifest(*images)))
+    assert len(sizes) < 60 and sum(count for *_, count in sizes) == 600
+
+
+def test_marks_lie_where_the_boxes_are() -> None:
+    image = row("a", width=200, height=100)
+    one = box("a", "cat", 20, 40, 120, 90, segmentation="[[20, 40, 120, 40, 120, 90]]")
+    (mark,) = marks_of(image, [one, label("a", "cat")], {"cat": 13})
+    assert (mark.left, mark.top, mark.width, mark.height) == ("10", "40", "50", "50")
+    assert mark.outlines == ("100,400 600,400 600,900",) and mark.colour == 3
+    assert not mark.inside and not mark.at_right
+
+
+def test_loading_is_split_into_text_and_code() -> None:
+    blocks = list(code_blocks("\nFirst `x`:\n\n```python\nload('DATASET')\n```\n\nThen.\n", "ds"))
+    assert blocks == [("text", "First `x`:"), ("code", "load('ds')"), ("text", "Then.")]
+
+
+# `shardsmith report`
+
+REPORT = (
+    "import argparse, sys, pathlib; from flows.page_commands import report; from stages.dataset.command import run; "
+)
+
+
+def open_page(place: Place, name: str | None, out: str | None, ok: bool = True) -> str:
+    """What the command prints, its errors too; no browser is opened."""
+    to = f"pathlib.Path({out!r})" if out else None
+    code = f"{REPORT} options = argparse.Namespace(name={name!r}, out={to}); run(lambda: report(options))"
+    done = place.run(sys.executable, "-c", code, ok=ok, PYTHONPATH=str(place.root), BROWSER="true")
+    return done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("page")
+def test_the_page_of_the_workspace_of_an_older_version_and_of_none(tmp_path: Path) -> None:
+    place = make_workspace(tmp_path / "work", tmp_path / "home")
+    assert "no page yet" in open_page(place, None, None, ok=False)
+    place.dvc("remote", "add", "-q", "-d", "store", str(tmp_path / "store"))
+    place.commit("remote")
+    quick = [sys.executable, str(Path(__file__).with_name("quick_build.py"))]
+    place.run(*quick, "one", PYTHONPATH=str(place.root))
+    first = place.read("data/report/index.html")
+    place.add_image("new", "bird", 77)
+    place.run(*quick, "two", PYTHONPATH=str(place.root))
+    second = place.read("data/report/index.html")
+    assert "bird" in second and "bird" not in first
+    assert open_page(place, None, None).strip().endswith("data/report/index.html")
+    open_page(place, "one", "pages/one.html")
+    assert place.read("pages/one.html") == first
+    assert place.git("status", "--porcelain", "--", "data", ".dvc") == ""
+    shutil.rmtree(place.root / ".dvc/cache")
+    open_page(place, "one", "again.html")  # from the remote
+    assert place.read("again.html") == first
+    shutil.rmtree(tmp_path / "store")
+    assert "its page is neither in the cache nor in the remote 'store'" in open_page(place, "one", "x.html", ok=False)
+    assert "no such version" in open_page(place, "three", "x.html", ok=False)
+    assert not (place.root / "x.html").exists()
