@@ -20,6 +20,7 @@ def summary(metrics: dict[str, Any], tag: str, folder: str) -> str:
             "",
             f"Dropped: {_dropped(metrics)}",
             f"Folder:  {folder} ({metrics['bytes'] / 1e6:,.1f} MB)",
+            f"Page:    shardsmith report {tag}",
             "",
             "Load it:",
             "    import tensorflow_datasets as tfds",

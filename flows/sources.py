@@ -99,7 +99,11 @@ def _opened(repo: str | None) -> Iterator[Workspace]:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise VersionError(f"--repo {repo}: {done.stderr.strip()}; give a folder or URL that git can clone")
-            yield Workspace(Path(folder))
+            clone = Workspace(Path(folder))
+            if not (clone.root / ".dvc").is_dir():  # a server's HEAD may name a branch that nobody ever pushed
+                newest = clone.git("for-each-ref", "--sort=-committerdate", "--format=%(refname)", "refs/remotes")
+                clone.git("checkout", "--quiet", "--detach", *newest.split()[:1])
+            yield clone
 
 
 def bring(source: Source, files: Mapping[str, str], folder: Path) -> None:

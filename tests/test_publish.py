@@ -65,6 +65,16 @@ def pull(place: Place, out: Path, *arguments: str, ok: bool = True) -> subproces
     return done
 
 
+@pytest.mark.parametrize("head", ["", "refs/heads/nobody"])
+def test_a_bare_repository_is_pulled_from_whatever_its_head_says(place: Place, tmp_path: Path, head: str) -> None:
+    origin = place.root.parent / "origin"
+    if head:
+        subprocess.run(["git", "-C", str(origin), "symbolic-ref", "HEAD", head], check=True)
+    for repo in (str(origin), origin.as_uri()):
+        place.shardsmith("pull", "sample@one", "--repo", repo, "--out", str(tmp_path / "out"))
+    assert hash_files(tmp_path / "out") == hash_files(place.root / "data/export")
+
+
 def test_a_name_is_published_last(shared: Place) -> None:
     assert "refs/tags/sample@one" in shared.git("ls-remote", "origin")
     assert shared.git("rev-parse", "HEAD") == shared.git("rev-parse", "@{upstream}")
