@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from string import Template
 import pyarrow.parquet as pq
 
 from flows import snippets
+from flows.addresses import without_secrets
 from flows.exported import files_of, read_files
 from flows.publish import VERSIONS
 from flows.repository import Workspace
@@ -109,19 +109,6 @@ def contents(images: bytes, annotations: bytes) -> Contents:
 def digest(files: Mapping[str, str]) -> str:
     """The MD5 of a list of files (path -> MD5), as the code makes it too."""
     return hashlib.md5(repr(sorted(files.items())).encode(), usedforsecurity=False).hexdigest()
-
-
-def without_secrets(address: str) -> str:
-    """An address without password, token or query; the user of an ssh address stays."""
-    scheme, mark, rest = address.partition("://")
-    if not mark:
-        return address
-    if scheme.startswith("http"):
-        rest = re.split("[?#]", rest)[0]
-    host, slash, path = rest.partition("/")
-    user, at, host = host.rpartition("@")
-    user = user.partition(":")[0] if "ssh" in scheme else ""
-    return f"{scheme}://{user}{at if user else ''}{host}{slash}{path}"
 
 
 def _scheme(address: str) -> str:

@@ -10,13 +10,15 @@ from urllib.parse import urlsplit
 
 from flows.recording import RAW, add_raw
 from flows.repository import Log, Workspace
+from stages.dataset.command import printable
 from stages.dataset.errors import RawDataError
 from stages.dataset.workers import progress
-from tools.archive import MAX_BYTES, replace_folder, unpack
+from tools.archive import MAX_BYTES, MAX_NAME_BYTES, replace_folder, unpack
 
 MAX_IMAGE_BYTES = 100 * 10**6
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _SCHEMES = ("https", "http", "s3", "gs")  # what a file of annotations may name: never a local path
+_PART = ".fetch.part"
 _BLOCK = 1 << 20
 
 
@@ -48,24 +50,52 @@ def fetch_images(workspace: Workspace, addresses: Iterable[tuple[str, str]], log
     """Download images that annotations name by URL into data/raw; returns how many came.
 
     Args:
-        addresses: (file name, URL); a name that is there already is left alone, one that cannot be had is logged.
+        addresses: (file name, URL), as a file of annotations has them; a name that is there already is left alone, one
+            that cannot be had is logged.
     """
     raw = workspace.root / RAW
-    wanted = [(name, url) for name, url in addresses if not (raw / PurePosixPath(name).name).exists()]
     came = 0
+    there = {path.name for path in raw.iterdir()} if raw.is_dir() else set()
+    wanted = [(name, url) for name, url in addresses if PurePosixPath(name).name not in there]
     with workspace.lock(log), progress(len(wanted), "fetch", "image") as bar:
         for name, url in wanted:
-            target = raw / PurePosixPath(name).name
             try:
-                if urlsplit(url).scheme not in _SCHEMES:
-                    raise RawDataError(f"not an address of {', '.join(_SCHEMES)}")
-                _download(url, target, MAX_IMAGE_BYTES)
+                _fetch_image(raw, name, url)
                 came += 1
             except (OSError, ValueError, RawDataError) as error:
-                target.unlink(missing_ok=True)
-                log(f"{name}: {url}: not to be had ({error}); put the image into {RAW} by hand")
+                reason = printable(str(error).replace(url, shown_address(url)))
+                place = f"{printable(name)}: {shown_address(url)}"
+                log(f"{place}: not to be had ({reason}); put the image into {RAW} by hand")
             bar.update()
     return came
+
+
+def _fetch_image(raw: Path, name: str, url: str) -> None:
+    """
+    Raises:
+        RawDataError: the address or the name is not one that a file of annotations may give.
+        OSError, ValueError: it cannot be had.
+    """
+    if urlsplit(url).scheme not in _SCHEMES or "::" in url:  # fsspec would open `https://x::file:///etc/passwd` in turn
+        raise RawDataError(f"not an address of {', '.join(_SCHEMES)}")
+    file = PurePosixPath(name.replace("\\", "/")).name
+    if file.startswith(".") or not file.isprintable() or not 0 < len(file.encode()) <= MAX_NAME_BYTES:
+        raise RawDataError("no name that an image can have")
+    part = raw / _PART
+    try:
+        _download(url, part, MAX_IMAGE_BYTES)
+        part.replace(raw / file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def shown_address(url: str) -> str:
+    """A URL for a message or log: without user, password and query, where secrets stand."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an address that is none"
+    return printable(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
 
 
 def _bring(source: str, folder: Path, log: Log) -> None:
@@ -73,13 +103,12 @@ def _bring(source: str, folder: Path, log: Log) -> None:
     path = Path(source)
     if "://" in source:
         path = folder / PurePosixPath(urlsplit(source).path).name
-        log(f"downloading {source.partition('?')[0]}")
+        log(f"downloading {shown_address(source)}")
         try:
             _download(source, path, MAX_BYTES)
         except (OSError, ValueError, ImportError) as error:
-            raise RawDataError(
-                f"{source.partition('?')[0]}: cannot be downloaded ({error}); check the address"
-            ) from None
+            reason = str(error).replace(source, shown_address(source))
+            raise RawDataError(f"{shown_address(source)}: cannot be downloaded ({reason}); check the address") from None
     if path.is_dir():
         shutil.copytree(path, folder / "raw", symlinks=True)
     elif path.is_file():

@@ -1,4 +1,4 @@
-"""Publish a version: its data to the DVC remote, confirmed there; its name to the git remote; last its manifest.
+"""Publish a version, once its data is in the DVC remote: its name to the git remote, last its manifest.
 
 The manifest, `versions/DATASET@NAME.json` beside the data, says what a version holds: whoever can read the remote pulls
 by name, without git or DVC. Its SHA-256 stands in the tag's message. It is made of what the version's commit says, so
@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flows.patience import patiently
+from flows.push import sizes_here
 from flows.repository import Log, Workspace
-from flows.stored import Store, Stores, open_stores, read_objects
+from flows.stored import Stores, open_stores
 from flows.versions import EXPORT, content
 from stages.dataset.errors import VersionError
 from stages.dataset.label_map import parse_label_map
@@ -38,56 +40,6 @@ class Publishing:
     allow_label_change: bool = False
 
 
-def push_data(workspace: Workspace, log: Log, verify: bool = False) -> None:
-    """Push what the version needs, and see it there: every object with its size; with `verify`, read back and hashed.
-
-    What the remote holds otherwise is written anew: DVC takes an object that is there for whole, and one that it once
-    pushed for there.
-
-    Raises:
-        VersionError: an object does not get into the remote as it is here.
-    """
-    log("pushing to the DVC remote")
-    workspace.dvc("push", log=log)
-    with open_stores(workspace) as stores:
-        remote = stores.remote
-        assert remote
-        sizes = _sizes_here(stores, needed(workspace, stores))
-        if bad := _unlike(remote, sizes, verify):
-            log(f"{len(bad):,} objects in {remote.name} are not as they are here, and are written anew")
-            for md5 in bad:
-                path = stores.cache.path(md5)
-                assert path
-                remote.write(md5, path)
-            bad = _unlike(remote, {md5: sizes[md5] for md5 in bad}, verify=True)
-        if bad:
-            raise VersionError(
-                f"{remote.place(bad[0])}: not in {remote.name} as it is here, and cannot be written; "
-                f"see to the remote ({len(bad)} such objects), then build again: the version is not recorded"
-            )
-        log(f"{len(sizes):,} objects confirmed in {remote.name}")
-
-
-def _unlike(remote: Store, sizes: dict[str, int], verify: bool) -> list[str]:
-    if verify:
-        seen = read_objects(remote, sizes)
-        return [md5 for md5 in sizes if seen[md5].md5 != md5]
-    there = remote.sizes(sizes)
-    return [md5 for md5, size in sizes.items() if there[md5] != size]
-
-
-def needed(workspace: Workspace, stores: Stores, revision: str | None = None) -> set[str]:
-    """The objects of raw data and export: all that a version needs from the remote."""
-    lock = workspace.lock_file(revision)
-    folders = {out["md5"] for stage in lock["stages"].values() for out in stage["outs"] if out["path"] == EXPORT}
-    folders |= {dep["md5"] for stage in lock["stages"].values() for dep in stage["deps"] if dep["path"] == "data/raw"}
-    objects = set(folders)
-    for folder in folders:
-        if folder.endswith(".dir"):
-            objects |= set((stores.listing(folder) or {}).values())
-    return objects
-
-
 def manifest_of(workspace: Workspace, stores: Stores, tag: str, commit: str) -> bytes:
     """The manifest of what a commit holds, as it is published; JSON.
 
@@ -98,7 +50,7 @@ def manifest_of(workspace: Workspace, stores: Stores, tag: str, commit: str) -> 
     listing = stores.listing(hashes[EXPORT])
     if listing is None:
         raise VersionError(f"{tag}: the listing of {EXPORT} is neither in the cache nor in the remote; build again")
-    sizes = _sizes_here(stores, set(listing.values()))
+    sizes = sizes_here(stores, set(listing.values()))
     if missing := [path for path, md5 in listing.items() if md5 not in sizes]:
         remote = stores.remote.sizes({listing[path]: 0 for path in missing}) if stores.remote else {}
         sizes |= {md5: size for md5, size in remote.items() if size is not None}
@@ -118,7 +70,7 @@ def manifest_of(workspace: Workspace, stores: Stores, tag: str, commit: str) -> 
 def manifest_digest(workspace: Workspace, tag: str, commit: str) -> str:
     """The SHA-256 of the manifest that a version is published with: one that is there for the same content stays."""
     with open_stores(workspace) as stores:
-        there = _published(stores, tag)
+        there = _published(stores, tag, content(workspace.lock_file(commit)))
         return hashlib.sha256(there or manifest_of(workspace, stores, tag, commit)).hexdigest()
 
 
@@ -128,7 +80,7 @@ def check_name_is_free(workspace: Workspace, tag: str) -> None:
         VersionError: the remote has a version of this name with other content, from another clone.
     """
     with open_stores(workspace) as stores:
-        _check_same(stores, tag, content(workspace.lock_file()))
+        _published(stores, tag, content(workspace.lock_file()))
 
 
 def publish_name(workspace: Workspace, tag: str, log: Log) -> None:
@@ -141,30 +93,33 @@ def publish_name(workspace: Workspace, tag: str, log: Log) -> None:
     push_name(workspace, tag, log)
     with open_stores(workspace) as stores:
         assert stores.remote
-        if not _check_same(stores, tag, content(workspace.lock_file(tag))):
+        there = _published(stores, tag, content(workspace.lock_file(tag)))
+        if there is None or hashlib.sha256(there).hexdigest() not in workspace.git("cat-file", "-p", tag):
             commit = workspace.git("rev-parse", f"{tag}^{{commit}}").strip()
             stores.remote.write_file(_place(tag), manifest_of(workspace, stores, tag, commit))
     done.parent.mkdir(parents=True, exist_ok=True)
     done.touch()
 
 
-def _check_same(stores: Stores, tag: str, hashes: dict[str, str]) -> bool:
-    """Whether the remote has this very content under the name already.
+def _published(stores: Stores, tag: str, hashes: dict[str, str]) -> bytes | None:
+    """The manifest that the remote has of this very content; None where it has none that can be read.
 
     Raises:
-        VersionError: it has other content.
+        VersionError: it is of other content.
     """
-    there = _published(stores, tag)
-    if there and parse_manifest(there, _place(tag)).get("hashes") != hashes:
+    there = stores.remote.read_file(_place(tag)) if stores.remote else None
+    try:
+        manifest = parse_manifest(there, _place(tag)) if there is not None else None
+    except VersionError:
+        manifest = None  # cut short, or damaged: nobody can pull by it
+    if manifest is None:
+        return None
+    if manifest.get("hashes") != hashes:
         raise VersionError(
             f"{tag}: the remote has a version of this name with other content, from another clone; run "
             "`git fetch --tags`, or choose another name"
         )
-    return there is not None
-
-
-def _published(stores: Stores, tag: str) -> bytes | None:
-    return stores.remote.read_file(_place(tag)) if stores.remote else None
+    return there
 
 
 def _place(tag: str) -> str:
@@ -180,7 +135,8 @@ def push_name(workspace: Workspace, tag: str, log: Log) -> None:
     """Push the branch and the tag to the git remote, both or neither; nothing where there is no git remote.
 
     Raises:
-        VersionError: the push is refused; the tag is taken back, the commit stays.
+        VersionError: the push is refused: the tag is taken back, the commit stays. Or there is no answer: whether the
+            remote has the tag is not known then, so it stays, and the next build publishes it.
     """
     branch = workspace.git("branch", "--show-current").strip()
     remote = git_remote(workspace, branch)
@@ -189,14 +145,27 @@ def push_name(workspace: Workspace, tag: str, log: Log) -> None:
         return
     refs = [f"HEAD:refs/heads/{branch}"] * bool(branch) + [f"refs/tags/{tag}"]
     try:
-        workspace.git("push", "--quiet", "--atomic", remote, *refs)
+        patiently(
+            lambda: workspace.git("push", "--quiet", "--atomic", remote, *refs), f"pushing {tag}", log, _is_refused
+        )
     except VersionError as error:
+        if not _is_refused(error):
+            raise VersionError(
+                f"{tag}: {remote} cannot be reached, so it is recorded here, and not published; build again when it "
+                f"can ({_last_line(error)})"
+            ) from None
         workspace.git("tag", "--delete", tag)
         raise VersionError(
             f"{tag}: {remote} refuses it, so the name is taken back; the commit stays, nothing is lost. Someone else "
             f"may have published: run `git pull --rebase {remote} {branch}`, then build again ({_last_line(error)})"
         ) from None
     log(f"{tag} pushed to {remote}")
+
+
+def _is_refused(error: VersionError) -> bool:
+    """Whether git's remote has answered no; one that is at work for someone else has not."""
+    said = str(error)
+    return "rejected]" in said and "cannot lock ref" not in said and "failed to update ref" not in said
 
 
 def git_remote(workspace: Workspace, branch: str) -> str | None:
@@ -243,12 +212,6 @@ def parse_manifest(data: bytes, where: str) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AssertionError):
         raise VersionError(f"{where}: no manifest of a version; publish it again where it was built") from None
     return manifest
-
-
-def _sizes_here(stores: Stores, md5s: set[str]) -> dict[str, int]:
-    """Of those that are in the cache."""
-    paths = {md5: stores.cache.path(md5) for md5 in sorted(md5s)}
-    return {md5: path.stat().st_size for md5, path in paths.items() if path}
 
 
 def _last_line(error: Exception) -> str:

@@ -15,11 +15,12 @@ from flows.publish import (
     is_published,
     manifest_digest,
     publish_name,
-    push_data,
     sync,
 )  # fmt: skip
+from flows.push import push_data
 from flows.repository import Log, Workspace
 from flows.settings import applied
+from flows.space import check_space
 from flows.versions import LABEL_MAP, METRICS, content, own_dataset
 from stages.dataset.errors import RawDataError, VersionError
 
@@ -93,6 +94,7 @@ def prepare(workspace: Workspace, name: str | None, log: Log) -> str:
     dataset = own_dataset(workspace)
     if name is not None:
         check_name(workspace, dataset, name)
+    check_space(workspace)
     restore_label_map(workspace)
     add_raw(workspace, log)
     return dataset
@@ -173,7 +175,7 @@ def record(
     unchanged = before is not None and same_inputs(workspace, before)
     publishes = how.push and workspace.has_remote()
     if unchanged and (name is None or before == f"{dataset}@{name}"):
-        if publishes and not is_published(workspace, str(before)):
+        if publishes and (how.verify_remote or not is_published(workspace, str(before))):
             push_data(workspace, log, how.verify_remote)
             publish_name(workspace, str(before), log)
         return Outcome(str(before), False, f"nothing changed since {before}")

@@ -6,11 +6,14 @@ import fcntl
 import json
 import os
 import re
+import secrets
 import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from configparser import ConfigParser
+from configparser import Error as ConfigError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +21,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from flows.leftovers import MARK, clear
 from stages.dataset.errors import VersionError
 
 Log = Callable[[str], None]
@@ -27,6 +31,8 @@ _ROUTINE = re.compile(
     r"\s+dvc config|Use `dvc push`|Verifying data sources|\S+ is already|Everything is up to date|"
     r"ERROR: failed to reproduce .* exited with"
 )
+# a git server that does not answer is given up after a minute
+_NO_STALL = {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
 _IDENTITY = {"NAME": "Shardsmith", "EMAIL": "shardsmith@localhost"}
 
 
@@ -54,7 +60,8 @@ class Workspace:
         Raises:
             VersionError: git fails.
         """
-        env = self._identity() if arguments[0] in ("commit", "tag") else {**os.environ, "GIT_TERMINAL_PROMPT": "0"}
+        makes = arguments[0] in ("commit", "tag", "merge")
+        env = self._identity() if makes else {**_NO_STALL, **os.environ, "GIT_TERMINAL_PROMPT": "0"}
         done = subprocess.run(["git", *arguments], cwd=self.root, env=env, capture_output=True, text=True, check=False)
         if done.returncode:
             raise VersionError(f"git {shlex.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
@@ -141,6 +148,22 @@ class Workspace:
         configs = [self.root / ".dvc" / name for name in ("config", "config.local")]
         return any("remote" in path.read_text("utf-8") for path in configs if path.exists())
 
+    def cache_folder(self) -> Path:
+        """Where DVC keeps its cache, as .dvc/config.local or .dvc/config says: to ask dvc takes a second."""
+        return self.root / ".dvc" / Path(self._cache_config().get("dir", "cache")).expanduser()
+
+    def cache_links(self) -> bool:
+        """Whether DVC puts links to its cache into the workspace, and no copies."""
+        return "link" in self._cache_config().get("type", "").replace("reflink", "")
+
+    def _cache_config(self) -> dict[str, str]:
+        config = ConfigParser(interpolation=None)
+        try:
+            config.read([self.root / ".dvc" / name for name in ("config", "config.local")], encoding="utf-8")
+            return dict(config["cache"]) if "cache" in config else {}
+        except ConfigError:
+            return {}  # dvc itself will say what is wrong
+
     @contextmanager
     def lock(self, log: Log, wait: bool = True) -> Iterator[None]:
         """Hold the workspace for a build; wait while another build holds it. The kernel frees it when we die.
@@ -158,13 +181,17 @@ class Workspace:
                 while not _try_lock(file):
                     time.sleep(0.2)
             file.seek(0)
-            if file.read():  # a build died at work: what it left of git's lock would stop every commit
-                Path(self.git("rev-parse", "--path-format=absolute", "--git-path", "index.lock").strip()).unlink(True)
-            file.write("at work")
+            if mark := file.read():
+                clear(self, mark, log)
+            mark = secrets.token_hex(8)
+            file.truncate(0)
+            file.write(mark)
             file.flush()
+            os.environ[MARK] = mark
             try:
                 yield
             finally:
+                os.environ.pop(MARK, None)
                 file.truncate(0)
 
     def _identity(self) -> dict[str, str]:

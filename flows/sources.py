@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from flows.addresses import clean, without_secrets
 from flows.alone import read_remote
 from flows.repository import Workspace
 from flows.stored import Seen, hash_file, open_stores, run_parallel
@@ -98,7 +99,9 @@ def _opened(repo: str | None) -> Iterator[Workspace]:
             command = ["git", "clone", "--quiet", "--", repo, folder]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
-                raise VersionError(f"--repo {repo}: {done.stderr.strip()}; give a folder or URL that git can clone")
+                shown = without_secrets(repo)
+                said = clean(done.stderr.strip(), repo)
+                raise VersionError(f"--repo {shown}: {said}; give a folder or URL that git can clone")
             clone = Workspace(Path(folder))
             if not (clone.root / ".dvc").is_dir():  # a server's HEAD may name a branch that nobody ever pushed
                 newest = clone.git("for-each-ref", "--sort=-committerdate", "--format=%(refname)", "refs/remotes")

@@ -9,14 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from threading import Lock
 from typing import Any, BinaryIO, TypeVar
 
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from flows.addresses import without_secrets
+from flows.patience import patiently
 from flows.repository import Workspace
 from stages.dataset.errors import VersionError
 from stages.dataset.workers import progress, worker_count
@@ -40,14 +47,29 @@ class Seen:
 
 
 class Store:
-    """A store of DVC: an object's name is the MD5 of its bytes, with `.dir` at its end where they list a folder."""
+    """A store of DVC: an object's name is the MD5 of its bytes, with `.dir` at its end where they list a folder.
+
+    Each request is tried again before it fails; FileNotFoundError is an answer.
+    """
 
     def __init__(self, name: str, objects: Any, jobs: int) -> None:
         self.name, self._objects, self.jobs = name, objects, jobs
+        self._opening, self._is_open = Lock(), False
+
+    @property
+    def _fs(self) -> Any:
+        """DVC's file system. Opened by one thread: else each that asks first makes a client, one after the other."""
+        with self._opening:
+            if not self._is_open:
+                with suppress(Exception):  # who reads will hear of it
+                    self._objects.fs.fs  # noqa: B018
+                self._is_open = True
+        return self._objects.fs
 
     def place(self, md5: str) -> str:
         """Where an object lies, in words that its file system understands."""
-        return self._objects.fs.unstrip_protocol(self._objects.oid_to_path(md5)).removeprefix("file://")
+        place = self._objects.fs.unstrip_protocol(self._objects.oid_to_path(md5))
+        return without_secrets(place).removeprefix("file://")
 
     def path(self, md5: str) -> Path | None:
         """An object's file; None where it is not there (of the cache only)."""
@@ -56,25 +78,16 @@ class Store:
 
     def holds(self, md5s: Iterable[str]) -> set[str]:
         """Which of the objects are there, by name alone."""
-        listed = list(md5s)
-        there = run_parallel(self._exists, listed, self.jobs, f"looking into {self.name}", "object")
-        return {md5 for md5, exists in zip(listed, there, strict=True) if exists}
-
-    def _exists(self, md5: str) -> bool:
-        with self._explained():
-            return self._objects.fs.exists(self._objects.oid_to_path(md5))
+        return {md5 for md5, size in self.sizes(md5s).items() if size is not None}
 
     def read(self, md5: str, into: Path | None = None) -> Seen:
         """Read an object to its end and hash it; with `into`, write it there too."""
-        seen = read_object(self._objects.fs, self._objects.oid_to_path(md5), into)
+        seen = read_object(self._fs, self._objects.oid_to_path(md5), into)
         return replace(seen, md5=f"{seen.md5}.dir") if seen.md5 and md5.endswith(".dir") else seen
 
     def listing(self, md5: str) -> tuple[dict[str, str], Seen]:
         """The files of a folder, path below it -> MD5, and what was found in the object that lists them."""
-        try:
-            with self._explained():
-                text = self._objects.fs.cat_file(self._objects.oid_to_path(md5))
-        except FileNotFoundError:
+        if (text := self._cat(self._objects.oid_to_path(md5))) is None:
             return {}, Seen()
         seen = Seen(hashlib.md5(text, usedforsecurity=False).hexdigest() + ".dir", len(text))
         return ({entry["relpath"]: entry["md5"] for entry in json.loads(text)} if seen.md5 == md5 else {}), seen
@@ -87,52 +100,57 @@ class Store:
 
     def _size(self, md5: str) -> int | None:
         try:
-            with self._explained():
-                return int(self._objects.fs.info(self._objects.oid_to_path(md5))["size"])
+            return int(self._ask(lambda: self._fs.info(self._objects.oid_to_path(md5)), "read")["size"])
         except FileNotFoundError:
             return None
 
     def read_file(self, path: str) -> bytes | None:
         """A file beside the objects' folder; None where it is not there."""
+        return self._cat(self._beside(path))
+
+    def _cat(self, place: str) -> bytes | None:
         try:
-            with self._explained():
-                return self._objects.fs.cat_file(self._beside(path))
+            return self._ask(lambda: self._fs.cat_file(place), "read")
         except FileNotFoundError:
             return None
 
     def write(self, md5: str, path: Path) -> None:
         """Put an object there, whatever is there under its name."""
-        with self._explained():
-            fs, place = self._objects.fs, self._objects.oid_to_path(md5)
-            fs.makedirs(fs.parent(place), exist_ok=True)
-            if fs.exists(place):
-                fs.remove(place)
-            fs.put_file(str(path), place)
+        self._ask(lambda: self._put(path, self._objects.oid_to_path(md5)), "written")
 
     def write_file(self, path: str, data: bytes) -> None:
-        with self._explained():
-            fs, place = self._objects.fs, self._beside(path)
-            fs.makedirs(fs.parent(place), exist_ok=True)
-            fs.pipe_file(place, data)
+        """Write a file beside the objects' folder."""
+        with tempfile.TemporaryDirectory(prefix="shardsmith-") as folder:
+            whole = Path(folder) / "file"
+            whole.write_bytes(data)  # a file system puts a file in one step, where it writes bytes in two
+            self._ask(lambda: self._put(whole, self._beside(path)), "written")
+
+    def _put(self, path: Path, place: str) -> None:
+        fs = self._fs
+        fs.makedirs(fs.parent(place), exist_ok=True)
+        fs.put_file(str(path), place)
 
     def _beside(self, path: str) -> str:
         fs = self._objects.fs
         return fs.join(fs.parent(fs.parent(self._objects.path)), path)  # above files/md5
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _ask(self, work: Callable[[], Any], done: str) -> Any:
         """
         Raises:
-            VersionError: for whatever the file system raises, but FileNotFoundError.
+            FileNotFoundError: what is to be read is not there.
+            VersionError: for whatever else the file system raises.
         """
-        try:
-            yield
-        except FileNotFoundError:
-            raise
-        except Exception as error:
-            raise VersionError(
-                f"{self.name}: cannot be read ({explain(error)}); check its address and your access"
-            ) from error
+
+        def explained() -> Any:
+            try:
+                return work()
+            except Exception as error:  # each kind of remote has errors of its own
+                if isinstance(error, FileNotFoundError) and done == "read":
+                    raise
+                check = "check its address and your access"
+                raise VersionError(f"{self.name}: cannot be {done} ({explain(error)}); {check}") from error
+
+        return patiently(explained, self.name)
 
 
 class Stores:
@@ -192,18 +210,42 @@ def open_stores(workspace: Workspace) -> Iterator[Stores]:
         yield Stores(repo)
 
 
+def is_readable(path: Path) -> bool:
+    """Whether DVC can read its own dvc.lock or .dvc file: it does not write one in one step."""
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA, COMPILED_SINGLE_STAGE_SCHEMA
+    from voluptuous import Invalid
+
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        if path.suffix == ".dvc":  # its schema does without the path, which comes last; what reads it does not
+            return COMPILED_SINGLE_STAGE_SCHEMA(content)["outs"][0]["path"] == path.stem
+        return bool(COMPILED_LOCKFILE_SCHEMA(content))
+    except (YAMLError, Invalid, UnicodeDecodeError, KeyError, TypeError, IndexError):
+        return False
+
+
 def read_objects(store: Store, md5s: Iterable[str], into: Mapping[str, Path] | None = None) -> dict[str, Seen]:
     """Read and hash many objects at once, with a progress bar; those in `into` are written there too."""
-    listed = sorted(set(md5s))
-    paths = into or {}
-    seen = run_parallel(
-        lambda md5: store.read(md5, paths.get(md5)), listed, store.jobs, f"reading {store.name}", "object"
-    )
+    listed, paths = sorted(set(md5s)), into or {}
+    read = [(md5, paths.get(md5)) for md5 in listed]
+    seen = run_parallel(lambda one: store.read(*one), read, store.jobs, f"reading {store.name}", "object")
     return dict(zip(listed, seen, strict=True))
 
 
 def read_object(fs: Any, place: str, into: Path | None = None) -> Seen:
-    """Read what lies at a place of a file system (fsspec's, or DVC's) to its end and hash it; see Store.read."""
+    """Read what lies at a place of a file system (fsspec's, or DVC's) to its end and hash it; see Store.read.
+
+    What fails is tried again; what is not there, or ends too early, is not.
+    """
+    try:
+        return patiently(partial(_read_once, fs, place, into), place)
+    except FileNotFoundError:
+        return Seen()
+    except VersionError as error:
+        return Seen(problem=str(error))
+
+
+def _read_once(fs: Any, place: str, into: Path | None) -> Seen:
     try:
         with fs.open(place, "rb", block_size=_BLOCK) as source:
             if into:
@@ -211,9 +253,9 @@ def read_object(fs: Any, place: str, into: Path | None = None) -> Seen:
             with into.open("wb") if into else nullcontext() as target:
                 return hash_stream(source, target)
     except FileNotFoundError:
-        return Seen()
+        raise
     except Exception as error:  # each kind of remote has errors of its own
-        return Seen(problem=explain(error))
+        raise VersionError(explain(error)) from error
 
 
 def hash_folder(folder: Path, label: str) -> dict[str, Seen]:
