@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from flows.page_commands import report as open_page
 from flows.prove_commands import init, verify
-from flows.tool_commands import convert, findings, formats, inspect, preview, print_json, sample, steps
+from flows.tool_commands import check, convert, findings, formats, inspect, preview, print_json, sample, steps
 from flows.version_commands import diff, pull, show, versions
 
 _EXAMPLES = {
@@ -56,6 +56,11 @@ examples:
 examples:
   shardsmith convert my_voc --to tfrecord --out records --split 0.7,0.2,0.1
   shardsmith convert export.zip --to coco --out as_coco""",
+    "check": """
+examples:
+  shardsmith check
+  shardsmith check export.zip --fail-on warning
+  shardsmith check my_voc --json""",
     "fetch": """
 examples:
   shardsmith fetch ~/Downloads/export.zip
@@ -196,7 +201,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_json(command)
 
     command = _add(commands, "report", open_page, "open a version's page in the browser")
-    command.add_argument("name", nargs="?", metavar="NAME", help="NAME, or DATASET@NAME; what was built last by default")
+    command.add_argument("name", nargs="?", metavar="NAME", help="NAME, or DATASET@NAME; the one built last by default")
     command.add_argument("--out", type=Path, metavar="FILE", help="write it there instead")
 
     command = _add(commands, "verify", verify, "check a version, or what was pulled of it, against what was recorded")
@@ -213,6 +218,14 @@ def make_parser() -> argparse.ArgumentParser:
     command = _add(commands, "sample", sample, "draw the sample dataset")
     command.add_argument("folder", type=Path, metavar="DIR", help="an empty folder, or one to make")
     command.add_argument("--format", default="voc", help="voc (default), coco, tfod_csv or tfrecord")
+
+    command = _add(commands, "check", check, "look for what is wrong in a dataset, without building")
+    command.add_argument("source", nargs="?", type=Path, metavar="SRC", help="a folder or archive; data/raw by default")
+    command.add_argument("--from", dest="read_as", default="auto", metavar="FORMAT", help="found by itself by default")
+    command.add_argument(
+        "--fail-on", choices=("warning", "error"), default="error", help="exit with 1 from this severity on"
+    )
+    _add_json(command)
 
     command = _add(commands, "convert", convert, "any format to any format, without git, DVC or a version")
     command.add_argument(

@@ -136,10 +136,17 @@ def default_params(text: str, name: str) -> str:
     settings: dict[str, Any] = {
         f"{block}.{key}": default
         for block, values in Params().model_dump(by_alias=True).items()
-        for key, default in values.items()
+        for key, default in ((key, _short(value)) for key, value in values.items())
         if key != "steps" and key in (given.get(block) or {}) and given[block][key] != default
     }
     return with_settings(text, settings | {"dataset.name": name})
+
+
+def _short(default: Any) -> Any:
+    """A block without what it leaves open."""
+    if not isinstance(default, dict):
+        return default
+    return {key: value for key, value in default.items() if value not in (None, [])}
 
 
 def with_artifact(text: str) -> str:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from flows.repository import Workspace
 from flows.stored import Stores, open_stores
-from flows.versions import Version, find_version
+from flows.versions import REPORT, Version, find_version
 from stages.dataset.errors import VersionError
 
-REPORT = "data/report"
 PAGE = "index.html"
 _KEPT = ".dvc/tmp/shardsmith-pages"
 

@@ -19,7 +19,7 @@ from flows.patience import patiently
 from flows.push import sizes_here
 from flows.repository import Log, Workspace
 from flows.stored import Stores, open_stores
-from flows.versions import EXPORT, content
+from flows.versions import EXPORT, LABEL_MAP, content
 from stages.dataset.errors import VersionError
 from stages.dataset.label_map import parse_label_map
 
@@ -62,6 +62,7 @@ def manifest_of(workspace: Workspace, stores: Stores, tag: str, commit: str) -> 
         "commit": commit,
         "created": workspace.git("show", "-s", "--format=%cI", commit).strip(),
         "hashes": hashes,
+        "label_map": workspace.file_at(commit, LABEL_MAP),
         "files": {path: {"md5": md5, "size": sizes[md5]} for path, md5 in sorted(listing.items())},
     }
     return json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False).encode()

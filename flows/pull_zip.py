@@ -20,6 +20,7 @@ _IS = {
     "annotations.parquet": "every annotation, in pixels",
     "images.parquet": "every image, and which one of the source it comes from",
     "label_map.pbtxt": "which class has which id",
+    "ledger.csv": "what became of each image and box of the raw data, counted",
 }
 _IS_FORMAT = "the records; README.md there says what is in them, and how to load them"
 

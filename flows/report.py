@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from stages.dataset.command import printable
 from stages.dataset.findings import CATALOGUE
 
 SPLITS = ("train", "valid", "test")
@@ -84,7 +85,7 @@ def table(rows: list[list[str]], left: int = 1) -> list[str]:
 
 def escape(text: str) -> str:
     """Text from the data, so that it is shown as it is in a cell of a markdown table."""
-    shown = text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
+    shown = printable(text).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
     return " ".join(shown.split())
 
 

@@ -27,6 +27,27 @@ def convert(options: argparse.Namespace) -> int:
     return 0
 
 
+def check(options: argparse.Namespace) -> int:
+    from flows.report import table
+    from flows.repository import Workspace
+    from stages.params import load_params
+    from tools.check import as_json, fails, headline, make_check_params, remedies, rows
+    from tools.check import check as look
+
+    source, params = options.source, None
+    if source is None:
+        os.chdir(Workspace.find().root)
+        source, params = Path("data", "raw"), load_params()
+    done = look(source, make_check_params(params, options.read_as))
+    if options.json:
+        print_json(as_json(done))
+    else:
+        if done.findings:
+            print("\n".join([*table(rows(done), left=5), "", *remedies(done), ""]))
+        print(headline(done))
+    return int(fails(done, options.fail_on))
+
+
 def inspect(options: argparse.Namespace) -> int:
     from tools.inspect import as_text
     from tools.inspect import inspect as look

@@ -16,6 +16,7 @@ from stages.dataset.errors import VersionError
 from stages.params import parse_params
 
 EXPORT = "data/export"
+REPORT = "data/report"
 LABEL_MAP = "data/label_map.pbtxt"
 METRICS = "data/metrics.json"
 _TAG = re.compile(r"[a-z][a-z0-9_]*@.+")

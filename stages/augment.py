@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Iterator
-from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -17,7 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.dataset import command
+from stages.dataset.balance_made import balance_made
 from stages.dataset.findings import Finding, count_codes, found, stop_on_fail
+from stages.dataset.ledger import read_ledger, write_ledger
 from stages.dataset.manifest import Annotation, Image, Manifest
 from stages.dataset.stage import read_stage, write_stage
 from stages.params import AugmentParams, load_params
@@ -25,14 +26,20 @@ from stages.transforms import AUGMENT, build_steps
 from stages.transforms.kept_folder import clear
 from stages.transforms.outputs import Encoding, as_manifests, check_names, report, transform
 from stages.transforms.plan import CopyPlan
-from stages.transforms.planned import planned_of
+from stages.transforms.planned import Planned, planned_of
 from stages.transforms.recipe import Recipe
+from stages.transforms.trace import Trace
 
 Rows = tuple[Image, list[Annotation]]
 
 
-def augment(manifest: Manifest, params: AugmentParams, folder: Path) -> tuple[Manifest, list[Finding], str]:
+def augment(
+    manifest: Manifest, params: AugmentParams, folder: Path, trace: Trace | None = None
+) -> tuple[Manifest, list[Finding], str]:
     """The images, and copies of those in `params.splits` in `folder`/images.
+
+    Args:
+        trace: is told what each copy and box is made from.
 
     Returns:
         the new manifest, a finding for each box that a copy lost and each copy that came out twice, and a summary.
@@ -48,13 +55,18 @@ def augment(manifest: Manifest, params: AugmentParams, folder: Path) -> tuple[Ma
     chosen = pc.is_in(images["split"], value_set=pa.array(params.splits))
     sources = Manifest(images.filter(chosen), manifest.annotations)
     kept = images if params.keep_original else images.filter(pc.invert(chosen))
-    plan = CopyPlan(partial(planned_of, sources), steps, params.copies, params.seed, params.balance)
-    planned = (copy for image in planned_of(sources) for copy in plan.of(image))
+    trace = trace or Trace("augment", manifest)
+
+    def entering() -> Iterator[Planned]:
+        return trace.entering(planned_of(sources))
+
+    plan = CopyPlan(entering, steps, params.copies, params.seed, params.balance)
+    planned = trace.planned(copy for image in entering() for copy in plan.of(image))
     recipe = Recipe(params.min_visibility, params.min_size_px, __file__)
     encoding = Encoding(params.image_format, params.quality)
     rows, tally = transform(planned, recipe, encoding, folder, "augment", sources=sources.images.num_rows)
     identical: list[Finding] = []
-    different = _different(rows, sources if params.keep_original else Manifest.of([], []), identical)
+    different = _different(trace.made(rows), sources if params.keep_original else Manifest.of([], []), identical)
     result = Manifest(kept, _of_images(manifest.annotations, kept)).joined(as_manifests(different))
     check_names(result)
     findings = [*tally.lost, *identical]
@@ -93,9 +105,12 @@ def main() -> None:
     args = parser.parse_args()
     params = load_params()
     manifest, findings = read_stage(args.source)
-    result, new_findings, summary = augment(manifest, params.augment, args.folder)
+    trace = Trace("augment", manifest)
+    result, new_findings, summary = augment(manifest, params.augment, args.folder, trace)
     stop_on_fail(new_findings, params.validate_.actions)
+    ledger = balance_made("augment", manifest, result, new_findings, trace.result())
     write_stage(args.folder, result, findings + new_findings)
+    write_ledger(args.folder, read_ledger(args.source) + ledger)
     print(f"augment: {summary}")
 
 

@@ -17,24 +17,27 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from stages.dataset import command
+from stages.dataset.balance import differing
 from stages.dataset.counts import count_findings, count_manifest
 from stages.dataset.errors import FindingError, StageError
 from stages.dataset.findings import summarise
+from stages.dataset.gates import missed_gates
 from stages.dataset.label_map import read_label_map
+from stages.dataset.ledger import KEPT, Line, check_chain, read_ledger, unbalanced, write_ledger
 from stages.dataset.manifest import SPLITS, Manifest
 from stages.dataset.stage import read_stage
+from stages.described import describe_augmentation, describe_preprocessing, describe_split
 from stages.formats import WRITERS
 from stages.formats.export_job import ExportJob
 from stages.formats.losses import find_losses, fitted
 from stages.formats.readme import Description, format_readme
-from stages.params import Params, load_params
-from stages.transforms import AUGMENT, PREPROCESS, build_steps
+from stages.params import load_params
 
-_LASTING = ["image_id", "sha256", "width", "height", "split", "parent_id", "copy", "tags", "origin"]
+_LASTING = ["image_id", "sha256", "width", "height", "split", "parent_id", "copy", "tags", "annotated", "origin"]
 
 
-def export(job: ExportJob, about: Description, formats: list[str], out: Path) -> int:
-    """Write each format into its own folder below `out`, and the manifest's tables; all or nothing.
+def export(job: ExportJob, about: Description, formats: list[str], ledger: list[Line], out: Path) -> int:
+    """Write each format into its own folder below `out`, the manifest's tables and the ledger; all or nothing.
 
     What stood at `out` is replaced at the end. Returns the bytes written.
     """
@@ -46,6 +49,7 @@ def export(job: ExportJob, about: Description, formats: list[str], out: Path) ->
             writer.write(replace(job, manifest=fitted(job.manifest, writer.CARRIES)), part / name)
             (part / name / "README.md").write_text(format_readme(about, writer.LOADING), encoding="utf-8")
         write_tables(job.manifest, part)
+        write_ledger(part, [*ledger, *balance_tables(job.manifest, part)])
         shutil.rmtree(out, ignore_errors=True)
         part.rename(out)
     finally:
@@ -59,32 +63,28 @@ def write_tables(manifest: Manifest, folder: Path) -> None:
     pq.write_table(manifest.annotations, folder / "annotations.parquet", compression="zstd")
 
 
-def describe_split(params: Params) -> str:
-    fractions = params.split.fractions
-    shares = f"train {fractions.train:.0%}, valid {fractions.valid:.0%}, test {fractions.test:.0%}"
-    how = {
-        "stable": f"by a hash of each image's content ({shares}), so an image stays in its split as the dataset grows",
-        "stratified": f"exact shares and balanced classes ({shares})",
-        "source": "as the source has it",
-    }[params.split.strategy]
-    pattern = params.split.group_pattern
-    return how + (f"; images of one group (`{pattern}`) stay together" if pattern else "")
+def balance_tables(manifest: Manifest, folder: Path) -> list[Line]:
+    """The ledger of export: the tables as they stand on disk hold what entered.
 
-
-def describe_preprocessing(params: Params) -> list[str]:
-    steps = params.preprocess.steps if params.preprocess.enabled else []
-    return [step.describe() for step in build_steps(steps, PREPROCESS)]
-
-
-def describe_augmentation(params: Params) -> list[str]:
-    if not params.augment.enabled:
-        return []
-    own = params.augment
-    more = ", more where a rarer class is on it," if own.balance else ""
-    place = "beside the original" if own.keep_original else "instead of the original"
-    count = "1 random copy" if own.copies == 1 else f"{own.copies} random copies"
-    copies = f"{count}{more} of each {' and '.join(own.splits)} image {place}"
-    return [copies, *(step.describe() for step in build_steps(params.augment.steps, AUGMENT))]
+    Raises:
+        StageError: they do not.
+    """
+    lines = []
+    for what, table, columns in (
+        ("images", manifest.images, ["image_id", "sha256"]),
+        ("boxes", manifest.annotations, ["image_id", "label"]),
+    ):
+        name = {"images": "images", "boxes": "annotations"}[what]
+        written = pq.ParquetFile(folder / f"{name}.parquet").read(columns, use_threads=False)
+        for column in columns:
+            differs = differing(table[column], written[column])
+            if differs is not None:
+                rows = table if differs < table.num_rows else written
+                raise unbalanced(
+                    "export", f"row {differs + 1} of {what} ({rows['image_id'][differs]})", "is not as it entered"
+                )
+        lines.append(Line("export", what, KEPT, "", table.num_rows))
+    return lines
 
 
 def carries(name: str, masks: bool) -> frozenset[str]:
@@ -123,6 +123,12 @@ def main(arguments: list[str] | None = None) -> None:
     manifest, findings = read_stage(options["in"])
     if not manifest.images.num_rows:
         raise StageError(f"{options['in']}: no image is left to export; see findings.csv there")
+    ledger = read_ledger(options["in"])
+    check_chain(ledger, manifest.images.num_rows, manifest.annotations.num_rows)
+    missed = missed_gates(manifest, ledger, **params.export.require.model_dump())
+    if missed:
+        lines = ["export.require in params.yaml is not met, so nothing is exported:", *(f"  {one}" for one in missed)]
+        raise FindingError("\n".join([*lines, "add or repair data, or require less"]))
     label_map = read_label_map(options["label_map"])
     counts = count_manifest(manifest)
     formats = list(dict.fromkeys(params.export.formats))
@@ -141,7 +147,7 @@ def main(arguments: list[str] | None = None) -> None:
         augmentation=describe_augmentation(params),
     )
     job = ExportJob(manifest, label_map, params.export.shard_size_mb, params.export.masks)
-    size = export(job, about, formats, options["out"])
+    size = export(job, about, formats, ledger, options["out"])
     metrics = {"dataset": label_map.dataset, **counts, **count_findings(findings), "bytes": size}
     write_metrics(options["metrics"], metrics)
     write_plots(options["plots"], metrics)

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import sys
+import unicodedata
 from collections import Counter, defaultdict
 from pathlib import Path
 
 from stages.dataset import command
+from stages.dataset.balance_read import Seen, balance_read, box_place
 from stages.dataset.errors import RawDataError
 from stages.dataset.findings import Finding, found
 from stages.dataset.images import EXTENSIONS, probe_file
 from stages.dataset.label_map import LabelMap, read_label_map
+from stages.dataset.ledger import write_ledger
 from stages.dataset.manifest import Annotation, Image, Manifest
 from stages.dataset.stage import write_stage
 from stages.dataset.workers import map_items
@@ -122,7 +126,7 @@ def apply_classes(source: Source, classes: dict[str, str | int | None]) -> list[
     seen = {row.label for row in source.annotations} | set(source.classes)
     for row in source.annotations:
         target = classes.get(row.label, row.label)
-        place = f"box {row.xmin:g} {row.ymin:g} {row.xmax:g} {row.ymax:g}" if row.xmin is not None else ""
+        place = box_place(row)
         if not row.label:
             findings.append(found("class-name-empty", row.image_id, place))
         elif target is None:
@@ -141,11 +145,14 @@ def apply_classes(source: Source, classes: dict[str, str | int | None]) -> list[
 
 
 def find_alike(annotations: list[Annotation]) -> list[Finding]:
-    """Classes whose names differ only by case or blanks: the rarer one may be meant to be the other."""
+    """Classes whose names are one but for their spelling: the rarer one may be meant to be the other."""
     counts = Counter(row.label for row in annotations)
     alike: dict[str, list[str]] = defaultdict(list)
+    names = {name: fold_name(name) for name in counts}
+    folded = set(names.values())
     for name, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-        alike["".join(name.split()).casefold()].append(name)
+        one = names[name].removesuffix("s")
+        alike[one if len(one) > 2 and one in folded else names[name]].append(name)
     return [
         found(
             "class-alike",
@@ -158,18 +165,25 @@ def find_alike(annotations: list[Annotation]) -> list[Finding]:
     ]
 
 
-def ingest(
-    raw: Path, params: IngestParams, label_map: LabelMap, out: Path | None = None
-) -> tuple[Manifest, LabelMap, list[Finding], str]:
-    """Read a folder of raw data.
+def fold_name(name: str) -> str:
+    """Without case, blanks, hyphens, dots and underscores; between digits they stay: 1.5 is not 15."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    return _BETWEEN.sub(lambda at: "-" if _in_number(plain, at) else "", plain) or plain
+
+
+_BETWEEN = re.compile(r"[\s._-]+")
+
+
+def _in_number(text: str, at: re.Match[str]) -> bool:
+    return text[: at.start()][-1:].isdigit() and text[at.end() :][:1].isdigit()
+
+
+def read_raw(raw: Path, params: IngestParams, out: Path | None = None) -> tuple[RawFolder, Source, str]:
+    """The folder with its images probed, what its annotations say as they stand, and the name of their format.
 
     Args:
         raw: the folder.
-        label_map: the one to extend: ids in it keep their meaning.
         out: the stage's own folder; images that stand inside annotation files are unpacked to `out`/images.
-
-    Returns:
-        The manifest, the label map with every class of it, the findings, and the name of the format.
 
     Raises:
         RawDataError: the folder cannot be read as a dataset.
@@ -183,12 +197,36 @@ def ingest(
     if not source.entries:
         first = f"; the first of {len(source.findings)} findings: {source.findings[0]}" if source.findings else ""
         raise RawDataError(f"{raw}: no image has an annotation that can be read as {format_name}{first}")
+    return folder, source, format_name
+
+
+def take_in(
+    folder: RawFolder, source: Source, params: IngestParams, label_map: LabelMap
+) -> tuple[Manifest, LabelMap, list[Finding]]:
+    """The manifest, the label map with every class of it, and the findings.
+
+    Args:
+        source: changed: its classes are renamed, merged and omitted as params say.
+        label_map: the one to extend: ids in it keep their meaning.
+    """
     findings = source.findings + apply_classes(source, params.classes)
     manifest, unlabelled = build_manifest(folder, source, params.unlabelled)
     labels = source.classes + sorted({row.label for row in source.annotations} - set(source.classes))
     pins = {name: target for name, target in params.classes.items() if isinstance(target, int)}
     pins = free_ids(source.ids, labels, label_map, pins) | pins
-    return manifest, label_map.extended(labels, pins), findings + unlabelled, format_name
+    return manifest, label_map.extended(labels, pins), findings + unlabelled
+
+
+def ingest(
+    raw: Path, params: IngestParams, label_map: LabelMap, out: Path | None = None
+) -> tuple[Manifest, LabelMap, list[Finding], str]:
+    """A folder of raw data as `take_in` gives it, and the name of its format; arguments as for `read_raw`.
+
+    Raises:
+        RawDataError: the folder cannot be read as a dataset.
+    """
+    folder, source, format_name = read_raw(raw, params, out)
+    return *take_in(folder, source, params, label_map), format_name
 
 
 def starting_map(path: Path, dataset: str) -> LabelMap:
@@ -208,10 +246,14 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     params = load_params()
     start = starting_map(options.label_map, params.dataset.name)
-    manifest, label_map, findings, format_name = ingest(options.raw, params.ingest, start, options.out)
+    folder, source, format_name = read_raw(options.raw, params.ingest, options.out)
+    seen = Seen(folder.image_files, source.annotations)
+    manifest, label_map, findings = take_in(folder, source, params.ingest, start)
+    ledger = balance_read(seen, manifest, findings)
     write_stage(options.out, manifest, findings)
-    source = {"format": format_name, "description": f"data labelled as {READERS[format_name].TITLE}"}
-    (options.out / "source.json").write_text(json.dumps(source) + "\n", encoding="utf-8")
+    write_ledger(options.out, ledger)
+    about = {"format": format_name, "description": f"data labelled as {READERS[format_name].TITLE}"}
+    (options.out / "source.json").write_text(json.dumps(about) + "\n", encoding="utf-8")
     options.label_map.write_text(label_map.format(), encoding="utf-8")
     images, boxes = manifest.images.num_rows, manifest.annotations.num_rows
     print(

@@ -80,6 +80,8 @@ class ValidateParams(Block):
     """validate: what is done about each finding."""
 
     max_over_edge: Fraction = 0.05
+    tiny_box_px: float = Field(3, ge=0)
+    near_identical: int = Field(20, ge=0, le=40)
     actions: dict[str, Action] = {}
 
     @model_validator(mode="after")
@@ -141,13 +143,23 @@ class AugmentParams(StepsParams):
     seed: int = 0
 
 
+class RequireParams(Block):
+    """What a dataset must have before it is exported; nothing by default."""
+
+    min_images: int | None = Field(None, ge=1)
+    min_images_per_class: int | None = Field(None, ge=1)
+    max_dropped_share: Fraction | None = None
+    splits: list[Literal["train", "valid", "test"]] = []
+
+
 class ExportParams(Block):
-    """export: the formats a version is written in."""
+    """export: the formats a version is written in, and what a dataset must have for it."""
 
     formats: Annotated[list[Annotated[str, _one_of(list(WRITERS))]], Field(min_length=1)] = ["tfrecord"]
     shard_size_mb: float = Field(150, gt=0)
     masks: bool = False
     on_loss: Literal["report", "fail"] = "report"
+    require: RequireParams = RequireParams()
 
 
 class Params(Block):
@@ -171,6 +183,8 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ParamsError(f"{path}: no such file; run from the workspace's top folder") from None
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from None
     return parse_params(text, str(path))
 
 
@@ -182,7 +196,7 @@ def parse_params(text: str, where: str = "params.yaml") -> Params:
     """
     try:
         content = YAML(typ="safe", pure=True).load(io.StringIO(text)) or {}
-    except YAMLError as error:
+    except (YAMLError, ValueError, RecursionError) as error:  # a date that is none; nested too deep
         raise ParamsError(f"{where}: not YAML: {' '.join(str(error).split())[:300]}") from None
     if not isinstance(content, dict):
         raise ParamsError(f"{where}: {content!r}: not a mapping of blocks; allowed: {', '.join(_keys(Params))}")

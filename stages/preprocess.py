@@ -11,7 +11,9 @@ import argparse
 from pathlib import Path
 
 from stages.dataset import command
+from stages.dataset.balance_made import balance_made
 from stages.dataset.findings import Finding, count_codes, stop_on_fail
+from stages.dataset.ledger import read_ledger, write_ledger
 from stages.dataset.manifest import Manifest
 from stages.dataset.stage import read_stage, write_stage
 from stages.params import PreprocessParams, load_params
@@ -21,10 +23,16 @@ from stages.transforms.outputs import Encoding, as_manifests, check_names, repor
 from stages.transforms.plan import plan_preprocess
 from stages.transforms.planned import planned_of
 from stages.transforms.recipe import Recipe
+from stages.transforms.trace import Trace
 
 
-def preprocess(manifest: Manifest, params: PreprocessParams, folder: Path) -> tuple[Manifest, list[Finding], str]:
+def preprocess(
+    manifest: Manifest, params: PreprocessParams, folder: Path, trace: Trace | None = None
+) -> tuple[Manifest, list[Finding], str]:
     """Every image through the steps, into `folder`/images, and its annotations with it.
+
+    Args:
+        trace: is told what each image and box is made from.
 
     Returns:
         the new manifest, a finding for each image and box that was left out or lost, and a summary.
@@ -38,10 +46,11 @@ def preprocess(manifest: Manifest, params: PreprocessParams, folder: Path) -> tu
         return manifest, [], "off"
     recipe = Recipe(params.min_visibility, params.min_size_px, __file__)
     count = manifest.images.num_rows
-    planned, findings = plan_preprocess(planned_of(manifest), steps, recipe)
+    trace = trace or Trace("preprocess", manifest)
+    planned, findings = plan_preprocess(trace.entering(planned_of(manifest)), steps, recipe)
     encoding = Encoding(params.image_format, params.quality)
-    rows, tally = transform(planned, recipe, encoding, folder, "preprocess", sources=count)
-    result = Manifest.of([], []).joined(as_manifests(rows))
+    rows, tally = transform(trace.planned(planned), recipe, encoding, folder, "preprocess", sources=count)
+    result = Manifest.of([], []).joined(as_manifests(trace.made(rows)))
     check_names(result)
     findings += tally.lost
     in_words = "; ".join(step.describe() for step in steps)
@@ -58,9 +67,12 @@ def main() -> None:
     args = parser.parse_args()
     params = load_params()
     manifest, findings = read_stage(args.source)
-    result, new_findings, summary = preprocess(manifest, params.preprocess, args.folder)
+    trace = Trace("preprocess", manifest)
+    result, new_findings, summary = preprocess(manifest, params.preprocess, args.folder, trace)
     stop_on_fail(new_findings, params.validate_.actions)
+    ledger = balance_made("preprocess", manifest, result, new_findings, trace.result())
     write_stage(args.folder, result, findings + new_findings)
+    write_ledger(args.folder, read_ledger(args.source) + ledger)
     print(f"preprocess: {summary}")
 
 

@@ -1,7 +1,8 @@
 """Give every image a split: `python -m stages.split IN OUT`, both folders of a stage.
 
-Images that must stay together are a unit: those with the same bytes, and those of one declared group. A unit's key is
-the name of its group, else its content's sha256, so that neither a folder's name nor an image's neighbours move it.
+Images that must stay together are a unit: those with the same bytes, those that validate found nearly identical, and
+those of one declared group. A unit's key is the name of its group, else its content's sha256 (the smallest, where it is
+of several), so that neither a folder's name nor an image's neighbours move it.
 
 stable      a salted hash of the key: a larger dataset keeps every old image where it was
 stratified  exact shares and balanced classes, by iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011,
@@ -19,13 +20,17 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.dataset import command
+from stages.dataset.balance import balance
+from stages.dataset.clusters import Links, is_cluster_group
 from stages.dataset.errors import StageError
 from stages.dataset.findings import Finding, action_for, count_severities, found, stop_on_fail, summarise
+from stages.dataset.ledger import read_ledger, write_ledger
 from stages.dataset.manifest import SPLITS, Image, Manifest
 from stages.dataset.stage import read_stage, write_stage
 from stages.params import Fractions, Params, load_params
@@ -36,11 +41,15 @@ _IMAGE, _NEGATIVE, _UNLABELLED = "\0image", "\0negative", "\0unlabelled"
 
 @dataclass(frozen=True)
 class Unit:
-    """Images that stay together; `groups` are the declared ones among them, sorted."""
+    """Images that stay together; `groups` are the declared ones among them, sorted.
+
+    similar: the clusters of nearly identical images among them.
+    """
 
     key: str
     images: tuple[Image, ...]
     groups: tuple[str, ...]
+    similar: tuple[tuple[Image, ...], ...] = ()
 
 
 def main() -> None:
@@ -51,7 +60,9 @@ def main() -> None:
     params = load_params()
     manifest, earlier = read_stage(folders.input)
     after, own = split(manifest, params)
+    ledger = balance("split", manifest, after, own, sets=("split", "group"))
     write_stage(folders.output, after, [*earlier, *own])
+    write_ledger(folders.output, read_ledger(folders.input) + ledger)
     print("\n".join([*summarise(own), *table(after)]))
     counts = Counter(after.images["split"].to_pylist())
     shares = ", ".join(f"{counts[name]:,} {name}" for name in SPLITS)
@@ -67,8 +78,10 @@ def split(manifest: Manifest, params: Params) -> tuple[Manifest, list[Finding]]:
     """
     if not len(manifest.images):
         raise StageError("there is no image to split; look into data/validate/summary.md")
-    images = declare_groups(manifest.image_rows(), params.split.group_pattern)
-    units = make_units(images)
+    rows = manifest.image_rows()
+    clusters = {row.image_id: row.group for row in rows if row.group and is_cluster_group(row.group)}
+    images = declare_groups(rows, params.split.group_pattern)
+    units = make_units(images, clusters)
     if params.split.strategy == "source":
         splits, findings = _split_by_source(units)
     else:
@@ -83,8 +96,6 @@ def split(manifest: Manifest, params: Params) -> tuple[Manifest, list[Finding]]:
     findings += _missing(after, wanted)
     actions = params.validate_.actions
     findings = [replace(finding, action=action_for(finding.code, actions)) for finding in findings]
-    dropped = sum(finding.code == "split-missing" for finding in findings)
-    assert len(manifest.images) == len(after.images) + dropped, "an image was lost without a finding"
     stop_on_fail(findings, actions)
     return after, findings
 
@@ -97,29 +108,32 @@ def declare_groups(images: Iterable[Image], pattern: str | None) -> list[Image]:
     return [replace(image, group=(m and m[1]) or image.group) for image in images for m in [found_in(image.image_id)]]
 
 
-def make_units(images: Iterable[Image]) -> list[Unit]:
-    """The connected components of "same bytes" and "same group", in the order of their keys."""
-    parents: dict[tuple[str, str], tuple[str, str]] = {}
+def make_units(images: Iterable[Image], clusters: Mapping[str, str] = MappingProxyType({})) -> list[Unit]:
+    """The connected components of "same bytes", "same group" and "same cluster", in the order of their keys.
 
-    def root(node: tuple[str, str]) -> tuple[str, str]:
-        parents.setdefault(node, node)
-        while parents[node] != node:
-            parents[node] = node = parents[parents[node]]
-        return node
-
+    Args:
+        clusters: image_id -> the cluster of nearly identical images that it is in.
+    """
+    links: Links[tuple[str, str]] = Links()
     images = sorted(images, key=lambda image: image.image_id)
     for image in images:
-        content = root(("sha256", image.sha256))
+        content = links.root(("sha256", image.sha256))
         if image.group:
-            parents[content] = root(("group", image.group))
+            links.join(content, ("group", image.group))
+        if image.image_id in clusters:
+            links.join(content, ("group", clusters[image.image_id]))
     members: dict[tuple[str, str], list[Image]] = defaultdict(list)
     for image in images:
-        members[root(("sha256", image.sha256))].append(image)
+        members[links.root(("sha256", image.sha256))].append(image)
     units = []
     for together in members.values():
-        groups = sorted({image.group for image in together if image.group})
-        key = f"group {groups[0]}" if groups else f"sha256 {together[0].sha256}"
-        units.append(Unit(key, tuple(together), tuple(groups)))
+        groups = sorted({image.group for image in together if image.group and not is_cluster_group(image.group)})
+        key = f"group {groups[0]}" if groups else f"sha256 {min(image.sha256 for image in together)}"
+        similar: dict[str, list[Image]] = defaultdict(list)
+        for image in together:
+            if image.image_id in clusters:
+                similar[clusters[image.image_id]].append(image)
+        units.append(Unit(key, tuple(together), tuple(groups), tuple(map(tuple, similar.values()))))
     return sorted(units, key=lambda unit: unit.key)
 
 
@@ -242,17 +256,19 @@ def _joined(units: Iterable[Unit]) -> list[Finding]:
     """Units in which identical images tie a declared group to another group, or to an image without one."""
     findings = []
     for unit in units:
-        alone = [image for image in unit.images if unit.groups and not image.group]
+        alone = [image for image in unit.images if unit.groups and image.group not in unit.groups]
+        like = "nearly identical" if unit.similar else "identical"
         if len(unit.groups) > 1:
-            reason = f"groups {', '.join(unit.groups)} share identical images and count as {unit.groups[0]}"
+            reason = f"groups {', '.join(unit.groups)} share {like} images and count as {unit.groups[0]}"
             findings.append(found("split-groups-joined", unit.images[0].image_id, reason=reason))
         elif alone:
-            reason = f"has no group, but the same bytes as an image of group {unit.groups[0]}"
+            bytes_ = "nearly the same picture" if unit.similar else "the same bytes"
+            reason = f"has no group, but {bytes_} as an image of group {unit.groups[0]}"
             findings += [found("split-groups-joined", image.image_id, reason=reason) for image in alone]
     return findings
 
 
-def _split_by_source(units: Iterable[Unit]) -> tuple[dict[str, str], list[Finding]]:
+def _split_by_source(units: Sequence[Unit]) -> tuple[dict[str, str], list[Finding]]:
     splits = {image.image_id: image.split for unit in units for image in unit.images}
     if not any(splits.values()):
         raise StageError(
@@ -260,13 +276,32 @@ def _split_by_source(units: Iterable[Unit]) -> tuple[dict[str, str], list[Findin
             "or set split.strategy to stable or stratified"
         )
     findings = [found("split-missing", image_id) for image_id in sorted(splits) if not splits[image_id]]
-    for unit in units:
-        first = {image.split: image.image_id for image in reversed(unit.images) if image.split}
-        if len(first) > 1:
-            where = ", ".join(f"{name}: {first[name]}" for name in SPLITS if name in first)
-            what = f"images of group {unit.groups[0]}" if unit.groups else "identical images"
-            findings.append(found("split-leak", min(first.values()), value=where, reason=f"{what} in several splits"))
-    return {image_id: place for image_id, place in splits.items() if place}, findings
+    return {image_id: place for image_id, place in splits.items() if place}, findings + find_leaks(units)
+
+
+def find_leaks(units: Sequence[Unit]) -> list[Finding]:
+    """What belongs together, but stands in several splits of the source: a finding a group, content and cluster."""
+    images = [image for unit in units for image in unit.images]
+    declared = [replace(image, group=None) if is_cluster_group(image.group) else image for image in images]
+    findings = []
+    for unit in make_units(declared):
+        what = f"images of group {unit.groups[0]}" if unit.groups else "identical images"
+        findings += _leak("split-leak", unit.images, what)
+    for cluster in (cluster for unit in units for cluster in unit.similar):
+        if len({image.sha256 for image in cluster if image.split}) > 1:
+            findings += _leak("split-leak-similar", cluster, "nearly identical images")
+    return findings
+
+
+def _leak(code: str, together: Iterable[Image], what: str) -> list[Finding]:
+    first: dict[str, str] = {}
+    for image in together:
+        if image.split:
+            first.setdefault(image.split, image.image_id)
+    if len(first) < 2:
+        return []
+    where = ", ".join(f"{name}: {first[name]}" for name in SPLITS if name in first)
+    return [found(code, min(first.values()), value=where, reason=f"{what} in several splits")]
 
 
 def _with_splits(manifest: Manifest, groups: Mapping[str, str | None], splits: Mapping[str, str]) -> Manifest:

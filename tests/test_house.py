@@ -43,6 +43,7 @@ def room(module: str) -> str:
 
 ALLOWED = {
     "stages.dataset": set(),
+    "stages.checks": {"stages.dataset"},
     "stages.formats": {"stages.dataset"},
     "stages.transforms": {"stages.dataset"},
     "stages.params": {"stages.dataset", "stages.formats", "stages.transforms"},
@@ -55,7 +56,13 @@ ALLOWED = {
     **{
         f"stages.{stage}": {
             *("stages.dataset", "stages.formats", "stages.transforms", "stages.params"),
-            *({"export": ["stages.described"], "report": ["stages.described", "stages.page"]}.get(stage, [])),
+            *(
+                {
+                    "validate": ["stages.checks"],
+                    "export": ["stages.described"],
+                    "report": ["stages.described", "stages.page"],
+                }.get(stage, [])
+            ),
         }
         for stage in PIPELINE
     },

@@ -303,5 +303,5 @@ def test_the_command(
     Path("params.yaml").write_text("preprocess: {enabled: false}\n")
     stage.main()
     assert capsys.readouterr().out == "preprocess: off\n"
-    assert sorted(files(Path("out"))) == ["annotations.parquet", "findings.csv", "images.parquet"]
+    assert sorted(files(Path("out"))) == ["annotations.parquet", "findings.csv", "images.parquet", "ledger.csv"]
     assert Manifest.read(Path("out")) == manifest

@@ -15,6 +15,7 @@ from conftest import box, make_manifest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stages.dataset.clusters import cluster_group
 from stages.dataset.errors import FindingError, StageError
 from stages.dataset.findings import found
 from stages.dataset.manifest import SPLITS, Annotation, Image, Manifest
@@ -330,3 +331,69 @@ def test_command(tmp_path: Path) -> None:
     manifest, findings = read_stage(tmp_path / "out")
     assert Counter(splits(manifest).values()) == {"train": 7, "valid": 2, "test": 1}
     assert findings == earlier
+
+
+NEAR = cluster_group(["x", "y"])
+LEAKS = [
+    (
+        [image("a", "x", split="train", group=NEAR), image("b", "y", split="test", group=NEAR)],
+        ["split-leak-similar"],
+        "nearly identical images",
+    ),
+    (
+        [image("a", "x", split="train", group=NEAR), image("b", "y", split="train", group=NEAR)],
+        [],
+        "they share a split",
+    ),
+    (
+        [
+            image("a", "x", split="train", group=NEAR),
+            image("b", "x", split="test", group=NEAR),
+            image("c", "y", split="train", group=NEAR),
+        ],
+        ["split-leak", "split-leak-similar"],
+        "both kinds",
+    ),
+    (
+        [
+            image("a", "x", split="train", group=NEAR),
+            image("b", "x", split="test", group=NEAR),
+            image("c", "y", group=NEAR),
+        ],
+        ["split-missing", "split-leak"],
+        "the near one has no split",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rows", "expected", "why"), LEAKS, ids=[row[-1] for row in LEAKS])
+def test_leaks_of_nearly_identical_images(rows: list, expected: list, why: str) -> None:
+    assert codes(rows) == expected, why
+
+
+@pytest.mark.parametrize("strategy", ["stable", "stratified"])
+def test_nearly_identical_images_share_a_split(strategy: str) -> None:
+    rows = [
+        image(f"{folder}/{i}.jpg", f"{folder} {i}", group=cluster_group([f"a {i}", f"b {i}"]))
+        for i in range(100)
+        for folder in ("a", "b")
+    ]
+    result = made(rows, strategy)
+    assert all(result[f"a/{i}.jpg"] == result[f"b/{i}.jpg"] for i in range(100))
+    assert set(result.values()) == set(SPLITS)
+
+
+def test_a_pattern_does_not_part_nearly_identical_images() -> None:
+    rows = [image("a/1", "x", group=NEAR), image("b/2", "y", group=NEAR), image("3", "z", group=NEAR)]
+    pattern = {"group_pattern": "'^([a-z])/'"}
+    manifest, findings = split(make_manifest(*rows), params(**pattern))
+    assert len(set(splits(manifest).values())) == 1
+    joined = [finding.reason for finding in findings if finding.code == "split-groups-joined"]
+    assert joined == ["groups a, b share nearly identical images and count as a"]
+    assert codes([rows[0], rows[2]], "stable", **pattern) == ["split-groups-joined"]
+
+
+def test_a_cluster_goes_where_its_smallest_content_goes() -> None:
+    """So that one of its images stays where it was before the others came."""
+    rows = [image(name, name, group=NEAR) for name in "zyx"]
+    assert make_units(rows, dict.fromkeys("zyx", NEAR))[0].key == "sha256 x"

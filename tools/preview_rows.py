@@ -98,7 +98,8 @@ def _checked(manifest: Manifest, params: Params) -> Manifest:
     """What validate leaves, by the images' headers alone."""
     actions = params.validate_.actions
     manifest = _without(manifest, check_images(manifest, [""] * manifest.images.num_rows, actions))
-    manifest, box_findings = check_boxes(manifest, actions, params.validate_.max_over_edge)
+    rules = params.validate_
+    manifest, box_findings = check_boxes(manifest, actions, rules.max_over_edge, rules.tiny_box_px)
     return _without(manifest, check_left_empty(manifest, box_findings, actions))
 
 

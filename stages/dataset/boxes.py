@@ -13,13 +13,20 @@ import pyarrow.compute as pc
 from stages.dataset.errors import StageError
 from stages.dataset.findings import CATALOGUE, Action, Finding, action_for
 from stages.dataset.manifest import Manifest
+from stages.dataset.overlaps import overlapping
 
-CODES = ("box-not-finite", "box-inverted", "box-outside-image", "box-over-edge", "box-empty", "box-duplicate")
+CODES = (
+    *("box-not-finite", "box-inverted", "box-outside-image", "box-over-edge", "box-empty", "box-duplicate"),
+    *("box-near-duplicate", "box-overlap", "box-tiny", "box-covers-image"),
+)
 CORNERS = ["xmin", "ymin", "xmax", "ymax"]
+_WITH_NOTES = ("box-outside-image", "box-over-edge", *CODES[6:])
 LOST = ("drop", "fail")
 # A source that writes shares of the side with six decimals is off by this much; nothing finer is an error.
 EDGE_NOISE = 1e-6
 _MIN_TOLERANCE_PX = 2.0
+_TWICE_IOU, _OVERLAP_IOU = 0.95, 0.9
+_COVERING_SHARE = 0.95
 
 
 @dataclass(frozen=True)
@@ -33,9 +40,10 @@ class Verdict:
 
 
 class Judgement:
-    """The boxes as they leave, which of them are dropped, and one verdict for each that is not simply kept.
+    """The boxes as they leave, which of them are dropped, and what there is to say about each.
 
-    boxes: (n, 4) float64 pixels, xmin ymin xmax ymax. lost: (n,) bool.
+    boxes: (n, 4) float64 pixels, xmin ymin xmax ymax. lost: (n,) bool. A box has one fate, and one verdict that says
+    so where it is not simply kept; beside it, a box that stays can be remarkable in any number of ways.
     """
 
     def __init__(self, boxes: np.ndarray, sizes: np.ndarray, actions: Mapping[str, Action]) -> None:
@@ -45,6 +53,7 @@ class Judgement:
         self.lost = np.zeros(len(boxes), bool)
         self.code = np.full(len(boxes), -1)
         self.notes: dict[int, str] = {}
+        self.remarks: list[tuple[int, str, str]] = []
 
     def mark(self, code: str, bad: np.ndarray, action: Action | None = None) -> np.ndarray:
         """Note the code for those of the boxes `bad` that are still there; where they are repaired, as a mask.
@@ -60,21 +69,35 @@ class Judgement:
             self.code[hit & (self.code < 0)] = CODES.index(code)
         return hit if action == "repair" else np.zeros_like(hit)
 
+    def remark(self, code: str, reasons: Mapping[int, str]) -> None:
+        """Say something (row -> reason) of boxes that are still there; where that drops them, it is their fate."""
+        rows = [row for row in reasons if not self.lost[row]]
+        if action_for(code, self.actions) not in LOST:
+            self.remarks += [(row, code, reasons[row]) for row in rows]
+            return
+        bad = np.zeros(len(self.lost), bool)
+        bad[rows] = True
+        self.notes |= {row: reasons[row] for row in rows}
+        self.mark(code, bad)
+
     def verdicts(self) -> Iterator[Verdict]:
-        """In the order of CODES, then of the rows."""
+        """In the order of CODES, then of the rows; then the remarks on what stays."""
         for number, code in enumerate(CODES):
             action = action_for(code, self.actions)
             for row in np.flatnonzero(self.code == number).tolist():
                 taken: Action = "drop" if self.lost[row] and action not in LOST else action
-                reason = self.notes.get(row, "") if code in ("box-outside-image", "box-over-edge") else ""
+                reason = self.notes.get(row, "") if code in _WITH_NOTES else ""
                 reason = reason or CATALOGUE[code].meaning.partition(";")[0]
                 if taken == "repair":
                     reason += f"; now {corners(self.boxes[row])}"
                 yield Verdict(row, code, taken, reason)
+        for row, code, reason in self.remarks:
+            if not self.lost[row]:
+                yield Verdict(row, code, action_for(code, self.actions), reason)
 
 
 def check_boxes(
-    manifest: Manifest, actions: Mapping[str, Action], max_over_edge: float
+    manifest: Manifest, actions: Mapping[str, Action], max_over_edge: float, tiny_px: float = 0
 ) -> tuple[Manifest, list[Finding]]:
     """Every image has a size here. Labels of a whole image, which have no coordinates, are left alone.
 
@@ -93,6 +116,8 @@ def check_boxes(
     judged = judge_boxes(boxes, _matrix(manifest.images, ["width", "height"])[image_rows], same, max_over_edge, actions)
     places = _places(table)
     labels = table["label"]
+    remark_sizes(judged, tiny_px)
+    remark_overlaps(judged, same, [f"box {places[row]} ({labels[row]})" for row in rows.tolist()])
     findings = []
     for verdict in judged.verdicts():
         row = int(rows[verdict.row])
@@ -126,6 +151,41 @@ def judge_boxes(
     judgement.mark("box-empty", thin.any(axis=1))
     _mark_duplicates(judgement, same)
     return judgement
+
+
+def remark_sizes(judgement: Judgement, tiny_px: float) -> None:
+    """Boxes that are hardly there, or nearly the whole image."""
+    sides = judgement.boxes[:, 2:] - judgement.boxes[:, :2]
+    short = sides.min(axis=1, initial=np.inf)
+    tiny = np.flatnonzero((short < tiny_px) & ~judgement.lost).tolist()
+    judgement.remark("box-tiny", {row: f"its shorter side is {short[row]:.3g} px" for row in tiny})
+    share = (sides / judgement.sizes).prod(axis=1)
+    covering = np.flatnonzero((share >= _COVERING_SHARE) & ~judgement.lost).tolist()
+    judgement.remark("box-covers-image", {row: f"it covers {share[row]:.1%} of the image" for row in covering})
+
+
+def remark_overlaps(judgement: Judgement, same: Sequence[np.ndarray], names: Sequence[str]) -> None:
+    """Boxes that nearly cover one before them; what box-duplicate has said of equal ones is not said again.
+
+    Args:
+        same: as for judge_boxes; the image, the class and whether it is a crowd come first.
+        names: what to call each box.
+    """
+    image, label, crowd, outline = same
+    here = np.flatnonzero(~judgement.lost)
+    one, other, iou = overlapping(image[here], judgement.boxes[here], _OVERLAP_IOU)
+    one, other = here[one], here[other]
+    boxes = judgement.boxes
+    equal = (boxes[one] == boxes[other]).all(axis=1) & (outline[one] == outline[other])
+    alike, comparable = label[one] == label[other], crowd[one] == crowd[other]
+    for code, wanted in (
+        ("box-near-duplicate", alike & ~equal & (iou > _TWICE_IOU)),
+        ("box-overlap", ~alike),
+    ):
+        reasons: dict[int, str] = {}
+        for pair in np.flatnonzero(wanted & comparable).tolist():
+            reasons.setdefault(int(other[pair]), f"IoU {iou[pair]:.3f} with {names[one[pair]]}")
+        judgement.remark(code, reasons)
 
 
 def corners(box: Sequence[float] | np.ndarray) -> str:

@@ -41,8 +41,13 @@ def explain(error: OSError) -> str:
     return f"{place}{error.strerror or error}{remedy}"
 
 
+def printable(text: str) -> str:
+    """Text from the data for a terminal: control characters, which it would obey, as their codes."""
+    return "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in text)
+
+
 def _say(message: str, code: int) -> int:
-    print(message, file=sys.stderr)
+    print(printable(message), file=sys.stderr)
     return code
 
 

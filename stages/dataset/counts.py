@@ -44,6 +44,28 @@ def count_manifest(manifest: Manifest) -> dict[str, Any]:
     }
 
 
+def own_ids(images: pa.Table) -> pa.DictionaryArray:
+    """The image_id of each image that is no copy, and of a copy that of the image it was made from."""
+    is_copy = pc.greater(images["copy"], 0)
+    return pc.if_else(is_copy, images["parent_id"], images["image_id"]).combine_chunks().dictionary_encode()
+
+
+def images_per_class(manifest: Manifest) -> dict[str, dict[str, int]]:
+    """Class -> split -> how many images show it; an image and its copies count once."""
+    images, annotations = manifest.images, manifest.annotations
+    own = own_ids(images)
+    image_of_box = pc.index_in(annotations["image_id"], images["image_id"].combine_chunks()).to_numpy()
+    split = pc.index_in(images["split"], pa.array(SPLITS)).to_numpy()
+    labels = annotations["label"].combine_chunks().dictionary_encode()
+    columns = (labels.indices.to_numpy(), split[image_of_box], own.indices.to_numpy()[image_of_box])
+    shown = np.unique(np.stack(columns), axis=1)
+    names = labels.dictionary.to_pylist()
+    counts = {name: dict.fromkeys(SPLITS, 0) for name in sorted(names)}
+    for label, place in zip(shown[0].tolist(), shown[1].tolist(), strict=True):
+        counts[names[label]][SPLITS[place]] += 1
+    return counts
+
+
 def count_findings(findings: list[Finding]) -> dict[str, dict[str, int]]:
     """How often each code was found, and how often it cost an image or a box."""
     dropped = [finding for finding in findings if finding.action == "drop"]

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 
 from stages.dataset.errors import FindingError
 
+csv.field_size_limit(2**31 - 1)  # a name from the data may be as long as it likes
 Action = Literal["keep", "repair", "drop", "fail"]
 Severity = Literal["info", "warning", "error"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
@@ -84,7 +85,7 @@ CATALOGUE: dict[str, Rule] = {
         "warning",
         "keep",
         ("keep", "fail"),
-        "the name of a class differs from another's only by case or blanks",
+        "the name of a class differs from another's only by case, blanks, dashes, dots or a plural s",
         "merge the two in ingest.classes, if they are one",
     ),
     "class-not-found": Rule(
@@ -122,6 +123,27 @@ CATALOGUE: dict[str, Rule] = {
     "image-extension": Rule(
         "info", "keep", ("keep", "drop", "fail"), "the file's name says another format than its bytes", "rename it"
     ),
+    "image-colours": Rule(
+        "info",
+        "keep",
+        ("keep", "drop", "fail"),
+        "the colours are not 8-bit grey or RGB (CMYK, 16 bit, alpha); each reader makes RGB of them in its own way",
+        "convert the file to 8-bit RGB, to have it look the same everywhere",
+    ),
+    "image-plain": Rule(
+        "info",
+        "keep",
+        ("keep", "drop", "fail"),
+        "the whole image is of nearly one colour",
+        "look at it; delete it if the camera or the download failed",
+    ),
+    "image-size-far": Rule(
+        "info",
+        "keep",
+        ("keep", "drop", "fail"),
+        "the image's size or aspect ratio is far from that of the others",
+        "check that it belongs here; a thumbnail or a panorama seldom does",
+    ),
     "image-duplicate": Rule(
         "warning",
         "keep",
@@ -135,6 +157,13 @@ CATALOGUE: dict[str, Rule] = {
         ("keep", "drop", "fail"),
         "images with the same bytes have different annotations; they always share a split",
         "decide which annotation is right and delete the other",
+    ),
+    "image-near-duplicate": Rule(
+        "warning",
+        "keep",
+        ("keep", "drop", "fail"),
+        "the image is nearly identical to another (validate.near_identical); only splits of the source part them",
+        "delete the ones you do not want, or set the action to drop to keep the first",
     ),
     "box-not-finite": Rule(
         "error", "drop", ("drop", "fail"), "a coordinate is not a finite number", "draw the box again"
@@ -168,12 +197,47 @@ CATALOGUE: dict[str, Rule] = {
         "the same box with the same class stands twice on the image",
         "delete one of them",
     ),
+    "box-near-duplicate": Rule(
+        "warning",
+        "keep",
+        ("keep", "drop", "fail"),
+        "the box nearly covers another of the same class (IoU over 0.95)",
+        "delete one of them, or set the action to drop to keep the first",
+    ),
+    "box-overlap": Rule(
+        "warning",
+        "keep",
+        ("keep", "fail"),
+        "the box nearly covers one of another class (IoU over 0.9)",
+        "decide which class the object is of, unless it is of both",
+    ),
+    "box-tiny": Rule(
+        "warning",
+        "keep",
+        ("keep", "drop", "fail"),
+        "the box's shorter side is less than validate.tiny_box_px",
+        "check that it is no slip of the hand; detectors hardly find such objects",
+    ),
+    "box-covers-image": Rule(
+        "info",
+        "keep",
+        ("keep", "drop", "fail"),
+        "the box covers at least 0.95 of the image",
+        "check that it is drawn around the object, and not around the picture",
+    ),
     "image-left-empty": Rule(
         "warning",
         "keep",
         ("keep", "drop", "fail"),
         "every box of the image was dropped, so it now counts as a negative",
         "draw its boxes again, or set the action to drop",
+    ),
+    "class-rare": Rule(
+        "warning",
+        "keep",
+        ("keep", "fail"),
+        "the class is on fewer than 20 images, and on less than a tenth as many as the most common class",
+        "add images of it, or omit or merge it in ingest.classes",
     ),
     # found by split
     "split-empty": Rule(
@@ -200,11 +264,18 @@ CATALOGUE: dict[str, Rule] = {
         "identical images, or images of one group, stand in different splits of the source",
         "move them together in the source, or set split.strategy to stable",
     ),
+    "split-leak-similar": Rule(
+        "warning",
+        "keep",
+        ("keep", "fail"),
+        "nearly identical images stand in different splits of the source",
+        "move them together in the source, or set split.strategy to stable",
+    ),
     "split-groups-joined": Rule(
         "info",
         "keep",
         ("keep", "fail"),
-        "groups that share identical images count as one, which can move images between splits",
+        "groups that share identical or nearly identical images count as one, which can move images between splits",
         "nothing to do",
     ),
     # found by export

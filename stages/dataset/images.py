@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
 import warnings
 import zlib
 from dataclasses import dataclass
@@ -24,16 +25,46 @@ EXTENSIONS = frozenset({
 # What TensorFlow's decode_image turns into one (height, width, 3) image; a GIF or WebP gets a fourth dimension.
 PORTABLE_FORMATS = frozenset({"jpeg", "png"})
 MAX_PIXELS = 250_000_000
+_ROOMY_PIXELS = 50_000_000  # up to here an image may be as blank as it likes
+_MAX_PIXELS_A_BYTE = 1_000  # beyond: a photo has one or two, a drawing some hundred
+# What Pillow may take bytes for, whatever the file is called: for EPS it would run Ghostscript.
+_READABLE = ("JPEG", "PNG", "GIF", "BMP", "DIB", "PPM", "TIFF", "WEBP", "AVIF", "JPEG2000", "TGA", "ICO")
+_GLANCE_PX = 32
 REDUCED_FROM = 1_300_000  # below, decoding at a reduced scale gains nothing
 _FORMAT_NAMES = {"MPO": "jpeg", "JPEG2000": "jp2", "DIB": "bmp"}
 _EXTENSION_FORMATS = {
     ".jpg": "jpeg", ".jpeg": "jpeg", ".jpe": "jpeg", ".jfif": "jpeg", ".png": "png", ".bmp": "bmp", ".gif": "gif",
     ".tif": "tiff", ".tiff": "tiff", ".webp": "webp", ".avif": "avif",
 }  # fmt: skip
-_ERRORS = (OSError, ValueError, SyntaxError, MemoryError, EOFError, TypeError, ArithmeticError, LookupError)
+_ERRORS = (
+    OSError, ValueError, SyntaxError, MemoryError, EOFError, TypeError, ArithmeticError, LookupError, RuntimeError,
+    struct.error, zlib.error,
+)  # fmt: skip
 
 Image.MAX_IMAGE_PIXELS = None  # refused by header in probe(), with a message of our own
 warnings.filterwarnings("ignore", module=r"PIL\.")  # what counts is an error, and becomes a finding
+
+
+def opened(data: bytes) -> Image.Image:
+    """An image with its header read, to be closed: the only way in which one is opened here.
+
+    Raises:
+        ValueError, OSError, SyntaxError, ...: it is no image (_ERRORS), or declares more pixels than it may.
+    """
+    image = Image.open(io.BytesIO(data), formats=_READABLE)
+    if problem := _bomb(*image.size, len(data)):
+        image.close()
+        raise ValueError(problem)
+    return image
+
+
+def _bomb(width: int, height: int, size: int) -> str:
+    """Why an image of `size` bytes with so many pixels is not decoded, or ""."""
+    if width * height > MAX_PIXELS:
+        return f"its header declares {width} x {height} pixels, more than {MAX_PIXELS:,}"
+    if width * height > max(_ROOMY_PIXELS, size * _MAX_PIXELS_A_BYTE):
+        return f"its header declares {width} x {height} pixels in a file of {size:,} bytes, which can hold none of them"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +89,15 @@ def probe(data: bytes) -> ImageInfo:
     """Read the header; no pixel is decoded."""
     digest = hashlib.sha256(data).hexdigest()
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with opened(data) as image:
             width, height = image.size
             name = image.format or ""
             if name == "PNG" and "exif" not in image.info and b"eXIf" in data:
                 image.load()  # it stands behind the pixels
             orientation = _orientation(image)
     except _ERRORS as error:
-        reason = "the file is empty" if not data else f"no image header: {_reason(error)}"
-        return ImageInfo(digest, len(data), None, None, None, error=reason)
-    if width * height > MAX_PIXELS:
-        reason = f"its header declares {width} x {height} pixels, more than {MAX_PIXELS:,}"
+        reason = "the file is empty" if not data else _reason(error)
+        reason = reason if not data or reason.startswith("its header") else f"no image header: {reason}"
         return ImageInfo(digest, len(data), None, None, None, error=reason)
     if orientation >= 5 and name != "TIFF":  # Pillow gives a TIFF's size as displayed
         width, height = height, width
@@ -85,26 +114,49 @@ def extension_contradicts(name: str, format: str) -> bool:
     return expected is not None and expected != format
 
 
-def decoding_error(data: bytes, format: str) -> str:
-    """Why the image does not decode to its end, or "".
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What one decoding tells: (height, width) uint8 grey upright, a few dozen pixels a side or more; what its colours
+    are where they are not plain 8-bit grey or RGB; why it does not decode, with no grey then.
+    """
 
-    A JPEG is decoded at an eighth of its size in grey, which meets every truncation and bad marker at less than half
-    the cost; any other format is decoded in full. A PNG must be whole to its end mark too:
+    grey: np.ndarray | None
+    colours: str = ""
+    error: str = ""
+
+
+def glance(data: bytes, format: str, orientation: int = 1) -> Glance:
+    """Decode the image to its end, at the least cost that does.
+
+    A JPEG is decoded at up to an eighth of its size in grey, which meets every truncation and bad marker at less than
+    half the cost; any other format is decoded in full. A PNG must be whole to its end mark too:
     TensorFlow refuses one that lacks its last 20 bytes, which Pillow does not notice.
     """
     try:
         if format == "jpeg":
-            simplejpeg.decode_jpeg(
-                data, colorspace="GRAY", fastdct=True, fastupsample=True, min_height=1, min_width=1, min_factor=1
-            )
-        else:
-            with Image.open(io.BytesIO(data)) as image:
-                image.load()
-            if format == "png":
-                _check_png_chunks(data)
+            grey = simplejpeg.decode_jpeg(
+                data, colorspace="GRAY", fastdct=True, fastupsample=True,
+                min_height=_GLANCE_PX, min_width=_GLANCE_PX, min_factor=1,
+            )[:, :, 0]  # fmt: skip
+            colours = simplejpeg.decode_jpeg_header(data)[2]
+            return Glance(_turned(grey, orientation), "CMYK" if colours in ("CMYK", "YCCK") else "")
+        with opened(data) as image:
+            image.load()
+            colours = _colours(image, data)
+            small = image if image.mode in ("L", "RGB") else _to_rgb(image)
+            if (factor := min(image.size) // (2 * _GLANCE_PX)) > 1:
+                small = small.reduce(factor)
+            grey = np.asarray(small.convert("L"))
+        if format == "png":
+            _check_png_chunks(data)
     except _ERRORS as error:
-        return f"it does not decode: {_reason(error)}"
-    return ""
+        return Glance(None, error=f"it does not decode: {_reason(error)}")
+    return Glance(_turned(grey, orientation if format != "tiff" else 1), colours)  # Pillow has turned a TIFF itself
+
+
+def decoding_error(data: bytes, format: str) -> str:
+    """Why the image does not decode to its end, or ""."""
+    return glance(data, format).error
 
 
 def decode(data: bytes, at_least: tuple[int, int] | None = None) -> np.ndarray:
@@ -119,7 +171,7 @@ def decode(data: bytes, at_least: tuple[int, int] | None = None) -> np.ndarray:
         ValueError: the bytes do not decode.
     """
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with opened(data) as image:
             if image.format in ("JPEG", "MPO"):
                 orientation = _orientation(image)
                 enough = _reduced_size(image.size, at_least if orientation < 5 or not at_least else at_least[::-1])
@@ -148,7 +200,7 @@ def displayed_size(data: bytes) -> tuple[int, int]:
         ValueError: there is none.
     """
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with opened(data) as image:
             return image.size if _orientation(image) < 5 else image.size[::-1]
     except _ERRORS as error:
         raise ValueError(_reason(error)) from None
@@ -240,12 +292,24 @@ def _check_png_chunks(data: bytes) -> None:
 
 def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
     if orientation in (5, 6, 7, 8):
-        pixels = pixels.transpose(1, 0, 2)
+        pixels = pixels.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
     return np.ascontiguousarray(pixels)
+
+
+def _colours(image: Image.Image, data: bytes) -> str:
+    """What is not plain about an image's colours, or "". Source for PNG: its specification (third edition), 11.2.1."""
+    if image.format == "PNG" and data[24] == 16:
+        return "16 bit"  # Pillow opens one in colour as if it had 8
+    mode = image.mode
+    plain = {"P": "palette", "L": "grey", "RGB": "colour", "1": "1 bit"}
+    if mode.endswith("A") or "transparency" in image.info:
+        return f"{plain.get(mode.removesuffix('A'), mode)} with alpha"
+    deep = "16 bit" if mode.startswith("I;16") else "32 bit" if mode in ("I", "F") else mode
+    return "" if mode in plain else deep
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

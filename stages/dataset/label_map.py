@@ -14,6 +14,7 @@ from google.protobuf import text_encoding, text_format
 from stages.dataset.errors import RawDataError, StageError
 from stages.dataset.messages import StringIntLabelMap
 
+MAX_ID = 100_000  # every id below one that is used takes room in YOLO's and TFDS's lists of names
 _HEADER = "# dataset: "
 
 
@@ -45,12 +46,14 @@ class LabelMap:
             pins: class name -> the id it must have.
 
         Raises:
-            RawDataError: a pin contradicts an id that already has a meaning.
+            RawDataError: a pin contradicts an id that already has a meaning, or is above MAX_ID.
         """
         ids = dict(self.ids)
         pinned = pins or {}
         taken = {i: name for name, i in ids.items()}
         for name, i in pinned.items():
+            if i > MAX_ID:
+                raise RawDataError(f"params.yaml: ingest.classes pins {name!r} to id {i:g}; allowed: up to {MAX_ID:,}")
             if ids.get(name, i) != i or taken.get(i, name) != name:
                 has = f"{name!r} has id {ids[name]}" if name in ids else f"id {i} is {taken[i]!r}"
                 raise RawDataError(
@@ -89,7 +92,9 @@ def parse_label_map(text: str, where: str) -> LabelMap:
     try:
         message = text_format.Parse(text, StringIntLabelMap(), allow_unknown_field=True)
     except text_format.ParseError as error:
-        raise StageError(f"{where}:{error}; it is no label map: restore it from git or delete it") from None
+        raise StageError(f"{where}:{str(error)[:300]}; it is no label map: restore it from git or delete it") from None
+    except RecursionError:
+        raise StageError(f"{where}: nested too deep for a label map: restore it from git or delete it") from None
     first = text.partition("\n")[0]
     dataset = first.removeprefix(_HEADER).strip() if first.startswith(_HEADER) else ""
     ids: dict[str, int] = {}
@@ -104,4 +109,12 @@ def parse_label_map(text: str, where: str) -> LabelMap:
 
 
 def read_label_map(path: Path) -> LabelMap:
-    return parse_label_map(path.read_text(encoding="utf-8"), str(path))
+    """
+    Raises:
+        StageError: the file is no label map.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise StageError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); restore it from git") from None
+    return parse_label_map(text, str(path))

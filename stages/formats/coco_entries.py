@@ -15,7 +15,7 @@ from stages.dataset.errors import RawDataError
 from stages.dataset.findings import Finding, found
 from stages.dataset.manifest import Annotation
 from stages.dataset.outlines import OutlineError, box_around, parse_outline
-from stages.formats.json_text import members
+from stages.formats.json_text import members, paired
 from stages.formats.placement import Size, to_json
 
 Id = int | str
@@ -73,7 +73,7 @@ def parse(text: str, file: str) -> CocoFile:
     """
     reader = _Reader(file)
     seen = set()
-    for key, position, entry in members(text, file):
+    for key, position, entry in members(paired(text), file):
         if key in _LISTS and position is not None:
             seen.add(key)
             if position >= 0:

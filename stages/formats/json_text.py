@@ -14,7 +14,13 @@ from typing import Any
 from stages.dataset.errors import RawDataError
 
 _SPACE = re.compile(r"[ \t\n\r]*")
+_HALVES = re.compile(r"(\\\\|\\u[dD][89abAB]..\\u[dD][c-fC-F]..)|\\u[dD][89a-fA-F][0-9a-fA-F]{2}", re.DOTALL)
 _decode = json.JSONDecoder().raw_decode
+
+
+def paired(text: str) -> str:
+    """The text with U+FFFD for each half of a surrogate pair that is escaped alone: no file could hold it again."""
+    return _HALVES.sub(lambda match: match[1] or "\\ufffd", text) if "\\u" in text else text
 
 
 @contextmanager

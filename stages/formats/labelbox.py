@@ -15,7 +15,7 @@ from typing import Any
 from stages.dataset.errors import RawDataError
 from stages.dataset.findings import Finding, found
 from stages.dataset.manifest import Annotation
-from stages.formats.json_text import elements
+from stages.formats.json_text import elements, paired
 from stages.formats.labelbox_rows import LabelboxRow, RowError, parse_row
 from stages.formats.placement import corners, on_displayed, outline_on_displayed
 from stages.formats.raw_folder import ImageEntry, RawFolder, Source, split_in_path
@@ -75,6 +75,7 @@ def rows(text: str, file: str) -> Iterator[tuple[str, Any]]:
     Raises:
         RawDataError: a list is no JSON, to its end.
     """
+    text = paired(text)
     if text.lstrip().startswith("["):
         for number, entry in enumerate(elements(text, file)):
             yield f"row {number + 1}", entry

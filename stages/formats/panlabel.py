@@ -7,6 +7,7 @@ intermediate form, which loses nothing that it read; that becomes COCO, which ou
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -74,7 +75,7 @@ class Form:
         source = Source()
         with staged(folder) as (stage, prepared):
             for file in files:
-                report, content = _convert(stage, file, self.name)
+                report, content = _convert(stage, file, self.name, folder.root)
                 inside = file == "." or not (folder.root / file).is_file()
                 place = str(PurePosixPath(file, "*")) if inside else file
                 for image in content["images"]:
@@ -114,7 +115,7 @@ def forms(folder: RawFolder, form: str = "auto") -> dict[str, list[str]]:
             if any(_below(path, each) for each in taken):
                 continue
             try:
-                report, _content = _convert(stage, path, form)
+                report, _content = _convert(stage, path, form, folder.root)
             except RawDataError as error:
                 if _NOT_DETECTED not in str(error):
                     errors.append(str(error))
@@ -156,8 +157,8 @@ def staged(folder: RawFolder) -> Iterator[tuple[Path, dict[str, list[Finding]]]]
         yield stage, prepared
 
 
-def _convert(stage: Path, path: str, form: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(report, the content in panlabel's intermediate form) of a file or folder below `stage`.
+def _convert(stage: Path, path: str, form: str, root: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(report, the content in panlabel's intermediate form) of a file or folder below `stage`, which stands for `root`.
 
     Raises:
         RawDataError: panlabel is not there, or says no.
@@ -171,7 +172,7 @@ def _convert(stage: Path, path: str, form: str) -> tuple[dict[str, Any], dict[st
             said = " ".join(
                 ran.stderr.removeprefix("Error: ").replace(f"{stage}/", "").replace(str(stage), ".").split()
             )
-            raise RawDataError(f"{path}: panlabel cannot read it: {said[:400]}")
+            raise RawDataError(f"{root if path == '.' else path}: panlabel cannot read it: {said[:400]}")
         report = json.loads(ran.stdout)
         report["warnings"] = [line.replace(f"{stage}/", "") for line in dict.fromkeys(_WARNING.findall(ran.stderr))]
         return report, json.loads(out.read_text(encoding="utf-8"))
@@ -199,7 +200,10 @@ def _as_coco(content: dict[str, Any]) -> tuple[str, Counter[str]]:
     """COCO JSON of panlabel's intermediate form (xmin ymin xmax ymax), and how many outlines became boxes."""
     annotations, losses = [], Counter[str]()
     for entry in content["annotations"]:
-        at, attributes = entry["bbox"], dict(entry.get("attributes") or {})
+        at = {
+            side: math.nan if value is None else value for side, value in entry["bbox"].items()
+        }  # as it writes infinity
+        attributes = dict(entry.get("attributes") or {})
         losses["outlines, of which the box around each is kept,"] += "polygon" in map(str, attributes.values())
         kept = {key.removeprefix("cvat_attr_"): value for key, value in attributes.items() if not _NOTES.search(key)}
         kept |= {flag: int(kept[flag]) for flag in _FLAGS if str(kept.get(flag)) in ("0", "1")}

@@ -18,6 +18,7 @@ from defusedxml.ElementTree import fromstring
 
 from stages.dataset.errors import RawDataError
 from stages.dataset.findings import Finding, found
+from stages.formats.json_text import paired
 from stages.formats.raw_folder import RawFolder
 
 _POLYGON = "polygons, of which the box around each is kept,"
@@ -53,7 +54,7 @@ class Prepared:
                 self._cvat(root)
                 self.text = tostring(root, encoding="unicode")
             return
-        content = json.loads(text)
+        content = json.loads(paired(text))
         for fits, change in self._kinds():
             if fits(content):
                 self.text = json.dumps(change(content), ensure_ascii=False)
@@ -104,7 +105,9 @@ class Prepared:
                 self.lost["further annotations of a task, by others,"] += len(made) - 1
             results = [result for item in made[0].get("result") or [] if (result := self._ls_result(item))]
             data = dict(task["data"])
-            key = "image" if "image" in data else next(key for key, value in data.items() if isinstance(value, str))
+            key = (
+                "image" if "image" in data else next((key for key, value in data.items() if isinstance(value, str)), "")
+            )
             name = PurePosixPath(str(data[key])).name
             upload = name.partition("-")[2]  # an upload's name begins with eight hexadecimal digits
             image = next((each for each in map(self._located, (name, upload)) if each), None)

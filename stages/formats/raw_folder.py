@@ -20,6 +20,9 @@ _SPLIT_WORDS = {
 }  # fmt: skip
 
 
+SHOWN = 300  # characters of a name from the data, in a finding
+
+
 @dataclass
 class ImageEntry:
     """What the source says of one image: it is annotated, even where it has no box."""
@@ -58,7 +61,7 @@ class RawFolder:
         """List the files; hidden ones are left out, as every labelling tool means them to be.
 
         Raises:
-            RawDataError: the folder is missing or empty, or a link leads out of it.
+            RawDataError: the folder is missing or empty, a link leads out of it, or a file's name is not UTF-8.
         """
         if not root.is_dir():
             raise RawDataError(
@@ -75,6 +78,9 @@ class RawFolder:
                 if path.is_symlink() and top.is_relative_to(path.resolve()):
                     raise RawDataError(f"{path}: a link to a folder that holds it; delete it")
             files += [Path(folder, name).relative_to(root).as_posix() for name in names if not name.startswith(".")]
+        if unnamed := next((file for file in files if not _is_text(file)), None):
+            shown = os.fsencode(unnamed).decode("utf-8", "backslashreplace")
+            raise RawDataError(f"{root}/{shown}: its name is not UTF-8; rename it")
         if not files:
             raise RawDataError(
                 f"{root}: the folder is empty; put images and annotations there, "
@@ -135,8 +141,8 @@ class RawFolder:
             if len(matching) == 1:
                 return matching[0]
         if not exact:
-            return found("image-missing", annotation_file, place, name)
-        return found("image-ambiguous", annotation_file, place, name, f"it could be {' or '.join(exact[:4])}")
+            return found("image-missing", annotation_file, place, name[:SHOWN])
+        return found("image-ambiguous", annotation_file, place, name[:SHOWN], f"it could be {' or '.join(exact[:4])}")
 
     def locate_stem(self, annotation_file: str) -> str | None:
         """The image whose name differs from the annotation file's in its extension alone, if just one is nearest."""
@@ -178,6 +184,14 @@ def split_in_name(file: str) -> str | None:
     """The split that a file's own name says ("train_labels.csv", "instances_val2017.json"), else None."""
     words = PurePosixPath(file).stem.lower().replace("-", "_").replace(".", "_").split("_")
     return next((split for word in words if (split := _SPLIT_WORDS.get(word.rstrip("0123456789")))), None)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _ending_with(files: list[str], wanted: PurePosixPath) -> list[str]:

@@ -69,7 +69,8 @@ def format_readme(about: Description, loading: str) -> str:
 
 def plain(text: str) -> str:
     """Text from the data, so that it is shown as it is and is no markup."""
-    escaped = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    seen = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in " ".join(text.split()))
+    escaped = seen.replace("&", "&amp;").replace("<", "&lt;")
     return "".join(f"\\{character}" if character in r"\`*_[]|#!" else character for character in escaped)
 
 

@@ -6,6 +6,7 @@ Source: the README and csv_generator.py of keras-retinanet, which takes whole pi
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from stages.formats.placement import Box, corners, on_displayed
 from stages.formats.raw_folder import ImageEntry, RawFolder, Source, split_in_name, split_in_path
 
 _COLUMNS = 6
+_ID = re.compile(r"[0-9]{1,9}")
 _HEADER = ["x1", "y1", "x2", "y2"]
 
 TITLE = "RetinaNet CSV"
@@ -112,7 +114,7 @@ def _classes(folder: RawFolder, file: str) -> list[str]:
     """The classes of a `class,id` file in the order of their ids; none where it is another kind of file."""
     ids = {}
     for _, cells in numbered(folder.text(file)):
-        if len(cells) != 2 or not cells[0] or not cells[1].isdecimal():
+        if len(cells) != 2 or not cells[0] or not _ID.fullmatch(cells[1]):
             return []
         ids[cells[0]] = int(cells[1])
     return sorted(ids, key=ids.__getitem__)

@@ -5,6 +5,7 @@ Source: the API's using_your_own_dataset.md and tf_example_decoder.py.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -24,6 +25,7 @@ _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _KNOWN = frozenset({*FEATURES, "image/class/label", "image/class/text", "image/colorspace", "image/channels", MASK})
 _MAGIC = {b"\xff\xd8": ".jpg", b"\x89PNG": ".png", b"GIF8": ".gif", b"BM": ".bmp", b"II*": ".tif", b"MM\0": ".tif"}
 _MAX_PART = 200  # bytes of a folder's or file's name; file systems allow 255
+_MAX_PARTS = 16
 
 Label = tuple[str, int]
 
@@ -71,7 +73,7 @@ def parse(data: bytes, file: str, number: int) -> Record:
     values = {key: _values(feature) for key, feature in features.items()}
     image = values.get(IMAGE) or [b""]
     if not isinstance(image[0], bytes) or not image[0]:
-        record.problem = f"it has no image in {IMAGE}; its keys: {', '.join(sorted(values)[:6]) or 'none'}"
+        record.problem = f"it has no image in {IMAGE}; its keys: {', '.join(sorted(values)[:6])[:300] or 'none'}"
         return record
     record.image = image[0]
     record.extension = next((name for magic, name in _MAGIC.items() if record.image.startswith(magic)), ".img")
@@ -100,7 +102,7 @@ class _RecordError(ValueError):
 
 def _fill(record: Record, values: dict[str, list[Any]]) -> None:
     size = [_numbers(values, f"image/{side}") for side in ("width", "height")]
-    record.declared_px = (int(size[0][0]), int(size[1][0])) if all(size) else None
+    record.declared_px = (_whole(size[0][0]), _whole(size[1][0])) if all(size) else None
     record.classes = _labels(values, "image/class")
     record.labels = _labels(values, f"{_OBJECT}/class")
     sides = [_numbers(values, f"{_OBJECT}/bbox/{side}") for side in _SIDES]
@@ -109,9 +111,10 @@ def _fill(record: Record, values: dict[str, list[Any]]) -> None:
                          ("class", len(record.labels))]:  # fmt: skip
         if length != count:
             raise _RecordError(f"it has {count} xmin, but {length} {name}")
-    record.boxes = list(zip(*sides, strict=True))
+    record.boxes = [(float(x1), float(y1), float(x2), float(y2)) for x1, y1, x2, y2 in zip(*sides, strict=True)]
     record.crowd = [bool(value) for value in _of_boxes(values, "is_crowd", count, 0)]
-    record.area = _of_boxes(values, "area", count, None)
+    _numbers(values, f"{_OBJECT}/area")
+    record.area = [None if area is None else float(area) for area in _of_boxes(values, "area", count, None)]
     record.masks = _of_boxes(values, "mask", count, b"") if values.get(MASK) else []
     known = {name: _of_boxes(values, key, count, None)
              for name, key in (("difficult", "difficult"), ("truncated", "truncated"), ("pose", "view"))}  # fmt: skip
@@ -123,7 +126,7 @@ def _fill(record: Record, values: dict[str, list[Any]]) -> None:
 
 def _labels(values: dict[str, list[Any]], key: str) -> list[Label]:
     texts = [_plain(text) for text in values.get(f"{key}/text", [])]
-    ids = [int(id_) for id_ in _numbers(values, f"{key}/label")]
+    ids = [_whole(id_) for id_ in _numbers(values, f"{key}/label")]
     if texts and ids and len(texts) != len(ids):
         raise _RecordError(f"{key}: it has {len(texts)} texts, but {len(ids)} labels")
     count = max(len(texts), len(ids))
@@ -150,6 +153,12 @@ def _numbers(values: dict[str, list[Any]], key: str) -> list[Any]:
     return numbers
 
 
+def _whole(number: Any) -> int:
+    if not math.isfinite(number):
+        raise _RecordError(f"{number} is no whole number")
+    return int(number)
+
+
 def _plain(value: Any) -> Any:
     return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else value
 
@@ -171,7 +180,7 @@ def image_name(source_id: str, filename: str, extension: str, file: str, number:
 
 def _safe(name: str) -> str:
     parts = (re.sub(r"[\x00-\x1f\x7f]", "_", part) for part in re.split(r"[\\/]", name.strip()))
-    return "/".join(_short(part) for part in parts if part not in ("", ".", ".."))
+    return "/".join([_short(part) for part in parts if part not in ("", ".", "..")][-_MAX_PARTS:])
 
 
 def _short(part: str) -> str:

@@ -10,6 +10,7 @@ import io
 import numpy as np
 from PIL import Image
 
+from stages.dataset.images import opened
 from stages.dataset.outlines import from_mask, to_mask
 
 MASK = "image/object/mask"
@@ -31,12 +32,12 @@ def outline_of(png: bytes, image: bytes) -> str | None:
         ValueError: it is no picture, or not of the image's stored size.
     """
     try:
-        with Image.open(io.BytesIO(image)) as opened:
-            size = opened.size
-        with Image.open(io.BytesIO(png)) as opened:
-            if opened.size != size:
-                raise ValueError(f"a mask has {opened.size[0]} x {opened.size[1]} pixels, not the image's")
-            pixels = np.asarray(opened.convert("L")) > 0
+        with opened(image) as picture:
+            size = picture.size
+        with opened(png) as mask:
+            if mask.size != size:
+                raise ValueError(f"a mask has {mask.size[0]} x {mask.size[1]} pixels, not the image's")
+            pixels = np.asarray(mask.convert("L")) > 0
     except (OSError, SyntaxError) as error:
         raise ValueError(f"a mask does not open: {error}") from None
     return from_mask(pixels.astype(np.uint8)) if pixels.any() else None

@@ -16,12 +16,12 @@ from pathlib import Path, PurePosixPath
 from stages.dataset.errors import RawDataError, StageError
 from stages.dataset.findings import Finding, found
 from stages.dataset.images import ImageInfo
-from stages.dataset.label_map import parse_label_map
+from stages.dataset.label_map import MAX_ID, parse_label_map
 from stages.dataset.manifest import Annotation
 from stages.dataset.outlines import upright_outline
 from stages.dataset.workers import map_items
 from stages.formats.placement import on_displayed
-from stages.formats.raw_folder import ImageEntry, RawFolder, Source, split_in_name, split_in_path
+from stages.formats.raw_folder import SHOWN, ImageEntry, RawFolder, Source, split_in_name, split_in_path
 from stages.formats.tfrecord_example import IMAGE, Record, decode_masks, parse
 from stages.formats.tfrecord_frames import begins_with_frame, read_frames
 
@@ -120,7 +120,8 @@ def read(folder: RawFolder, files: list[str]) -> Source:
                 foreign[file][key] += 1
     for file, counts in foreign.items():
         source.findings += [
-            found("not-carried", file, value=key, reason=f"{count} records have it") for key, count in counts.items()
+            found("not-carried", file, value=key[:SHOWN], reason=f"{count} records have it")
+            for key, count in counts.items()
         ]
     source.findings += missing_shards(files)
     _group_copies(source)
@@ -137,7 +138,9 @@ def read_file(root: Path, file: str) -> RecordFile:
         record.image = b""
         if problem or record.problem:
             place = f"record {number}"
-            result.findings.append(found("annotation-unreadable", file, place, record.name, problem or record.problem))
+            result.findings.append(
+                found("annotation-unreadable", file, place, record.name[:SHOWN], problem or record.problem)
+            )
         if record.name:
             result.records.append(record)
     return result
@@ -187,7 +190,7 @@ def _add_classes(source: Source, maps: dict[str, dict[str, int]], contents: list
     ]
     every = [pair for ids in maps.values() for pair in ids.items()] or pairs
     for text, id_ in dict.fromkeys(every):
-        if text and id_ > 0 and text not in source.ids and id_ not in source.ids.values():
+        if text and 0 < id_ <= MAX_ID and text not in source.ids and id_ not in source.ids.values():
             source.ids[text] = id_
     source.classes = sorted(source.ids, key=source.ids.__getitem__)
 
@@ -204,7 +207,7 @@ def _label_map(folder: RawFolder, file: str) -> dict[str, int]:
         text = folder.text(file)
         if file.endswith(".txt"):
             return {name: id_ for id_, name in enumerate(text.splitlines()) if id_ and name != f"unused-{id_}"}
-        return dict(parse_label_map(text, file).ids) if re.search(r"^\s*item\s*\{", text, re.MULTILINE) else {}
+        return dict(parse_label_map(text, file).ids) if re.search(r"^[ \t]*item\s*\{", text, re.MULTILINE) else {}
     except StageError as error:
         raise RawDataError(str(error)) from None
 

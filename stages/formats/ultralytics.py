@@ -12,6 +12,7 @@ Sources: Ultralytics' documentation of detection and segmentation datasets; its 
 from __future__ import annotations
 
 import io
+import reprlib
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -25,7 +26,7 @@ from stages.dataset.findings import Finding, found
 from stages.dataset.manifest import Annotation, Image
 from stages.formats.export_job import ExportJob, leaving_names, write_images
 from stages.formats.placement import corners
-from stages.formats.raw_folder import ImageEntry, RawFolder, Source
+from stages.formats.raw_folder import SHOWN, ImageEntry, RawFolder, Source
 from stages.formats.yolo_files import (
     ImagePaths,
     Nearest,
@@ -40,6 +41,7 @@ from stages.formats.yolo_lines import ClassNames, format_box, format_outline, ou
 
 _SPLITS = {"train": "train", "val": "valid", "valid": "valid", "validation": "valid", "test": "test"}
 _MOST_CLASSES = 100_000
+_MOST_CHARACTERS = 4_000_000
 _REMEDY = "add the data.yaml that names them"
 
 TITLE = "Ultralytics YOLO"
@@ -75,6 +77,8 @@ def parse_data(text: str, file: str) -> DataFile:
     Raises:
         RawDataError: it is no YAML, or names no classes.
     """
+    if len(text) > _MOST_CHARACTERS:
+        raise RawDataError(f"{file}: {len(text):,} characters are no data.yaml; {_REMEDY}")
     try:
         content = YAML(typ="safe", pure=True).load(text)
     except (YAMLError, ValueError, RecursionError) as error:
@@ -102,15 +106,20 @@ def _names(content: dict[str, Any], file: str) -> tuple[str, ...]:
     if isinstance(names, list):
         names = dict(enumerate(names))
     if not isinstance(names, dict) or not names:
-        raise RawDataError(f"{file}: names: {str(names)[:60]!r} is no list of names, and no numbers with names")
+        raise RawDataError(f"{file}: names: {reprlib.repr(names)} is no list of names, and no numbers with names")
     by_number = {}
     for key, name in names.items():
         if not str(key).isdecimal() or int(key) >= _MOST_CLASSES:
             raise RawDataError(f"{file}: names: {str(key)[:60]!r} is not the number of a class; count from 0")
         if not isinstance(name, str | int | float | None):
             raise RawDataError(f"{file}: names: class {key} is no name; write it in quotes")
-        by_number[int(key)] = "" if name is None else " ".join(str(name).split("\n")).strip()
+        by_number[int(key)] = "" if name is None else _name(name)
     return tuple(by_number.get(number, "") for number in range(max(by_number) + 1))
+
+
+def _name(name: str | int | float) -> str:
+    """On one line, and without the half of a surrogate pair that YAML can escape and no file can hold."""
+    return " ".join(str(name).split("\n")).strip().encode("utf-8", "replace").decode()
 
 
 def read(folder: RawFolder, files: list[str]) -> Source:
@@ -160,7 +169,7 @@ def _images_at(folder: RawFolder, path: str, file: str, key: str) -> tuple[list[
         for start in range(len(parts) if absolute else 1):
             if images := _below(folder, parts[start:], file):
                 return images, []
-    return [], [found("split-empty", file, key, path, "there is no such folder with images, and no such list")]
+    return [], [found("split-empty", file, key, path[:SHOWN], "there is no such folder with images, and no such list")]
 
 
 def _below(folder: RawFolder, parts: list[str], file: str) -> list[str]:

@@ -23,15 +23,17 @@ from stages.dataset.manifest import Annotation, Image
 from stages.dataset.workers import map_items
 from stages.formats.export_job import ExportJob, leaving_names, write_images
 from stages.formats.placement import Box, corners, number, on_displayed, to_json
-from stages.formats.raw_folder import ImageEntry, RawFolder, Source, split_in_path
+from stages.formats.raw_folder import SHOWN, ImageEntry, RawFolder, Source, split_in_path
 
 _SETS = {"train": "train", "val": "valid", "valid": "valid", "test": "test"}
-_SET_LINE = re.compile(r"(.+?)(\s+-?[01])?$")  # an image, perhaps with whether it shows the class
 _ROOT = re.compile(r"<annotation[\s>/]")
+_NO_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _FLAGS = ("difficult", "truncated", "occluded")
 _FLAG_VALUES = {"0": 0, "1": 1, "false": 0, "true": 1}
 _READ = frozenset({"name", "bndbox", "pose", *_FLAGS, "deleted", "verified", "date", "id", "type"})  # LabelMe's too
 _ENCODING = re.compile(rb"""<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)["'][^>]*\?>""")
+_MAX_DECLARATION = 1000  # bytes
+_NO_FILES = ("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7")  # slow, or no text
 _KNOWN_TO_EXPAT = ("utf-8", "utf-16", "iso8859-1", "ascii")
 
 TITLE = "PASCAL VOC XML"
@@ -108,7 +110,7 @@ def parse(data: bytes, file: str) -> VocFile:
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
         return VocFile(findings=[found("annotation-unreadable", file, reason=f"it is not XML: {error}")])
     if root.tag != "annotation":
-        return VocFile(findings=[found("annotation-unreadable", file, value=root.tag, reason="it is not VOC")])
+        return VocFile(findings=[found("annotation-unreadable", file, value=root.tag[:SHOWN], reason="it is not VOC")])
     voc = VocFile(_text(root, "filename"), _declared_size(root))
     if _text(root, "segmented") not in ("", "0", "Unspecified"):
         voc.not_carried["segmented"] += 1  # its masks are PNG files in SegmentationObject/
@@ -136,9 +138,12 @@ def _decoded(data: bytes) -> bytes | str:
         LookupError: nor does Python.
         ValueError: the bytes are not in it.
     """
-    declared = _ENCODING.match(data.lstrip())
-    if not declared or codecs.lookup(declared.group(1).decode()).name in _KNOWN_TO_EXPAT:
+    declared = _ENCODING.match(data.lstrip()[:_MAX_DECLARATION])
+    name = codecs.lookup(declared.group(1).decode("ascii", "replace")).name if declared else "utf-8"
+    if not declared or name in _KNOWN_TO_EXPAT:
         return data
+    if name.replace("_", "-") in _NO_FILES:
+        raise LookupError(f"its encoding {name} is none of a file")
     return data.lstrip()[declared.end() :].decode(declared.group(1).decode())
 
 
@@ -188,8 +193,10 @@ def _image_sets(folder: RawFolder) -> dict[str, str]:
         path = PurePosixPath(file)
         if path.parent.name == "Main" and path.stem.lower() in _SETS:
             for line in folder.text(file).splitlines():
-                if match := _SET_LINE.match(line.strip()):
-                    splits[match.group(1)] = _SETS[path.stem.lower()]
+                name, *shows = line.strip().rsplit(maxsplit=1) or [""]
+                if name:  # perhaps with whether it shows the class
+                    stem = name if shows in (["0"], ["1"], ["-1"]) else line.strip()
+                    splits[stem] = _SETS[path.stem.lower()]
     return splits
 
 
@@ -212,11 +219,16 @@ def write(job: ExportJob, out: Path) -> None:
             (out / "ImageSets" / "Main" / f"{name}.txt").write_text(listing, encoding="utf-8")
 
 
+def _escaped(text: str) -> str:
+    """XML 1.0 has no way to say a control character."""
+    return escape(_NO_CHARACTERS.sub("\ufffd", text))
+
+
 def format_xml(image: Image, annotations: list[Annotation], filename: str) -> str:
     lines = [
         "<annotation>",
         "  <folder>JPEGImages</folder>",
-        f"  <filename>{escape(filename)}</filename>",
+        f"  <filename>{_escaped(filename)}</filename>",
         f"  <size><width>{image.width}</width><height>{image.height}</height><depth>3</depth></size>",
     ]
     for row in annotations:
@@ -226,8 +238,8 @@ def format_xml(image: Image, annotations: list[Annotation], filename: str) -> st
         at = dict(zip(("xmin", "ymin", "xmax", "ymax"), map(number, corners(row)), strict=True))
         lines += [
             "  <object>",
-            f"    <name>{escape(row.label)}</name>",
-            f"    <pose>{escape(str(attributes.get('pose', 'Unspecified')))}</pose>",
+            f"    <name>{_escaped(row.label)}</name>",
+            f"    <pose>{_escaped(str(attributes.get('pose', 'Unspecified')))}</pose>",
             *(f"    <{flag}>{attributes[flag]}</{flag}>" for flag in _FLAGS if flag in attributes),
             "    <bndbox>" + "".join(f"<{name}>{value}</{name}>" for name, value in at.items()) + "</bndbox>",
             "  </object>",

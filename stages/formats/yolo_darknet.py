@@ -31,7 +31,6 @@ from stages.formats.yolo_files import (
 )
 from stages.formats.yolo_lines import format_box, format_names, is_image_list, lines_of, trainer_names
 
-_OPTION = re.compile(r"\s*(\w+)\s*=\s*(.+?)\s*")
 _SPLITS = {"train": "train", "valid": "valid", "val": "valid", "test": "test"}
 _REMEDY = "add obj.names or classes.txt (a name a line, that of class 0 first), or an Ultralytics data.yaml"
 
@@ -86,8 +85,9 @@ def _options(folder: RawFolder) -> dict[str, list[str]]:
 
 def parse_options(text: str) -> dict[str, str]:
     """The `key = value` lines of a .data file."""
-    matches = (_OPTION.fullmatch(line) for line in lines_of(text))
-    return {match.group(1): match.group(2) for match in matches if match}
+    pairs = (line.partition("=") for line in lines_of(text))
+    options = {key.strip(): value.strip() for key, _, value in pairs}
+    return {key: value for key, value in options.items() if re.fullmatch(r"\w+", key) and value}
 
 
 def _named(folder: RawFolder, path: str) -> str | None:

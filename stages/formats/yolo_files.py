@@ -28,7 +28,7 @@ from stages.formats.yolo_lines import (
 _IMAGE_FOLDERS = ("images", "JPEGImages")  # beside them stands `labels`: Ultralytics' rule, Darknet's rule
 _NAMES_STEMS = frozenset({"classes", "obj_names", "class_names", "obj.names", "names", "labels", "predefined_classes"})
 _NAMES_KEY = re.compile(r"^[\"']?names[\"']?\s*:", re.MULTILINE)
-_COUNT_KEY = re.compile(r"^nc\s*:.*^train\s*:|^train\s*:.*^nc\s*:", re.MULTILINE | re.DOTALL)
+_COUNT_KEYS = (re.compile(r"^nc\s*:", re.MULTILINE), re.compile(r"^train\s*:", re.MULTILINE))
 _HEAD = 1 << 18
 _TRIED = 200  # label files looked at before a folder is said to be no YOLO
 
@@ -81,7 +81,9 @@ def data_files(folder: RawFolder) -> list[str]:
     """YAML files with `names`, or with `nc` and `train`, at the top."""
     files = [*folder.with_suffix(".yaml"), *folder.with_suffix(".yml")]
     heads = {file: folder.head(file, _HEAD) for file in files}
-    return [file for file, head in heads.items() if _NAMES_KEY.search(head) or _COUNT_KEY.search(head)]
+    return [
+        file for file, head in heads.items() if _NAMES_KEY.search(head) or all(key.search(head) for key in _COUNT_KEYS)
+    ]
 
 
 def names_files(folder: RawFolder) -> list[str]:

@@ -11,7 +11,7 @@ from stages.dataset.findings import Finding, found
 from stages.dataset.manifest import Annotation
 from stages.transforms.base import percent
 from stages.transforms.crop import cut
-from stages.transforms.planned import Planned, Scene, SetStep
+from stages.transforms.planned import Planned, Scene, SetStep, has_box
 
 
 class IsolateObjects(SetStep):
@@ -28,18 +28,20 @@ class IsolateObjects(SetStep):
         for one in images:
             scene, annotations = one.seen()
             findings += _lost(one, scene)
-            if not annotations:
-                reason = "isolate_objects finds no box on it"
-                isolated += [one] if one.whole() else []
-                findings += [] if one.whole() else [_left_out(one, reason)]
             boxes, numbers = scene.objects.boxes().tolist(), one.numbers()
+            own = []
             for row, annotation, box in zip(scene.objects.rows.tolist(), annotations, boxes, strict=True):
                 place = f"object {numbers[row]}"
                 if annotation.is_crowd:
                     reason = "isolate_objects takes single objects, no crowd"
                     findings.append(found("box-left-out", one.source_id, place, annotation.label, reason))
                 else:
-                    isolated.append(self._isolate(one, scene, numbers[row], annotation, box))
+                    own.append(self._isolate(one, scene, numbers[row], annotation, box))
+            isolated += own or ([one] if one.whole() else [])
+            if own:
+                findings += _whole_left_out(one)
+            elif not one.whole():
+                findings.append(_left_out(one, "isolate_objects finds no box on it"))
         return isolated, findings
 
     def _isolate(self, one: Planned, scene: Scene, number: int, annotation: Annotation, box: list[float]) -> Planned:
@@ -53,6 +55,15 @@ class IsolateObjects(SetStep):
 
 def _left_out(one: Planned, reason: str) -> Finding:
     return found("image-left-out", one.source_id, one.part_name(), reason=reason)
+
+
+def _whole_left_out(one: Planned) -> list[Finding]:
+    reason = "isolate_objects labels each image with its object, not with what its source was labelled"
+    return [
+        found("box-left-out", one.source_id, f"object {number}", annotation.label, reason)
+        for number, annotation in enumerate(one.annotations, start=1)
+        if not has_box(annotation)
+    ]
 
 
 def _lost(one: Planned, scene: Scene) -> list[Finding]:
