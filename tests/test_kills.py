@@ -182,7 +182,7 @@ def kill_builds(
         assert leftovers(place) == [], said
         number += 1
     assert "as recorded" in place.shardsmith("verify", "--remote").stdout
-    return f"{killed} kills, {tagged} of them after the tag: 0 half versions, 0 lost; {number - killed} builds ended before"
+    return f"{killed} kills, {tagged} after the tag: 0 half versions, 0 lost; {number - killed} builds ended before"
 
 
 def test_five_kills(remotes: Remotes, tmp_path: Path) -> None:
