@@ -1,4 +1,6 @@
-"""What a build that was killed leaves: its processes, locks, half-written files. The next build clears it away.
+"""What a build that did not finish leaves: processes, locks, half-written files. The next build clears it away.
+
+Killed, it leaves any of them; where the disk was full, DVC leaves half a dvc.lock, which can be mended only later.
 
 Nothing here is a user's: processes carry the mark of the dead build, and a file that another process has open stays.
 """
@@ -22,33 +24,39 @@ _PROC = Path("/proc")
 
 
 def clear(workspace: Workspace, mark: str, log: Callable[[str], None]) -> None:
-    """Bring the workspace to where a build can start, after one with that mark died."""
-    log("a build died at work here: clearing away what it left")
-    end_processes(mark)
-    for path in _git_locks(workspace):
-        path.unlink(missing_ok=True)
+    """Bring the workspace to where a build can start, after one with that mark did not finish; say what it had left."""
+    left = ["processes"] if end_processes(mark) else []
     rwlock = workspace.root / ".dvc" / "tmp" / "rwlock"
-    if rwlock.exists() and not _holds_rwlock(rwlock):
-        rwlock.unlink()
-    for path in unused(half_written(workspace)):
+    locks = [*_git_locks(workspace), *([rwlock] if rwlock.exists() and not _holds_rwlock(rwlock) else [])]
+    parts = unused(half_written(workspace))
+    for path in (*locks, *parts):
         path.unlink(missing_ok=True)
+    left += (["locks"] if locks else []) + (["half-written files"] if parts else [])
     from flows.stored import is_readable  # which imports what runs this
 
-    for path in (workspace.root / "dvc.lock", workspace.root / "data/raw.dvc"):
-        if path.exists() and not is_readable(path):
+    for file in ("dvc.lock", "data/raw.dvc"):
+        if (path := workspace.root / file).exists() and not is_readable(path):
             _as_committed(workspace, path)
+            left.append(f"half of {file}, now as committed")
+    if left:
+        log(f"cleared away what a build that did not finish had left: {', '.join(left)}")
 
 
-def end_processes(mark: str) -> None:
-    """End what a dead build has started and what still is at work: killed alone, it leaves dvc and stages behind."""
-    until = time.monotonic() + _DYING_S
+def end_processes(mark: str) -> bool:
+    """End what a dead build has started and what still is at work: killed alone, it leaves dvc and stages behind.
+
+    Whether there was any.
+    """
+    until, found = time.monotonic() + _DYING_S, False
     while (marked := list(_marked(mark))) and time.monotonic() < until:
+        found = True
         for process in marked:
             try:
                 os.kill(process, signal.SIGKILL)
             except ProcessLookupError:
                 continue
         time.sleep(0.05)
+    return found
 
 
 def _marked(mark: str) -> Iterator[int]:

@@ -190,9 +190,9 @@ class Workspace:
             os.environ[MARK] = mark
             try:
                 yield
+                file.truncate(0)  # else it stays, so that the next build looks for what this one left
             finally:
                 os.environ.pop(MARK, None)
-                file.truncate(0)
 
     def _identity(self) -> dict[str, str]:
         """The environment for git, with an author where the user has configured none."""

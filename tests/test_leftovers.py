@@ -73,7 +73,7 @@ def test_the_next_build_starts_within_seconds_and_ends_what_the_dead_one_started
         time.sleep(0.1)
     assert len(sleepers()) == len(before) + 1
     began = time.monotonic()
-    assert take(workspace) == ["a build died at work here: clearing away what it left"]
+    assert take(workspace) == ["cleared away what a build that did not finish had left: processes"]
     assert time.monotonic() - began < 5
     assert sleepers() == before
     assert take(workspace) == []
@@ -142,8 +142,11 @@ def test_a_lock_of_dvc_goes_unless_a_dvc_holds_it(workspace: Workspace, text: st
 def test_a_file_of_dvc_that_was_cut_short_is_that_of_head(
     workspace: Workspace, file: str, text: str, after: str | None
 ) -> None:
-    kill_a_holder(workspace)
     path = workspace.root / file
-    path.write_text(text)
-    take(workspace)
+    with pytest.raises(OSError, match="full"), workspace.lock(print):
+        path.write_text(text)
+        raise OSError("the disk is full")
+    said = take(workspace)
     assert path.read_text() == (text if after is None else after)
+    assert [f"half of {file}" in line for line in said] == ([True] if after else [])
+    assert take(workspace) == []
