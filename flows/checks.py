@@ -12,7 +12,7 @@ from typing import Any
 from flows.lineage import LOCK, RAW, lock_hash, parse_message, raw_hash
 from flows.pull import tree_hash
 from flows.stored import Seen
-from flows.versions import content
+from flows.versions import built_with, content, value_at
 from tools.records import Contents
 
 _SHARD = re.compile(r".*-(?P<split>train|valid|test)\.tfrecord-\d{5}-of-\d{5}")
@@ -127,10 +127,9 @@ def _md5(data: bytes) -> str:
 def check_params(recorded: Recorded, params: Mapping[str, Any], remedy: str = _NO_BUILD) -> list[Damage]:
     """params.yaml, at the tag or in the workspace, has the values with which dvc.lock says each stage ran."""
     differences = {}
-    for stage in recorded.lock.get("stages", {}).values():
-        for key, was in stage.get("params", {}).get("params.yaml", {}).items():
-            for place, one, other in differing(was, _at(params, key), key):
-                differences[place] = f"{place} is {other!r}, and {recorded.tag} was built with {one!r}"
+    for key, was in built_with(recorded.lock).items():
+        for place, one, other in differing(was, value_at(params, key), key):
+            differences[place] = f"{place} is {other!r}, and {recorded.tag} was built with {one!r}"
     return [Damage("params.yaml", why, remedy) for _, why in sorted(differences.items())]
 
 
@@ -141,13 +140,6 @@ def differing(was: Any, now: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
             yield from differing(was.get(name), now.get(name), f"{key}.{name}")
     elif was != now:
         yield key, was, now
-
-
-def _at(params: Mapping[str, Any], key: str) -> Any:
-    value: Any = params
-    for name in key.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
 
 
 def check_bytes(

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from flows.exported import read_files
 from flows.repository import Log, Workspace
-from flows.versions import EXPORT, LABEL_MAP, METRICS, find_version, read_leniently
+from flows.versions import EXPORT, LABEL_MAP, METRICS, built_with, find_version, read_leniently, value_at
 from stages.dataset.errors import ParamsError, VersionError
 from stages.dataset.label_map import parse_label_map
 from stages.params import parse_params
@@ -53,7 +53,9 @@ def _standing(workspace: Workspace, log: Log) -> tuple[Side, str]:
         label_map, metrics, params = (file.read_text(encoding="utf-8") for file in files)
     except FileNotFoundError as error:
         raise VersionError(f"{error.filename}: no such file; `dvc repro` makes it, or `dvc checkout`") from None
-    if blocks := _blocks_not_built(workspace.lock_file(), params):
+    now = read_leniently(params)
+    ran = built_with(workspace.lock_file())
+    if blocks := [key for key, value in ran.items() if value_at(now, key) != value]:
         log(f"{_PARAMS}: {', '.join(blocks)}: changed since {EXPORT} was made; `dvc repro` makes it anew")
     return _side(WORKSPACE, tables, label_map, metrics), params
 
@@ -73,17 +75,3 @@ def _params(*texts: str) -> list[Mapping[str, Any]]:
         return [parse_params(text).model_dump(by_alias=True) for text in texts]
     except ParamsError:
         return [read_leniently(text) for text in texts]
-
-
-def _blocks_not_built(lock: dict[str, Any], params: str) -> list[str]:
-    """The keys of params.yaml whose values are others than those that dvc.lock records."""
-    now = read_leniently(params)
-    changed = []
-    for stage in lock.get("stages", {}).values():
-        for key, built in stage.get("params", {}).get(_PARAMS, {}).items():
-            value: Any = now
-            for part in key.split("."):
-                value = value.get(part) if isinstance(value, dict) else None
-            if value != built:
-                changed.append(key)
-    return list(dict.fromkeys(changed))

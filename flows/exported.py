@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from configparser import ConfigParser, Error
 from pathlib import Path
 
 from flows.repository import Workspace
@@ -58,20 +57,10 @@ def _listed(listing: bytes) -> dict[str, str]:
 
 def _cached(workspace: Workspace, digest: str) -> bytes | None:
     """An object of DVC's cache; None where it is not there, or is damaged."""
-    path = _cache_folder(workspace.root / ".dvc") / "files" / "md5" / digest[:2] / digest[2:]
+    path = workspace.cache_folder() / "files" / "md5" / digest[:2] / digest[2:]
     data = path.read_bytes() if path.is_file() else None
     is_whole = data is not None and hashlib.md5(data, usedforsecurity=False).hexdigest() == digest.removesuffix(".dir")
     return data if is_whole else None
-
-
-def _cache_folder(dvc: Path) -> Path:
-    """Where this workspace's DVC keeps its cache, as .dvc/config.local or .dvc/config says."""
-    config = ConfigParser(interpolation=None)
-    try:
-        config.read([dvc / "config", dvc / "config.local"], encoding="utf-8")
-    except Error:
-        return dvc / "cache"  # dvc itself will say what is wrong
-    return dvc / config.get("cache", "dir", fallback="cache")
 
 
 def _from_stores(workspace: Workspace, version: Version, digest: str) -> bytes:

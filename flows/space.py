@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.repository import Workspace
-from flows.versions import EXPORT, read_leniently
+from flows.versions import EXPORT, built_with, read_leniently, value_at
 from stages.dataset.errors import VersionError
 from stages.params import Params, parse_params
 
@@ -71,7 +71,8 @@ def estimate(workspace: Workspace) -> Need:
     raw, stored = scan(workspace.root / _RAW), _recorded_raw(workspace)
     text = (workspace.root / "params.yaml").read_text(encoding="utf-8")
     lock = workspace.lock_file()
-    is_same = _same_params(lock, read_leniently(text))
+    ran, now = built_with(lock), read_leniently(text)
+    is_same = bool(ran) and all(value_at(now, key) == value for key, value in ran.items())
     new = max(0, raw.bytes - stored.bytes)
     exported = _recorded_export(lock)
     if is_same and stored.bytes and exported:
@@ -120,22 +121,6 @@ def _recorded_raw(workspace: Workspace) -> Raw:
 def _recorded_export(lock: dict[str, Any]) -> int:
     outs = [out for stage in lock.get("stages", {}).values() for out in stage.get("outs", [])]
     return next((int(out.get("size") or 0) for out in outs if out["path"] == EXPORT), 0)
-
-
-def _same_params(lock: dict[str, Any], now: dict[str, Any]) -> bool:
-    """Whether each stage that dvc.lock has ran with the values that params.yaml has now; False without stages."""
-    ran = [
-        item
-        for stage in lock.get("stages", {}).values()
-        for item in stage.get("params", {}).get("params.yaml", {}).items()
-    ]
-    return bool(ran) and all(_value(now, key) == value for key, value in ran)
-
-
-def _value(params: Any, key: str) -> Any:
-    for name in key.split("."):
-        params = params.get(name) if isinstance(params, dict) else None
-    return params
 
 
 def _existing(folder: Path) -> Path:

@@ -46,6 +46,19 @@ def content(lock: dict[str, Any]) -> dict[str, str]:
     return {path: outs.get(path, "") for path in (EXPORT, LABEL_MAP)}
 
 
+def built_with(lock: dict[str, Any]) -> dict[str, Any]:
+    """The keys of params.yaml that dvc.lock records, `split.seed`, each with the value that its stage ran with."""
+    stages = lock.get("stages", {}).values()
+    return {key: value for stage in stages for key, value in stage.get("params", {}).get("params.yaml", {}).items()}
+
+
+def value_at(params: Any, key: str) -> Any:
+    """The value of a dotted key; None where it is not there."""
+    for name in key.split("."):
+        params = params.get(name) if isinstance(params, dict) else None
+    return params
+
+
 def own_dataset(workspace: Workspace) -> str:
     """The dataset that params.yaml names."""
     path = workspace.root / "params.yaml"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,8 +38,10 @@ class OnSmallDisk(Place):
         )
 
     def fill(self, leave: int = 0) -> None:
-        with (self.root.parent / "filler").open("wb") as filler:
-            filler.write(b"\0" * max(0, shutil.disk_usage(self.root).free - leave))
+        """A build at work may take the last of it in between."""
+        with suppress(OSError), (self.root.parent / "filler").open("wb", buffering=0) as filler:
+            while (free := shutil.disk_usage(self.root).free) > leave:
+                filler.write(b"\0" * (free - leave))
 
     def make_room(self) -> None:
         (self.root.parent / "filler").unlink()
