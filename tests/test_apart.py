@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import boto3
 import pytest
 from faults import BUCKET, s3_server
-from workspaces import Place, make_workspace
+from workspaces import QUICK, Place, make_workspace
 
 from flows.apart import BRANCH, FOLDER, hand_over, mirror, refresh
 from flows.repository import Workspace
 from stages.dataset.errors import VersionError
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("apart")]
-QUICK = Path(__file__).with_name("quick_build.py")
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +40,7 @@ def build_apart(place: Place, name: str) -> str:
     """What the flow does, without Prefect; returns what the build said."""
     clone = refresh(Workspace(place.root), print)
     there = Place(clone.root, place.env)
-    done = there.run(sys.executable, str(QUICK), name, PYTHONPATH=str(place.root))
+    done = there.run(*QUICK, name, PYTHONPATH=str(place.root))
     hand_over(clone, f"sample@{name}")
     return done.stdout
 
@@ -85,7 +83,7 @@ def test_it_follows_the_branch_and_keeps_its_versions(place: Place) -> None:
 
 def test_a_version_made_in_the_checkout_is_joined(place: Place) -> None:
     place.write("params.yaml", place.read("params.yaml").replace("shard_size_mb: 150", "shard_size_mb: 100"))
-    place.run(sys.executable, str(QUICK), "here", PYTHONPATH=str(place.root))
+    place.quick_build("here")
     place.add_image("10", "cat", 10)
     build_apart(place, "two")
     assert place.tags() == ["sample@here", "sample@one", "sample@two"]

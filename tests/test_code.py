@@ -30,7 +30,6 @@ from flows.repository import Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("code")]
 
-BUILD = str(Path(__file__).with_name("quick_build.py"))
 TF_KINDS = ("tfds", "tf.data", "keras")
 VERSIONS = ("boxes", "labels", "several")
 WAYS = ("git", "remote")
@@ -136,7 +135,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 def build(place: Place, name: str) -> None:
     place.commit(f"for {name}")
-    place.run(sys.executable, BUILD, name, PYTHONPATH=str(place.root))
+    place.quick_build(name)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,21 +19,6 @@ from flows.diff_report import text
 from stages.dataset.manifest import ANNOTATIONS, IMAGES, Annotation, Image
 from tools.diff import Diff, Side, changed_params, compare
 from tools.diff_boxes import BoxPair
-
-RECORD = """
-import sys
-from flows import recording
-from flows.publish import Publishing
-from flows.repository import Workspace
-from flows.versions import own_dataset
-
-workspace, name = Workspace.find(), sys.argv[1]
-with workspace.lock(print):
-    recording.prepare(workspace, name, print)
-    workspace.dvc("repro", log=print)
-    how = Publishing(push=True, verify_remote=False, allow_label_change=True)
-    recording.record(workspace, own_dataset(workspace), name, print, how)
-"""
 
 
 def image(name: str = "a.jpg", sha256: str = "1", **columns: object) -> Image:
@@ -316,11 +300,6 @@ def test_ten_thousand_images_of_which_every_box_moved_take_seconds() -> None:
     assert len(diff.boxes.moved) > 69_900
 
 
-def record(place: Place, name: str) -> None:
-    """Build and record a version as the flow does, without Prefect's ten seconds and TensorFlow's."""
-    place.run(sys.executable, "-c", RECORD, name)
-
-
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """sample@one; and sample@two with an image more, other boxes and another split. Not to be changed: take `copy`."""
@@ -328,14 +307,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     place = make_workspace(folder / "work", folder / "home")
     place.dvc("remote", "add", "-q", "-d", "store", str(folder / "store"))
     place.commit("remote")
-    record(place, "one")
+    place.quick_build("one")
     place.add_image("10", "cat", 10)
     edit(place, "00", "<ymin>3", "<ymin>5")
     edit(place, "02", "cat", "bird")
     for number in (1, 3, 5, 7, 9):
         edit(place, f"0{number}", "dog", "hound")
     place.write("params.yaml", place.read("params.yaml").replace("seed: 0    ", "seed: 7    ", 1))
-    record(place, "two")
+    place.quick_build("two", "--allow-label-change")
     yield place
 
 

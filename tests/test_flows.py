@@ -132,10 +132,10 @@ def test_more_data_makes_another_version_and_a_taken_name_is_refused(place: Plac
 
 def test_a_typo_that_was_undone_leaves_no_trace(place: Place) -> None:
     place.add_image("10", "brid", 10)
-    place.dvc("repro", "-q")
+    place.dvc("repro", "-q", "ingest")
     assert "brid" in place.read("data/label_map.pbtxt")
     place.add_image("10", "bird", 10)
-    place.build("--name", "fixed")
+    place.quick_build("fixed")
     assert "brid" not in place.read("data/label_map.pbtxt")
     assert 'name: "bird"\n  id: 3' in place.read("data/label_map.pbtxt")
 
@@ -225,13 +225,13 @@ def test_unknown_version_lists_the_known(built: Place, tmp_path: Path) -> None:
 def test_two_clones_with_one_and_two_workers_and_everything_on(place: Place, tmp_path: Path) -> None:
     for number in range(10, 60):  # enough for more than one process
         place.add_image(f"{number}", "cat", number)
+    place.write("params.yaml", place.read("params.yaml").replace("enabled: false", "enabled: true "))
     hashes = []
     for workers in ("1", "2"):
         copy = Place(tmp_path / f"{'deep/' * int(workers)}w", place.env)
         shutil.copytree(place.root, copy.root)
-        copy.build(
-            "--name", "on", "-S", "preprocess.enabled=true", "-S", "augment.enabled=true", SHARDSMITH_WORKERS=workers
-        )
+        copy.dvc("add", "-q", "data/raw")
+        copy.dvc("repro", "-q", SHARDSMITH_WORKERS=workers)
         hashes.append(locked(copy))
     assert hashes[0] == hashes[1] != locked(place)
 
@@ -266,6 +266,7 @@ def test_dvc_get_brings_a_version_too(built: Place, tmp_path: Path) -> None:
     ).read_bytes()
 
 
+@pytest.mark.long  # the same by another door in test_bad_remote
 def test_s3_remote(place: Place, tmp_path: Path) -> None:
     """Publish to an S3-protocol server, and pull in a clone that has nothing but the repository and the bucket."""
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)

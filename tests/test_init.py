@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,6 @@ from stages.params import Params, parse_params
 
 pytestmark = pytest.mark.xdist_group("init")
 ROOT = Path(__file__).parents[1]
-BUILD = str(Path(__file__).with_name("quick_build.py"))
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +78,7 @@ def test_a_version_of_it_is_found_by_dvc_artifacts_and_gto(source: Place, made: 
     place = Place(tmp_path / "w", made.env)
     shutil.copytree(made.root, place.root)
     shutil.copytree(source.root / "data/raw", place.root / "data/raw")
-    place.run(sys.executable, BUILD, "v1.2.0")
+    place.quick_build("v1.2.0")
     assert place.tags() == ["wild_birds_2@v1.2.0"]
     get = ["artifacts", "get", str(place.root), "wild_birds_2", "--out", str(tmp_path / "got")]
     place.dvc(*get, "--rev", "v1.2.0")

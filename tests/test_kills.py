@@ -20,13 +20,12 @@ from pathlib import Path
 import pytest
 from faults import BUCKET, KEYS, bucket, git_server, s3_server
 from ruamel.yaml import YAML
-from workspaces import BIN, Place, make_workspace
+from workspaces import BIN, QUICK, Place, make_workspace
 
 from flows.pull import hash_files, tree_hash
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kills")]
 
-QUICK = (sys.executable, str(Path(__file__).with_name("quick_build.py")))
 # what a build says, and how long after it to kill at most, as a share of a whole build
 MOMENTS = (("", 0.8), ("pushing to the DVC remote", 0.3), ("confirmed in", 0.1), ("", 0.8), ("pushed to origin", 0.02))
 STAGES = """

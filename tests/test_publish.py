@@ -6,7 +6,6 @@ import hashlib
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,8 +15,6 @@ from flows.publish import broken_labels
 from flows.pull import hash_files
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("publish")]
-
-QUICK = Path(__file__).with_name("quick_build.py")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +42,7 @@ def place(shared: Place, tmp_path: Path) -> Place:
 
 
 def build(place: Place, *arguments: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
-    return place.run(sys.executable, str(QUICK), *arguments, ok=ok, PYTHONPATH=str(place.root))
+    return place.quick_build(*arguments, ok=ok)
 
 
 def store(place: Place) -> Path:

@@ -36,7 +36,6 @@ from tools.records import image_id, parse_features
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pull")]
 
-QUICK = Path(__file__).with_name("quick_build.py")
 CLASSES = ["cat", "dog", "crème brûlée"]
 # split -> image -> what is on it: class, box, and what else COCO says
 RAW: dict[str, dict[str, list[dict[str, Any]]]] = {
@@ -75,7 +74,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Place:
     place.write("params.yaml", params)
     place.dvc("remote", "add", "-q", "-d", "store", str(folder / "store"))
     place.commit("remote")
-    place.run(sys.executable, str(QUICK), "one", PYTHONPATH=str(place.root))
+    place.quick_build("one")
     return place
 
 

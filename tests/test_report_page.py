@@ -423,11 +423,10 @@ def test_the_page_of_the_workspace_of_an_older_version_and_of_none(tmp_path: Pat
     assert "no page yet" in open_page(place, None, None, ok=False)
     place.dvc("remote", "add", "-q", "-d", "store", str(tmp_path / "store"))
     place.commit("remote")
-    quick = [sys.executable, str(Path(__file__).with_name("quick_build.py"))]
-    place.run(*quick, "one", PYTHONPATH=str(place.root))
+    place.quick_build("one")
     first = place.read("data/report/index.html")
     place.add_image("new", "bird", 77)
-    place.run(*quick, "two", PYTHONPATH=str(place.root))
+    place.quick_build("two")
     second = place.read("data/report/index.html")
     assert "bird" in second and "bird" not in first
     assert open_page(place, None, None).strip().endswith("data/report/index.html")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,14 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from workspaces import Place, make_workspace
+from workspaces import QUICK, Place, make_workspace
 
 from flows.pull import hash_files
 from flows.repository import Workspace
 from flows.space import Need, Raw, estimate, predict
 from stages.params import parse_params
 
-QUICK = str(Path(__file__).with_name("quick_build.py"))
 MB = 1_000_000
 
 
@@ -69,7 +67,7 @@ def place(tmp_path: Path) -> Iterator[OnSmallDisk]:
 
 
 def build(place: Place, name: str, ok: bool = True) -> str:
-    done = place.run(sys.executable, QUICK, name, ok=ok)
+    done = place.run(*QUICK, name, ok=ok)
     assert ok or done.returncode == 1
     assert "Traceback" not in done.stderr
     return done.stdout + done.stderr
@@ -95,7 +93,7 @@ def test_a_small_disk(place: OnSmallDisk, tmp_path: Path) -> None:
     place.make_room()
 
     not_begun = place.read("dvc.lock")
-    building = place.start(sys.executable, QUICK, "two")
+    building = place.start(*QUICK, "two")
     while building.poll() is None and place.read("dvc.lock") == not_begun:
         time.sleep(0.01)
     place.fill()

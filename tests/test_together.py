@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-from workspaces import BIN, Place, make_workspace
+from workspaces import BIN, QUICK, Place, make_workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("together")]
-
-QUICK = str(Path(__file__).with_name("quick_build.py"))
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +29,13 @@ def at_once(place: Place, *commands: list[str]) -> list[str]:
 
 
 def test_four_builds(place: Place) -> None:
-    said = at_once(place, *([sys.executable, QUICK, name] for name in "abcd"))
+    said = at_once(place, *([*QUICK, name] for name in "abcd"))
     assert place.tags() == [f"sample@{name}" for name in "abcd"]
     assert len({place.git("rev-parse", f"{tag}^{{commit}}") for tag in place.tags()}) == 1
     assert sum("waiting for it to end" in text for text in said) >= 3
 
     place.add_image("new", "dog", 77)
-    said = at_once(place, *[[sys.executable, QUICK, "e"]] * 4)
+    said = at_once(place, *[[*QUICK, "e"]] * 4)
     assert place.tags() == [f"sample@{name}" for name in "abcde"]
     assert sum("recorded sample@e" in text for text in said) == 1
     assert sum("nothing changed since sample@e" in text for text in said) == 3

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,8 +20,7 @@ from flows.verify_pulled import verify_pulled
 from stages.dataset.messages import Example
 from stages.formats.tfrecord_frames import frame, read_frames
 
-pytestmark = pytest.mark.xdist_group("verify")
-BUILD = str(Path(__file__).with_name("quick_build.py"))
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("verify")]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +31,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Place:
     place = make_workspace(folder / "w", folder / "home")
     (place.root / ".dvc/config").write_text("[core]\n    remote = store\n['remote \"store\"']\n    url = ../../store\n")
     place.commit("remote")
-    place.run(sys.executable, BUILD, "v1.0.0")
+    place.quick_build("v1.0.0")
     assert place.tags() == ["sample@v1.0.0"]
     return place
 

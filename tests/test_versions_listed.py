@@ -11,7 +11,6 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from test_diff import record
 from workspaces import Place, make_workspace
 
 from flows.lineage import parse_message
@@ -57,15 +56,15 @@ def test_a_tag_message_is_lines_of_keys_and_values() -> None:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+def place(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Place:
     """sample@one by `shardsmith build`; sample@two with copies, recorded outside of a flow. Not to be changed."""
     folder = tmp_path_factory.mktemp("listed")
-    place = make_workspace(folder / "work", folder / "home")
+    place = make_workspace(folder / "work", folder / "home", prefect_api)
     place.build("--name", "one")
     before, _, after = place.read("params.yaml").partition("augment:")
     params = f"{before}augment:{after.replace('enabled: false', 'enabled: true', 1)}"
     place.write("params.yaml", params)
-    record(place, "two")
+    place.quick_build("two")
     return place
 
 
@@ -84,7 +83,7 @@ def tag(place: Place, name: str, at: str = "HEAD") -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("listed")
+@pytest.mark.xdist_group("flows")  # whose Prefect server it uses
 class TestRealVersions:
     def test_each_version_with_its_counts_size_and_params(self, place: Place) -> None:
         one, two = listed(place)
