@@ -1,6 +1,6 @@
 """report: what is in the version, as one page for people: index.html, and its tables for `dvc plots`.
 
-python -m stages.report IN SOURCE LABEL_MAP OUT
+python -m stages.report IN INGEST LABEL_MAP OUT
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from stages.dataset import command
 from stages.dataset.errors import StageError
 from stages.dataset.findings import Finding
 from stages.dataset.label_map import LabelMap, read_label_map
-from stages.dataset.manifest import SPLITS, Manifest
+from stages.dataset.manifest import LEFT_OUT, SPLITS, Manifest
 from stages.dataset.stage import read_stage
 from stages.described import describe_augmentation, describe_preprocessing, describe_split
 from stages.formats import WRITERS
@@ -28,9 +28,17 @@ from stages.params import Params, load_params
 
 
 def report(
-    manifest: Manifest, findings: Sequence[Finding], label_map: LabelMap, source: str, params: Params
+    manifest: Manifest,
+    taken_in: Manifest,
+    findings: Sequence[Finding],
+    label_map: LabelMap,
+    source: str,
+    params: Params,
 ) -> tuple[str, Content]:
     """The page as HTML, and what is on it.
+
+    Args:
+        taken_in: what ingest read: findings are about its images and boxes, dropped ones among them.
 
     Raises:
         StageError: an image is gone, or is not the one in the manifest.
@@ -44,7 +52,7 @@ def report(
         formats=[(WRITERS[name].TITLE, WRITERS[name].LOADING) for name in dict.fromkeys(params.export.formats)],
     )
     size = sum(stored_size(path) for path in manifest.images["path"].to_pylist())
-    content = compose(manifest, findings, label_map, made, size)
+    content = compose(manifest, taken_in, findings, label_map, made, size)
     return render(content), content
 
 
@@ -71,15 +79,16 @@ def _write_table(path: Path, header: tuple[str, ...], rows: Iterable[tuple]) -> 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.report", description=(__doc__ or "").partition("\n")[0])
-    for name in ("in", "source", "label_map", "out"):
+    for name in ("in", "ingest", "label_map", "out"):
         parser.add_argument(name, type=Path)
     options = vars(parser.parse_args(arguments))
     params = load_params()
     manifest, findings = read_stage(options["in"])
     if not manifest.images.num_rows:
         raise StageError(f"{options['in']}: no image is left to show; see findings.csv there")
-    source = json.loads(options["source"].read_text(encoding="utf-8"))["description"]
-    page, content = report(manifest, findings, read_label_map(options["label_map"]), source, params)
+    taken_in = Manifest.read(options["ingest"]).joined([Manifest.read(options["ingest"] / LEFT_OUT)])
+    source = json.loads((options["ingest"] / "source.json").read_text(encoding="utf-8"))["description"]
+    page, content = report(manifest, taken_in, findings, read_label_map(options["label_map"]), source, params)
     write_report(page, content.columns, options["out"])
     print(
         f"report: {options['out']}/index.html ({len(page.encode()) / 1e6:,.1f} MB), with "
