@@ -16,6 +16,7 @@ from stages.dataset import command
 from stages.dataset.errors import StageError
 from stages.dataset.findings import Finding
 from stages.dataset.label_map import LabelMap, read_label_map
+from stages.dataset.ledger import Line, read_ledger
 from stages.dataset.manifest import LEFT_OUT, SPLITS, Manifest
 from stages.dataset.stage import read_stage
 from stages.described import describe_augmentation, describe_preprocessing, describe_split
@@ -31,6 +32,7 @@ def report(
     manifest: Manifest,
     taken_in: Manifest,
     findings: Sequence[Finding],
+    ledger: Sequence[Line],
     label_map: LabelMap,
     source: str,
     params: Params,
@@ -52,7 +54,7 @@ def report(
         formats=[(WRITERS[name].TITLE, WRITERS[name].LOADING) for name in dict.fromkeys(params.export.formats)],
     )
     size = sum(stored_size(path) for path in manifest.images["path"].to_pylist())
-    content = compose(manifest, taken_in, findings, label_map, made, size)
+    content = compose(manifest, taken_in, findings, ledger, label_map, made, size)
     return render(content), content
 
 
@@ -88,7 +90,9 @@ def main(arguments: list[str] | None = None) -> None:
         raise StageError(f"{options['in']}: no image is left to show; see findings.csv there")
     taken_in = Manifest.read(options["ingest"]).joined([Manifest.read(options["ingest"] / LEFT_OUT)])
     source = json.loads((options["ingest"] / "source.json").read_text(encoding="utf-8"))["description"]
-    page, content = report(manifest, taken_in, findings, read_label_map(options["label_map"]), source, params)
+    page, content = report(
+        manifest, taken_in, findings, read_ledger(options["in"]), read_label_map(options["label_map"]), source, params
+    )
     write_report(page, content.columns, options["out"])
     print(
         f"report: {options['out']}/index.html ({len(page.encode()) / 1e6:,.1f} MB), with "

@@ -7,6 +7,7 @@ import io
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from stages.dataset.errors import StageError
 from stages.dataset.findings import Finding, found
 from stages.dataset.images import probe
 from stages.dataset.label_map import LabelMap
+from stages.dataset.ledger import Line
 from stages.dataset.manifest import SPLITS, Annotation, Image, Manifest
 from stages.dataset.stage import write_stage
 from stages.page import facts, samples
@@ -68,12 +70,16 @@ class Seen(HTMLParser):
 
 
 def page_of(
-    manifest: Manifest, *findings: Finding, params: Params | None = None, taken_in: Manifest | None = None
+    manifest: Manifest,
+    *findings: Finding,
+    params: Params | None = None,
+    taken_in: Manifest | None = None,
+    ledger: Sequence[Line] = (),
 ) -> str:
     taken_in = taken_in or manifest
     labels = list(dict.fromkeys(taken_in.annotations["label"].to_pylist()))
     label_map = LabelMap("ds", {label: number for number, label in enumerate(labels, start=1)})
-    return stage.report(manifest, taken_in, findings, label_map, "data labelled as X", params or Params())[0]
+    return stage.report(manifest, taken_in, findings, ledger, label_map, "data labelled as X", params or Params())[0]
 
 
 def columns_of(manifest: Manifest) -> Columns:

@@ -15,9 +15,11 @@ import pyarrow.compute as pc
 from stages.dataset.counts import count_manifest
 from stages.dataset.findings import Finding
 from stages.dataset.label_map import LabelMap
+from stages.dataset.ledger import Line
 from stages.dataset.manifest import SPLITS, Annotation, Image, Manifest
 from stages.page import samples
 from stages.page.facts import Columns
+from stages.page.fates import Step, dropped, steps
 from stages.page.found import FoundBlock, done, found_blocks, told
 from stages.page.marks import Mark, marks_of, shortened
 from stages.page.pictures import Picture, shrink
@@ -93,12 +95,20 @@ class Content:
     counts: dict[str, Any]
     bytes: int
     findings: list[tuple[FoundBlock, list[FoundImage]]]
+    ledger: list[Step]
+    dropped: str
     gallery: list[Shown]
     copies: list[tuple[Shown | None, list[Shown]]]
 
 
 def compose(
-    manifest: Manifest, taken_in: Manifest, findings: Sequence[Finding], label_map: LabelMap, made: Made, bytes: int
+    manifest: Manifest,
+    taken_in: Manifest,
+    findings: Sequence[Finding],
+    ledger: Sequence[Line],
+    label_map: LabelMap,
+    made: Made,
+    bytes: int,
 ) -> Content:
     """Count, choose, and read the chosen images.
 
@@ -141,6 +151,8 @@ def compose(
             )
             for block in blocks
         ],
+        ledger=steps(ledger, columns.word),
+        dropped=dropped(ledger, columns.word),
         gallery=[shown[row] for row in gallery],
         copies=[(None if parent is None else shown[parent], [shown[row] for row in some]) for parent, some in pairs],
     )

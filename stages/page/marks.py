@@ -88,6 +88,11 @@ def _outlines(segmentation: str | None, frame: Frame, most: int) -> tuple[str, .
     return tuple(polygons)
 
 
+def letters(text: str) -> int:
+    """How wide a text is, in letters; a Chinese one takes the width of two."""
+    return sum(1 + (east_asian_width(letter) in "WF") for letter in text)
+
+
 def shortened(text: str, most: int) -> str:
     """Text at most as wide as so many letters, in one line; a Chinese one takes the width of two."""
     text = " ".join(text.split())

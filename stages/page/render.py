@@ -9,6 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from stages.dataset.findings import SEVERITIES
 from stages.dataset.manifest import SPLITS
 from stages.page.content import Content, FoundImage, Shown, code_blocks, share, split_totals
 from stages.page.figures import Figure, class_figure, shape_figures
@@ -41,6 +42,7 @@ def render(content: Content) -> str:
         figures=[_drawn(figure) for figure in shape_figures(columns)],
         gallery_classes=_gallery_classes(content),
         loading=[(title, list(code_blocks(text, content.label_map.dataset))) for title, text in content.made.formats],
+        severities=_severities(content),
         total_findings=sum(block.count for block, _ in content.findings),
         insets=_insets(content),
         style=Markup(style),  # noqa: S704
@@ -102,6 +104,16 @@ def _gallery_classes(content: Content) -> list[tuple[int, str, int]]:
             counts[of] = counts.get(of, 0) + 1
     names = content.columns.names
     return [(of, names[of] if of >= 0 else "", counts[of]) for of in sorted(counts, key=lambda of: (of < 0, of))]
+
+
+def _severities(content: Content) -> list[tuple[str, int, list[tuple[str, int]]]]:
+    """(severity, how many findings, each code with its number), the worst first."""
+    rows = []
+    for severity in reversed(SEVERITIES):
+        codes = [(block.code, block.count) for block, _ in content.findings if block.rule.severity == severity]
+        if codes:
+            rows.append((severity, sum(count for _, count in codes), codes))
+    return rows
 
 
 def _number(value: float | str) -> str:
