@@ -9,7 +9,7 @@ import argparse
 import csv
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from stages.dataset import command
@@ -23,7 +23,8 @@ from stages.described import describe_augmentation, describe_preprocessing, desc
 from stages.formats import WRITERS
 from stages.formats.export_job import stored_size
 from stages.page.content import Content, Made, compose
-from stages.page.facts import Columns, box_sizes_px, objects_per_image
+from stages.page.facts import aspects, box_sizes_px, classes, image_sizes, objects_per_image
+from stages.page.figures import MOST_SIZES
 from stages.page.render import render
 from stages.params import Params, load_params
 
@@ -58,18 +59,36 @@ def report(
     return render(content), content
 
 
-def write_report(page: str, columns: Columns, out: Path) -> None:
+def write_report(page: str, content: Content, out: Path) -> None:
     """index.html and its tables in `out`, which is replaced."""
     part = out.with_name(f"{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     (part / "index.html").write_text(page, encoding="utf-8")
-    _write_table(part / "box_sizes.csv", ("side", "boxes"), box_sizes_px(columns))
-    objects = objects_per_image(columns)
-    rows = [(number, split, per[place]) for number, per in objects for place, split in enumerate(SPLITS)]
-    _write_table(part / "objects_per_image.csv", ("objects", "split", "images"), rows)
+    for name, (header, rows) in plots(content).items():
+        _write_table(part / f"{name}.csv", header, rows)
     shutil.rmtree(out, ignore_errors=True)
     part.rename(out)
+
+
+def plots(content: Content) -> dict[str, tuple[tuple[str, ...], Iterable[tuple]]]:
+    """Name -> (header, rows) of each table, in the page's order; dvc.yaml says how they are drawn."""
+    columns = content.columns
+    sizes = [(f"{width} x {height}", count) for width, height, count in image_sizes(columns)[:MOST_SIZES]]
+    return {
+        "classes": (("class", "split", "order", "boxes"), _by_split(classes(columns))),
+        "box_sizes": (("side", "boxes"), box_sizes_px(columns)),
+        "objects_per_image": (("objects", "split", "order", "images"), _by_split(objects_per_image(columns))),
+        "image_sizes": (("pixels", "images"), sizes),
+        "aspect_ratios": (("ratio", "images"), aspects(columns)),
+        "ledger": (("fate", "count"), content.fates),
+    }
+
+
+def _by_split(rows: Iterable[tuple[str, Sequence[int]]]) -> Iterator[tuple[str, str, int, int]]:
+    for name, counts in rows:
+        for order, (split, count) in enumerate(zip(SPLITS, counts, strict=True)):
+            yield name, split, order, count
 
 
 def _write_table(path: Path, header: tuple[str, ...], rows: Iterable[tuple]) -> None:
@@ -93,7 +112,7 @@ def main(arguments: list[str] | None = None) -> None:
     page, content = report(
         manifest, taken_in, findings, read_ledger(options["in"]), read_label_map(options["label_map"]), source, params
     )
-    write_report(page, content.columns, options["out"])
+    write_report(page, content, options["out"])
     print(
         f"report: {options['out']}/index.html ({len(page.encode()) / 1e6:,.1f} MB), with "
         f"{len(content.gallery):,} of {manifest.images.num_rows:,} images"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
 import shutil
 import sys
@@ -13,9 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import vl_convert
 from conftest import box, image_bytes, make_image, make_manifest
 from PIL import Image as PilImage
-from workspaces import Place, make_workspace
+from ruamel.yaml import YAML
+from workspaces import ROOT, Place, make_workspace
 
 from stages import report as stage
 from stages.dataset.boxes import check_boxes
@@ -248,7 +251,7 @@ def test_the_same_bytes_with_any_number_of_workers(tmp_path: Path, monkeypatch: 
         stage.main(["in", "ingest", "map.pbtxt", "data/report"])
         pages.append({path.name: path.read_bytes() for path in Path("data/report").iterdir()})
     assert pages[0] == pages[1]
-    assert sorted(pages[0]) == ["box_sizes.csv", "index.html", "objects_per_image.csv"]
+    assert pages[0]["classes.csv"].splitlines()[:2] == [b"class,split,order,boxes", b"cat,train,0,10"]
     page = pages[0]["index.html"]
     assert str(tmp_path).encode() not in page and b'alt="left.jpg"' in page
 
@@ -513,6 +516,54 @@ def test_marks_lie_where_the_boxes_are() -> None:
 def test_loading_is_split_into_text_and_code() -> None:
     blocks = list(code_blocks("\nFirst `x`:\n\n```python\nload('DATASET')\n```\n\nThen.\n", "ds"))
     assert blocks == [("text", "First `x`:"), ("code", "load('ds')"), ("text", "Then.")]
+
+
+# `dvc plots`
+
+
+PLOTS = {name: plot for one in YAML(typ="safe").load(ROOT / "dvc.yaml")["plots"] for name, plot in one.items()}
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_each_plot_of_dvc_yaml_draws_its_table_in_its_order(name: str, tmp_path: Path) -> None:
+    ((path, y),) = PLOTS[name]["y"].items()
+    manifest = make_manifest(*some_images(tmp_path, 6))
+    ledger = [Line("ingest", "images", "kept", "", 6), Line("ingest", "boxes", "dropped", "box-empty", 2)]
+    label_map = LabelMap("ds", {"cat": 1, "dog": 2})
+    tables = stage.plots(stage.report(manifest, manifest, [], ledger, label_map, "data", Params())[1])
+    exported = {
+        "splits": (("split", "images"), [("train", 4), ("valid", 2)]),
+        "findings": (("code", "count"), [("z", 1)]),
+    }
+    header, rows = (exported if path.startswith("data/plots") else tables)[Path(path).stem]
+    values = [dict(zip(header, map(str, row), strict=True)) | {"rev": "workspace"} for row in rows]
+    assert values and {PLOTS[name]["x"], y} <= values[0].keys()
+    anchors = {"TITLE": "t", "X": PLOTS[name]["x"], "Y": y, "X_LABEL": "x", "Y_LABEL": "y", "PLOT_WIDTH": "300"}
+    text = (ROOT / PLOTS[name]["template"]).read_text()
+    for anchor, value in anchors.items():
+        text = text.replace(f'"<DVC_METRIC_{anchor}>"', value if value.isdigit() else json.dumps(value))
+    text = text.replace('"<DVC_METRIC_DATA>"', json.dumps(values))
+    svg = vl_convert.vegalite_to_svg(json.loads(text))
+    places = [svg.find(f">{row}<") for row in dict.fromkeys(value[y] for value in values)]
+    assert "DVC_METRIC" not in text and -1 not in places and places == sorted(places)
+
+
+def test_the_ledger_is_told_in_words(tmp_path: Path) -> None:
+    ledger = [
+        Line("ingest", "images", "kept", "", 2), Line("ingest", "entries", "dropped", "image-missing", 1),
+        Line("validate", "images", "kept", "", 1), Line("validate", "images", "dropped", "image-unreadable", 1),
+        Line("validate", "boxes", "kept", "", 5), Line("validate", "boxes", "repaired", "box-inverted", 2),
+    ]  # fmt: skip
+    seen = Seen(page_of(make_manifest(*some_images(tmp_path, 1)), ledger=ledger))
+    assert "validate 2 1 7 7 1 image dropped: image-unreadable2 boxes repaired: box-inverted" in seen.text
+    assert "Dropped on the way: 1 image and 1 annotation entry." in seen.text
+
+
+def test_what_needs_attention_stands_first(tmp_path: Path) -> None:
+    findings = [found("box-tiny", "00.jpg"), found("image-unreadable", "x.jpg"), found("box-tiny", "00.jpg")]
+    text = Seen(page_of(make_manifest(*some_images(tmp_path, 1)), *findings)).text
+    assert "What needs attention 1 error image-unreadable 1 2 warnings box-tiny 2 " in text
+    assert "What needs attention Nothing was found." in Seen(page_of(make_manifest(*some_images(tmp_path, 1)))).text
 
 
 # `shardsmith report`

@@ -19,7 +19,7 @@ from stages.dataset.ledger import Line
 from stages.dataset.manifest import SPLITS, Annotation, Image, Manifest
 from stages.page import samples
 from stages.page.facts import Columns
-from stages.page.fates import Step, dropped, steps
+from stages.page.fates import Step, dropped, fates, steps
 from stages.page.found import FoundBlock, done, found_blocks, told
 from stages.page.marks import Mark, marks_of, shortened
 from stages.page.pictures import Picture, shrink
@@ -96,6 +96,7 @@ class Content:
     bytes: int
     findings: list[tuple[FoundBlock, list[FoundImage]]]
     ledger: list[Step]
+    fates: list[tuple[str, int]]
     dropped: str
     gallery: list[Shown]
     copies: list[tuple[Shown | None, list[Shown]]]
@@ -152,6 +153,7 @@ def compose(
             for block in blocks
         ],
         ledger=steps(ledger, columns.word),
+        fates=fates(ledger, columns.word),
         dropped=dropped(ledger, columns.word),
         gallery=[shown[row] for row in gallery],
         copies=[(None if parent is None else shown[parent], [shown[row] for row in some]) for parent, some in pairs],

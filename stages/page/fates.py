@@ -38,6 +38,11 @@ def steps(ledger: Sequence[Line], word: str) -> list[Step]:
     ]
 
 
+def fates(ledger: Sequence[Line], word: str) -> list[tuple[str, int]]:
+    """("validate: boxes dropped: box-empty", how many) of each line."""
+    return [(f"{line.stage}: {_word(line.what, word)} {_fate(line)}", line.count) for line in ledger]
+
+
 def dropped(ledger: Sequence[Line], word: str) -> str:
     """ "3 images and 8 boxes"; "" for nothing."""
     counts = {
@@ -53,8 +58,11 @@ def _through(ledger: Sequence[Line], stage: str, what: str) -> tuple[int, int]:
 
 
 def _told(line: Line, word: str) -> str:
-    reason = f": {line.reason}" if line.reason else ""
-    return f"{_counted(line.count, _word(line.what, word))} {line.fate}{reason}"
+    return f"{_counted(line.count, _word(line.what, word))} {_fate(line)}"
+
+
+def _fate(line: Line) -> str:
+    return f"{line.fate}: {line.reason}" if line.reason else line.fate
 
 
 def _word(what: str, word: str) -> str:

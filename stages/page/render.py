@@ -108,7 +108,7 @@ def _gallery_classes(content: Content) -> list[tuple[int, str, int]]:
 
 def _severities(content: Content) -> list[tuple[str, int, list[tuple[str, int]]]]:
     """(severity, how many findings, each code with its number), the worst first."""
-    rows = []
+    rows: list[tuple[str, int, list[tuple[str, int]]]] = []
     for severity in reversed(SEVERITIES):
         codes = [(block.code, block.count) for block, _ in content.findings if block.rule.severity == severity]
         if codes:
