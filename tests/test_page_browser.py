@@ -41,7 +41,8 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     findings = [found("box-over-edge", "3.jpg", HOSTILE, ENDING), found("image-turned", ENDING)]
     findings.append(found("box-tiny", "0.jpg", "box 1", "cat 40 30 120 90"))
     findings.append(found("class-omitted", "thin.png", "box -900 1 300 2"))
-    findings += [found("box-outside-image", "1.jpg", f"box {at}") for at in ("80 60 320 120", "9000 10 9010 20")]
+    findings.append(found("box-outside-image", "1.jpg", "box 80 60 320 120"))
+    findings.append(found("box-outside-image", "2.jpg", "box 9000 10 9010 20"))
     findings.append(found("image-unreadable", "thin.png"))
     page = folder / "index.html"
     params = Params.model_validate({"export": {"formats": ["tfrecord", "coco", "voc"]}})
@@ -144,6 +145,16 @@ def test_the_box_of_a_finding_is_marked_where_it_is(page: Page, file: Path, widt
     page.open(file)
     assert marked(page, "0.jpg; box 1") == pytest.approx([0.25, 0.25, 0.75, 0.75], abs=0.02)
     assert marked(page, "1.jpg; box 80") == pytest.approx([0.5, 0.5, 2, 1], abs=0.02)  # it passes the edge
+
+
+def test_a_box_far_outside_has_an_arrow_that_is_on_the_picture(page: Page) -> None:
+    inside = page.run(
+        "(() => { const one = document.querySelector('.arrow'), box = one.getBoundingClientRect();"
+        "const all = one.closest('.pic').getBoundingClientRect();"
+        "return one.textContent + (box.left >= all.left && box.right <= all.right + 1 && box.top >= all.top - 4 "
+        "&& box.bottom <= all.bottom + 4); })()"
+    )
+    assert inside == "→true"
 
 
 def test_the_mark_of_a_finding_stays_when_boxes_are_hidden_and_when_it_is_opened(page: Page) -> None:

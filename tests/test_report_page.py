@@ -555,7 +555,7 @@ def test_the_ledger_is_told_in_words(tmp_path: Path) -> None:
         Line("validate", "boxes", "kept", "", 5), Line("validate", "boxes", "repaired", "box-inverted", 2),
     ]  # fmt: skip
     seen = Seen(page_of(make_manifest(*some_images(tmp_path, 1)), ledger=ledger))
-    assert "validate 2 1 7 7 1 image dropped: image-unreadable2 boxes repaired: box-inverted" in seen.text
+    assert "validate 2 1 7 7 1 image dropped: image-unreadable 2 boxes repaired: box-inverted" in seen.text
     assert "Dropped on the way: 1 image and 1 annotation entry." in seen.text
 
 

@@ -17,7 +17,8 @@ _BY_CORNERS = re.compile(r"box (\S+) (\S+) (\S+) (\S+)")
 _REACH = 1.0  # how far a frame goes beyond the image, in sides of it
 _MARGIN = 0.06
 _LEAST = 0.12  # of the frame: what is marked by itself; a smaller box gets a ring of this size
-_ARROW = 7  # per cent: its middle, from the frame's edge
+_ARROW = (2, 10)  # per cent of width and height: from the frame's edge
+_ANCHORS = {-1: "start", 0: "middle", 1: "end"}
 _ARROWS = {
     (-1, -1): "↖", (0, -1): "↑", (1, -1): "↗", (-1, 0): "←", (1, 0): "→", (-1, 1): "↙", (0, 1): "↓", (1, 1): "↘",
 }  # fmt: skip
@@ -61,7 +62,8 @@ class Area:
 @dataclass(frozen=True)
 class Pointed:
     """
-    box: None where it lies beyond the frame; then `arrow` says which way, at (x, y) per cent.
+    box: None where it lies beyond the frame; then `arrow` says which way, at (x, y) per cent, and
+        `anchor` which end of it is there.
     ring: around a box too small to be seen.
     shade: what is not meant.
     """
@@ -72,6 +74,7 @@ class Pointed:
     arrow: str = ""
     x: str = ""
     y: str = ""
+    anchor: str = ""
 
 
 def box_of(finding: Finding, annotations: Sequence[Annotation]) -> Box | None:
@@ -132,10 +135,10 @@ def point(frame: Frame, box: Box) -> Pointed:
     across, down = _beyond(left, right), _beyond(top, bottom)
     if across or down:
         x, y = (
-            min(max((low + high) / 2, _ARROW), 100 - _ARROW) if not way else (_ARROW if way < 0 else 100 - _ARROW)
-            for low, high, way in ((left, right, across), (top, bottom, down))
+            min(max((low + high) / 2, edge), 100 - edge)
+            for low, high, edge in ((left, right, _ARROW[0]), (top, bottom, _ARROW[1]))
         )
-        return Pointed(None, None, [], _ARROWS[across, down], f"{x:.4g}", f"{y:.4g}")
+        return Pointed(None, None, [], _ARROWS[across, down], f"{x:.4g}", f"{y:.4g}", _ANCHORS[across])
     # within the frame, so that each edge is to be seen
     left, right, top, bottom = (min(max(side, 0.0), 100.0) for side in (left, right, top, bottom))
     box_area = Area.of(left, top, right, bottom)
