@@ -349,11 +349,12 @@ def test_findings_find_their_images_by_name_or_stem() -> None:
         found("orientation-ambiguous", "all.json, JPEGImages/b.jpg"),
         found("copy-identical", "0.jpg#r1c2", "copy 1"),
         found("class-rare", "0"),
+        *(found("split-lacks-class", "", f"split {split}") for split in ("valid", "test")),
     ]
     ids = ["JPEGImages/a.jpg", "JPEGImages/b.jpg", "x/c.jpg", "y/c.jpg", *(f"{n}.jpg" for n in range(9))]
     blocks = {block.code: block for block in found_blocks(findings, ids)}
     rows = {code: [row for _, row in block.shown] for code, block in blocks.items()}
-    assert list(blocks)[:2] == ["box-empty", "box-inverted"]  # the only error; then most warnings
+    assert list(blocks)[:3] == ["box-empty", "box-inverted", "split-lacks-class"]  # the only error; then most warnings
     assert rows["box-empty"] == []  # two images have that name
     assert rows["box-over-edge"] == [1]
     assert rows["size-declared-wrong"] == rows["image-turned"] == [0]
