@@ -21,7 +21,7 @@ from stages.dataset.findings import Finding, found
 from stages.dataset.images import EXTENSIONS, probe_file
 from stages.dataset.label_map import LabelMap, read_label_map
 from stages.dataset.ledger import write_ledger
-from stages.dataset.manifest import Annotation, Image, Manifest
+from stages.dataset.manifest import LEFT_OUT, Annotation, Image, Manifest
 from stages.dataset.stage import write_stage
 from stages.dataset.workers import map_items
 from stages.formats import READERS, panlabel
@@ -111,12 +111,25 @@ def build_manifest(folder: RawFolder, source: Source, unlabelled: str) -> tuple[
     unlabelled_ids = {finding.file for finding in findings} if unlabelled == "keep" else set()
     images = []
     for image_id, entry in entries.items():
-        info = folder.images[image_id]
-        row = Image(image_id, folder.path(image_id).as_posix(), info.sha256, info.width, info.height, info.format)
-        row.orientation, row.split, row.tags, row.group = info.orientation, entry.split, entry.tags, entry.group
+        row = image_row(folder, image_id)
+        row.split, row.tags, row.group = entry.split, entry.tags, entry.group
         row.annotated = image_id not in unlabelled_ids
         images.append(row)
     return Manifest.of(images, source.annotations), findings
+
+
+def image_row(folder: RawFolder, image_id: str) -> Image:
+    """What the file itself says."""
+    info = folder.images[image_id]
+    row = Image(image_id, folder.path(image_id).as_posix(), info.sha256, info.width, info.height, info.format)
+    row.orientation = info.orientation
+    return row
+
+
+def left_out(folder: RawFolder, findings: list[Finding]) -> Manifest:
+    """The images that are dropped here, so that the version's page can show them."""
+    gone = [one.file for one in findings if one.code == "image-unlabelled" and one.action == "drop"]
+    return Manifest.of([image_row(folder, image_id) for image_id in gone], [])
 
 
 def apply_classes(source: Source, classes: dict[str, str | int | None]) -> list[Finding]:
@@ -251,6 +264,7 @@ def main(arguments: list[str] | None = None) -> None:
     manifest, label_map, findings = take_in(folder, source, params.ingest, start)
     ledger = balance_read(seen, manifest, findings)
     write_stage(options.out, manifest, findings)
+    left_out(folder, findings).write(options.out / LEFT_OUT)
     write_ledger(options.out, ledger)
     about = {"format": format_name, "description": f"data labelled as {READERS[format_name].TITLE}"}
     (options.out / "source.json").write_text(json.dumps(about) + "\n", encoding="utf-8")

@@ -1,6 +1,6 @@
 """report: what is in the version, as one page for people: index.html, and its tables for `dvc plots`.
 
-python -m stages.report IN SOURCE LABEL_MAP OUT
+python -m stages.report IN INGEST LABEL_MAP OUT
 """
 
 from __future__ import annotations
@@ -9,28 +9,39 @@ import argparse
 import csv
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from stages.dataset import command
 from stages.dataset.errors import StageError
 from stages.dataset.findings import Finding
 from stages.dataset.label_map import LabelMap, read_label_map
-from stages.dataset.manifest import SPLITS, Manifest
+from stages.dataset.ledger import Line, read_ledger
+from stages.dataset.manifest import LEFT_OUT, SPLITS, Manifest
 from stages.dataset.stage import read_stage
 from stages.described import describe_augmentation, describe_preprocessing, describe_split
 from stages.formats import WRITERS
 from stages.formats.export_job import stored_size
 from stages.page.content import Content, Made, compose
-from stages.page.facts import Columns, box_sizes_px, objects_per_image
+from stages.page.facts import aspects, box_sizes_px, classes, image_sizes, objects_per_image
+from stages.page.figures import MOST_SIZES
 from stages.page.render import render
 from stages.params import Params, load_params
 
 
 def report(
-    manifest: Manifest, findings: Sequence[Finding], label_map: LabelMap, source: str, params: Params
+    manifest: Manifest,
+    taken_in: Manifest,
+    findings: Sequence[Finding],
+    ledger: Sequence[Line],
+    label_map: LabelMap,
+    source: str,
+    params: Params,
 ) -> tuple[str, Content]:
     """The page as HTML, and what is on it.
+
+    Args:
+        taken_in: what ingest read: findings are about its images and boxes, dropped ones among them.
 
     Raises:
         StageError: an image is gone, or is not the one in the manifest.
@@ -44,22 +55,40 @@ def report(
         formats=[(WRITERS[name].TITLE, WRITERS[name].LOADING) for name in dict.fromkeys(params.export.formats)],
     )
     size = sum(stored_size(path) for path in manifest.images["path"].to_pylist())
-    content = compose(manifest, findings, label_map, made, size)
+    content = compose(manifest, taken_in, findings, ledger, label_map, made, size)
     return render(content), content
 
 
-def write_report(page: str, columns: Columns, out: Path) -> None:
+def write_report(page: str, content: Content, out: Path) -> None:
     """index.html and its tables in `out`, which is replaced."""
     part = out.with_name(f"{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     (part / "index.html").write_text(page, encoding="utf-8")
-    _write_table(part / "box_sizes.csv", ("side", "boxes"), box_sizes_px(columns))
-    objects = objects_per_image(columns)
-    rows = [(number, split, per[place]) for number, per in objects for place, split in enumerate(SPLITS)]
-    _write_table(part / "objects_per_image.csv", ("objects", "split", "images"), rows)
+    for name, (header, rows) in plots(content).items():
+        _write_table(part / f"{name}.csv", header, rows)
     shutil.rmtree(out, ignore_errors=True)
     part.rename(out)
+
+
+def plots(content: Content) -> dict[str, tuple[tuple[str, ...], Iterable[tuple]]]:
+    """Name -> (header, rows) of each table, in the page's order; dvc.yaml says how they are drawn."""
+    columns = content.columns
+    sizes = [(f"{width} x {height}", count) for width, height, count in image_sizes(columns)[:MOST_SIZES]]
+    return {
+        "classes": (("class", "split", "order", "boxes"), _by_split(classes(columns))),
+        "box_sizes": (("side", "boxes"), box_sizes_px(columns)),
+        "objects_per_image": (("objects", "split", "order", "images"), _by_split(objects_per_image(columns))),
+        "image_sizes": (("pixels", "images"), sizes),
+        "aspect_ratios": (("ratio", "images"), aspects(columns)),
+        "ledger": (("fate", "count"), content.fates),
+    }
+
+
+def _by_split(rows: Iterable[tuple[str, Sequence[int]]]) -> Iterator[tuple[str, str, int, int]]:
+    for name, counts in rows:
+        for order, (split, count) in enumerate(zip(SPLITS, counts, strict=True)):
+            yield name, split, order, count
 
 
 def _write_table(path: Path, header: tuple[str, ...], rows: Iterable[tuple]) -> None:
@@ -71,16 +100,19 @@ def _write_table(path: Path, header: tuple[str, ...], rows: Iterable[tuple]) -> 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.report", description=(__doc__ or "").partition("\n")[0])
-    for name in ("in", "source", "label_map", "out"):
+    for name in ("in", "ingest", "label_map", "out"):
         parser.add_argument(name, type=Path)
     options = vars(parser.parse_args(arguments))
     params = load_params()
     manifest, findings = read_stage(options["in"])
     if not manifest.images.num_rows:
         raise StageError(f"{options['in']}: no image is left to show; see findings.csv there")
-    source = json.loads(options["source"].read_text(encoding="utf-8"))["description"]
-    page, content = report(manifest, findings, read_label_map(options["label_map"]), source, params)
-    write_report(page, content.columns, options["out"])
+    taken_in = Manifest.read(options["ingest"]).joined([Manifest.read(options["ingest"] / LEFT_OUT)])
+    source = json.loads((options["ingest"] / "source.json").read_text(encoding="utf-8"))["description"]
+    page, content = report(
+        manifest, taken_in, findings, read_ledger(options["in"]), read_label_map(options["label_map"]), source, params
+    )
+    write_report(page, content, options["out"])
     print(
         f"report: {options['out']}/index.html ({len(page.encode()) / 1e6:,.1f} MB), with "
         f"{len(content.gallery):,} of {manifest.images.num_rows:,} images"

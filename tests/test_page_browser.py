@@ -39,6 +39,11 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows.append(make_image(folder, "thin.png", image_bytes(900, 4, format="PNG"), split="train"))
     rows += [make_image(folder, f"0.jpg#{n}", split="train", parent_id="0.jpg", copy=n, origin="{}") for n in (1, 2)]
     findings = [found("box-over-edge", "3.jpg", HOSTILE, ENDING), found("image-turned", ENDING)]
+    findings.append(found("box-tiny", "0.jpg", "box 1", "cat 40 30 120 90"))
+    findings.append(found("class-omitted", "thin.png", "box -900 1 300 2"))
+    findings.append(found("box-outside-image", "1.jpg", "box 80 60 320 120"))
+    findings.append(found("box-outside-image", "2.jpg", "box 9000 10 9010 20"))
+    findings.append(found("image-unreadable", "thin.png"))
     page = folder / "index.html"
     params = Params.model_validate({"export": {"formats": ["tfrecord", "coco", "voc"]}})
     page.write_text(page_of(make_manifest(*rows), *findings, params=params), encoding="utf-8")
@@ -121,6 +126,46 @@ def test_boxes_lie_on_the_picture_where_they_are_on_the_image(page: Page) -> Non
         "return [(one.x - all.x) / all.width, one.width / all.width]; })()"
     )
     assert outline == pytest.approx([0.25, 0.5], abs=0.02)
+
+
+def marked(page: Page, alt: str) -> list[float]:
+    """Where the box of a finding is marked, as shares of the image's sides."""
+    return page.run(
+        f"(() => {{ const img = document.querySelector('#findings img[alt^=\"{alt}\"]');"
+        "const one = img.parentNode.querySelector('.line.box').getBoundingClientRect();"
+        "const all = img.getBoundingClientRect();"
+        "return [(one.x - all.x) / all.width, (one.y - all.y) / all.height, one.right / all.width - all.x / all.width,"
+        "(one.bottom - all.y) / all.height]; })()"
+    )
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_box_of_a_finding_is_marked_where_it_is(page: Page, file: Path, width: int) -> None:
+    page.view(width, 900)
+    page.open(file)
+    assert marked(page, "0.jpg; box 1") == pytest.approx([0.25, 0.25, 0.75, 0.75], abs=0.02)
+    assert marked(page, "1.jpg; box 80") == pytest.approx([0.5, 0.5, 2, 1], abs=0.02)  # it passes the edge
+
+
+def test_a_box_far_outside_has_an_arrow_that_is_on_the_picture(page: Page) -> None:
+    inside = page.run(
+        "(() => { const one = document.querySelector('.arrow'), box = one.getBoundingClientRect();"
+        "const all = one.closest('.pic').getBoundingClientRect();"
+        "return one.textContent + (box.left >= all.left && box.right <= all.right + 1 && box.top >= all.top - 4 "
+        "&& box.bottom <= all.bottom + 4); })()"
+    )
+    assert inside == "→true"
+
+
+def test_the_mark_of_a_finding_stays_when_boxes_are_hidden_and_when_it_is_opened(page: Page) -> None:
+    page.run("document.getElementById('with-boxes').click()")
+    page.run("document.querySelector('#findings img[alt^=\"0.jpg; box 1\"]').closest('button').click()")
+    widths = (
+        "['.line.box', '.others rect'].map(of => document.querySelector('#stage ' + of).getBoundingClientRect().width)"
+    )
+    mark, other = page.run(widths)
+    assert mark > 300 and not other
+    page.press("Escape")
 
 
 def test_boxes_and_names_can_be_hidden(page: Page) -> None:

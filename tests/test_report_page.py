@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+import vl_convert
 from conftest import box, image_bytes, make_image, make_manifest
 from PIL import Image as PilImage
-from workspaces import Place, make_workspace
+from ruamel.yaml import YAML
+from workspaces import ROOT, Place, make_workspace
 
 from stages import report as stage
+from stages.dataset.boxes import check_boxes
 from stages.dataset.errors import StageError
 from stages.dataset.findings import Finding, found
 from stages.dataset.images import probe
 from stages.dataset.label_map import LabelMap
+from stages.dataset.ledger import Line
 from stages.dataset.manifest import SPLITS, Annotation, Image, Manifest
 from stages.dataset.stage import write_stage
 from stages.page import facts, samples
@@ -29,6 +35,7 @@ from stages.page.facts import Columns
 from stages.page.found import found_blocks
 from stages.page.marks import MOST_MARKS, marks_of
 from stages.page.pictures import shrink
+from stages.page.pointed import Box, Frame, box_of, frame_of, point
 from stages.params import Params
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -65,10 +72,17 @@ class Seen(HTMLParser):
         return [one for name, one in self.elements if name == tag and attributes.items() <= one.items()]
 
 
-def page_of(manifest: Manifest, *findings: Finding, params: Params | None = None) -> str:
-    labels = list(dict.fromkeys(manifest.annotations["label"].to_pylist()))
+def page_of(
+    manifest: Manifest,
+    *findings: Finding,
+    params: Params | None = None,
+    taken_in: Manifest | None = None,
+    ledger: Sequence[Line] = (),
+) -> str:
+    taken_in = taken_in or manifest
+    labels = list(dict.fromkeys(taken_in.annotations["label"].to_pylist()))
     label_map = LabelMap("ds", {label: number for number, label in enumerate(labels, start=1)})
-    return stage.report(manifest, findings, label_map, "data labelled as X", params or Params())[0]
+    return stage.report(manifest, taken_in, findings, ledger, label_map, "data labelled as X", params or Params())[0]
 
 
 def columns_of(manifest: Manifest) -> Columns:
@@ -110,7 +124,7 @@ def test_it_says_what_and_how_many(tmp_path: Path) -> None:
         "all 5 100% 8 1",
         "cat 1 2 1 1 4 4",  # id, boxes in each split and in all, images
         "warning box-over-edge 1 found",
-        "01.jpg, box 1: a little; x 3",
+        "01.jpg repaired box 1: a little; x 3 64 x 48 pixels; in valid",
         "by a hash of each image's content (train 70%, valid 20%, test 10%)",
         "data labelled as X",
         "shardsmith pull ds@NAME --out FOLDER",
@@ -227,15 +241,19 @@ def test_the_same_bytes_with_any_number_of_workers(tmp_path: Path, monkeypatch: 
         (tmp_path / place).mkdir()
         monkeypatch.chdir(tmp_path / place)
         monkeypatch.setenv("SHARDSMITH_WORKERS", workers)
-        write_stage(Path("in"), make_manifest(*some_images(Path("raw"), 30)), [found("image-turned", "03.jpg")])
-        Path("source.json").write_text('{"description": "data"}')
+        manifest = make_manifest(*some_images(Path("raw"), 30))
+        write_stage(Path("in"), manifest, [found("image-turned", "03.jpg"), found("image-unlabelled", "left.jpg")])
+        manifest.write(Path("ingest"))
+        make_manifest(make_image(Path("raw"), "left.jpg")).write(Path("ingest/left_out"))
+        Path("ingest/source.json").write_text('{"description": "data"}')
         Path("map.pbtxt").write_text(LabelMap("ds", {"cat": 1, "dog": 2}).format())
         Path("params.yaml").write_text("dataset: {name: ds}")
-        stage.main(["in", "source.json", "map.pbtxt", "data/report"])
+        stage.main(["in", "ingest", "map.pbtxt", "data/report"])
         pages.append({path.name: path.read_bytes() for path in Path("data/report").iterdir()})
     assert pages[0] == pages[1]
-    assert sorted(pages[0]) == ["box_sizes.csv", "index.html", "objects_per_image.csv"]
-    assert str(tmp_path).encode() not in pages[0]["index.html"]
+    assert pages[0]["classes.csv"].splitlines()[:2] == [b"class,split,order,boxes", b"cat,train,0,10"]
+    page = pages[0]["index.html"]
+    assert str(tmp_path).encode() not in page and b'alt="left.jpg"' in page
 
 
 @pytest.mark.slow
@@ -328,15 +346,115 @@ def test_findings_find_their_images_by_name_or_stem() -> None:
         found("box-empty", "c.jpg"),
         found("image-turned", "JPEGImages/a.jpg"),
         *(found("box-inverted", f"{n}.jpg") for n in range(9)),
+        found("orientation-ambiguous", "all.json, JPEGImages/b.jpg"),
+        found("copy-identical", "0.jpg#r1c2", "copy 1"),
+        found("class-rare", "0"),
+        *(found("split-lacks-class", "", f"split {split}") for split in ("valid", "test")),
     ]
     ids = ["JPEGImages/a.jpg", "JPEGImages/b.jpg", "x/c.jpg", "y/c.jpg", *(f"{n}.jpg" for n in range(9))]
     blocks = {block.code: block for block in found_blocks(findings, ids)}
-    assert next(iter(blocks)) == "box-empty"  # the only error
-    assert blocks["box-empty"].rows == []  # two images have that name
-    assert blocks["box-over-edge"].rows == [1]
-    assert blocks["size-declared-wrong"].rows == [0]
-    assert blocks["image-turned"].rows == []  # nothing to be looked at
-    assert blocks["box-inverted"].rows == [4, 5, 6, 7] and len(blocks["box-inverted"].places) == 3
+    rows = {code: [row for _, row in block.shown] for code, block in blocks.items()}
+    assert list(blocks)[:3] == ["box-empty", "box-inverted", "split-lacks-class"]  # the only error; then most warnings
+    assert rows["box-empty"] == []  # two images have that name
+    assert rows["box-over-edge"] == [1]
+    assert rows["size-declared-wrong"] == rows["image-turned"] == [0]
+    assert rows["box-inverted"] == [4, 5, 6, 7] and blocks["box-inverted"].rest == 5
+    assert rows["orientation-ambiguous"] == [1]  # an entry of a COCO file
+    assert rows["copy-identical"] == [4]
+    assert rows["class-rare"] == []  # a class, though it is called like an image
+
+
+# the box of a finding
+
+
+ROWS = [
+    label("a", "cat"),
+    box("a", "cat", 10, 10, 60, 50),
+    box("a", "big cat 7", -1, 10, 30, 50),
+    box("a", "cat", 300, 10, 330, 50),
+    box("a", "cat", 40, 40, 40, 60),
+    box("a", "cat", 90, 90, 80, 95),
+    box("a", "cat", 10, 10, 60, 50),
+    box("a", "dog", 10, 10, 60, 51),
+    box("a", "cat", 0.1234567, 70, 2.5, 90),
+    box("a", "cat", float("nan"), 70, 2.5, 90),
+]
+WHERE = {
+    "box-over-edge": (-1, 10, 30, 50), "box-outside-image": (300, 10, 330, 50), "box-empty": (40, 40, 40, 60),
+    "box-inverted": (80, 90, 90, 95), "box-duplicate": (10, 10, 60, 50), "box-overlap": (10, 10, 60, 51),
+    "box-tiny": (0.1234567, 70, 2.5, 90), "box-not-finite": None,
+}  # fmt: skip
+
+
+def test_a_finding_s_box_is_the_one_that_validate_saw() -> None:
+    _, findings = check_boxes(make_manifest(row("a"), *ROWS), {}, 0.05, 4)
+    assert {finding.code: box_of(finding, ROWS) for finding in findings} == WHERE
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("box 2", "dog 10 10 60 50"),  # another class
+        ("box 3", "cat 10 10 60 50"),  # counted in another list
+        ("box 99", "cat 10 10 60 50"),
+        ("box 1", "cat"),  # of the whole image
+        ("object 2", "cat"),  # a step's list
+        ("copy 1, object 2", "cat"),
+        ("box 1 2 3 x", "cat"),
+        ("line 3", "cat 10 10 60 50"),
+    ],
+)
+def test_a_box_that_cannot_be_told_is_not_marked(place: str, value: str) -> None:
+    assert box_of(found("box-lost", "a", place, value), ROWS) is None
+
+
+def test_ingest_tells_the_corners() -> None:
+    assert box_of(found("class-omitted", "a", "box 1 2 3.5 4", "junk"), []) == (1, 2, 3.5, 4)
+
+
+@pytest.mark.parametrize(
+    ("box", "frame", "marked"),
+    [
+        ((10.0, 20.0, 60.0, 70.0), (0, 0, 200, 100), ("5", "20", "25", "50")),
+        ((-50.0, 20.0, 60.0, 70.0), (-62, 0, 262, 100), ("4.58", "20", "41.98", "50")),
+        ((0.0, 0.0, 400.0, 900.0), (0, 0, 400, 200), ("0", "0", "100", "100")),  # cut at the frame
+    ],
+)
+def test_a_frame_holds_the_image_and_the_box(box: Box, frame: tuple[float, ...], marked: tuple[str, ...]) -> None:
+    around = frame_of(row("a", width=200, height=100), box)
+    assert (around.left, around.top, around.width, around.height) == frame
+    area = point(around, box).box
+    assert area and (area.left, area.top, area.width, area.height) == marked
+
+
+@pytest.mark.parametrize(
+    ("box", "arrow"),
+    [((900.0, 900.0, 950.0, 950.0), "↘"), ((-900.0, 10.0, -850.0, 60.0), "←"), ((10.0, -500.0, 60.0, -450.0), "↑")],
+)
+def test_a_box_far_away_is_pointed_to(box: Box, arrow: str) -> None:
+    around = frame_of(row("a", width=200, height=100), box)
+    assert point(around, box).arrow == arrow and around.width * around.height < 200 * 100 * 1.5
+
+
+def test_a_small_box_has_a_ring_and_a_large_one_none() -> None:
+    frame = Frame(0, 0, 100, 100)
+    assert point(frame, (50, 50, 50, 50)).ring and point(frame, (50, 50, 52, 90)).ring
+    assert point(frame, (20, 20, 60, 60)).ring is None
+
+
+def test_findings_show_dropped_images_and_say_which_cannot_be_shown(tmp_path: Path) -> None:
+    there = [make_image(tmp_path, "a.jpg", image_bytes(100, 100), split="train"), box("a.jpg", "cat", 10, 10, 60, 50)]
+    dropped = [make_image(tmp_path, f"{name}.jpg", image_bytes(seed=n)) for n, name in enumerate(("far", "cut"))]
+    Path(dropped[1].path).write_bytes(b"no image")
+    far = Finding("image-size-far", "drop", "far.jpg")
+    findings = [found("image-unreadable", "cut.jpg"), far, found("box-tiny", "a.jpg", "box 1", "cat 10 10 60 50")]
+    page = page_of(make_manifest(*there), *findings, taken_in=make_manifest(*there, *dropped))
+    seen = Seen(page)
+    assert len(seen.all("img")) == 3  # the gallery's, and two in findings
+    assert "It cannot be shown: it does not decode. cut.jpg dropped" in seen.text
+    assert seen.all("img", alt="far.jpg") and seen.all("img", alt="a.jpg; box 1 is marked")
+    (line,) = seen.all("rect", **{"class": "line box"})
+    assert [line[side] for side in ("x", "y", "width", "height")] == ["10%", "10%", "50%", "40%"]
 
 
 # what is counted
@@ -390,7 +508,7 @@ def test_very_many_image_sizes_are_rounded() -> None:
 def test_marks_lie_where_the_boxes_are() -> None:
     image = row("a", width=200, height=100)
     one = box("a", "cat", 20, 40, 120, 90, segmentation="[[20, 40, 120, 40, 120, 90]]")
-    (mark,) = marks_of(image, [one, label("a", "cat")], {"cat": 13})
+    (mark,) = marks_of(Frame.of(image), [one, label("a", "cat")], {"cat": 13})
     assert (mark.left, mark.top, mark.width, mark.height) == ("10", "40", "50", "50")
     assert mark.outlines == ("100,400 600,400 600,900",) and mark.colour == 3
     assert not mark.inside and not mark.at_right
@@ -399,6 +517,54 @@ def test_marks_lie_where_the_boxes_are() -> None:
 def test_loading_is_split_into_text_and_code() -> None:
     blocks = list(code_blocks("\nFirst `x`:\n\n```python\nload('DATASET')\n```\n\nThen.\n", "ds"))
     assert blocks == [("text", "First `x`:"), ("code", "load('ds')"), ("text", "Then.")]
+
+
+# `dvc plots`
+
+
+PLOTS = {name: plot for one in YAML(typ="safe").load(ROOT / "dvc.yaml")["plots"] for name, plot in one.items()}
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_each_plot_of_dvc_yaml_draws_its_table_in_its_order(name: str, tmp_path: Path) -> None:
+    ((path, y),) = PLOTS[name]["y"].items()
+    manifest = make_manifest(*some_images(tmp_path, 6))
+    ledger = [Line("ingest", "images", "kept", "", 6), Line("ingest", "boxes", "dropped", "box-empty", 2)]
+    label_map = LabelMap("ds", {"cat": 1, "dog": 2})
+    tables = stage.plots(stage.report(manifest, manifest, [], ledger, label_map, "data", Params())[1])
+    exported = {
+        "splits": (("split", "images"), [("train", 4), ("valid", 2)]),
+        "findings": (("code", "count"), [("z", 1)]),
+    }
+    header, rows = (exported if path.startswith("data/plots") else tables)[Path(path).stem]
+    values = [dict(zip(header, map(str, row), strict=True)) | {"rev": "workspace"} for row in rows]
+    assert values and {PLOTS[name]["x"], y} <= values[0].keys()
+    anchors = {"TITLE": "t", "X": PLOTS[name]["x"], "Y": y, "X_LABEL": "x", "Y_LABEL": "y", "PLOT_WIDTH": "300"}
+    text = (ROOT / PLOTS[name]["template"]).read_text()
+    for anchor, value in anchors.items():
+        text = text.replace(f'"<DVC_METRIC_{anchor}>"', value if value.isdigit() else json.dumps(value))
+    text = text.replace('"<DVC_METRIC_DATA>"', json.dumps(values))
+    svg = vl_convert.vegalite_to_svg(json.loads(text))
+    places = [svg.find(f">{row}<") for row in dict.fromkeys(value[y] for value in values)]
+    assert "DVC_METRIC" not in text and -1 not in places and places == sorted(places)
+
+
+def test_the_ledger_is_told_in_words(tmp_path: Path) -> None:
+    ledger = [
+        Line("ingest", "images", "kept", "", 2), Line("ingest", "entries", "dropped", "image-missing", 1),
+        Line("validate", "images", "kept", "", 1), Line("validate", "images", "dropped", "image-unreadable", 1),
+        Line("validate", "boxes", "kept", "", 5), Line("validate", "boxes", "repaired", "box-inverted", 2),
+    ]  # fmt: skip
+    seen = Seen(page_of(make_manifest(*some_images(tmp_path, 1)), ledger=ledger))
+    assert "validate 2 1 7 7 1 image dropped: image-unreadable 2 boxes repaired: box-inverted" in seen.text
+    assert "Dropped on the way: 1 image and 1 annotation entry." in seen.text
+
+
+def test_what_needs_attention_stands_first(tmp_path: Path) -> None:
+    findings = [found("box-tiny", "00.jpg"), found("image-unreadable", "x.jpg"), found("box-tiny", "00.jpg")]
+    text = Seen(page_of(make_manifest(*some_images(tmp_path, 1)), *findings)).text
+    assert "What needs attention 1 error image-unreadable 1 2 warnings box-tiny 2 " in text
+    assert "What needs attention Nothing was found." in Seen(page_of(make_manifest(*some_images(tmp_path, 1)))).text
 
 
 # `shardsmith report`

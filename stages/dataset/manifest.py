@@ -46,6 +46,7 @@ from stages.dataset.errors import StageError
 pa.set_memory_pool(pa.system_memory_pool())  # the default one keeps what is freed
 
 SPLITS = ("train", "valid", "test")
+LEFT_OUT = "left_out"  # in ingest's folder, a manifest of its own: the images that it dropped
 
 IMAGES = pa.schema(
     [

@@ -15,11 +15,12 @@ from markupsafe import escape
 
 from stages.dataset.manifest import SPLITS
 from stages.page.facts import GRID, Columns
-from stages.page.marks import shortened
+from stages.page.marks import letters, shortened
 
 _VERSION = "6.4"  # of Vega-Lite: vl-convert brings several
 _WIDTH = 380
 _MOST_BARS = 20
+_LETTERS = 18
 _CONFIG = {
     "aria": False,  # each chart has its text and its table beside it
     "background": None,
@@ -32,7 +33,7 @@ _CONFIG = {
     },
 }  # fmt: skip
 _TOKEN = re.compile(r"@(\d+)@")
-_COUNT_AXIS = {"tickCount": 4, "format": "~s", "tickMinStep": 1}
+_COUNT_AXIS = {"tickCount": 4, "format": "~s", "tickMinStep": 1, "labelFlush": False}
 
 
 def split_bars(rows: list[tuple[str, list[int]]], what: str, left: int = 64) -> str:
@@ -58,8 +59,9 @@ def class_bars(columns: Columns) -> tuple[str, int]:
     totals = columns.per_class.sum(axis=1)
     there = int(np.count_nonzero(totals))
     order = np.argsort(-totals, kind="stable")[: min(there, _MOST_BARS)].tolist()
-    rows = [(shortened(columns.names[of], 18), columns.per_class[of].tolist()) for of in order]
-    return split_bars(rows, columns.word, left=128), there - len(rows)
+    rows = [(shortened(columns.names[of], _LETTERS), columns.per_class[of].tolist()) for of in order]
+    widest = max((letters(name) for name, _ in rows), default=0)  # by letters: fonts differ between machines
+    return split_bars(rows, columns.word, left=max(44, 20 + 6 * widest)), there - len(rows)
 
 
 def heat_map(cells: np.ndarray, across: str, down: str, from_top: bool) -> str:
@@ -120,7 +122,7 @@ def _token(number: int) -> str:
 def _draw(spec: dict[str, Any], height_px: int, left_px: int) -> str:
     import vl_convert
 
-    padding = {"left": left_px, "right": 14, "top": 8, "bottom": 44}
+    padding = {"left": left_px, "right": 18, "top": 8, "bottom": 44}
     return vl_convert.vegalite_to_svg(
         {
             "width": _WIDTH - left_px - padding["right"],

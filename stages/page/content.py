@@ -10,16 +10,20 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from stages.dataset.counts import count_manifest
 from stages.dataset.findings import Finding
 from stages.dataset.label_map import LabelMap
+from stages.dataset.ledger import Line
 from stages.dataset.manifest import SPLITS, Annotation, Image, Manifest
 from stages.page import samples
 from stages.page.facts import Columns
-from stages.page.found import FoundBlock, found_blocks
+from stages.page.fates import Step, dropped, fates, steps
+from stages.page.found import FoundBlock, done, found_blocks, told
 from stages.page.marks import Mark, marks_of, shortened
 from stages.page.pictures import Picture, shrink
+from stages.page.pointed import Area, Frame, Pointed, box_of, frame_of, point
 
 _MOST_NAMES = 6
 _CODE = re.compile(r"```\w*\n(.*?)```", re.DOTALL)
@@ -58,6 +62,30 @@ class Shown:
 
 
 @dataclass(frozen=True)
+class FoundImage:
+    """A finding with the image of data/raw that it is about, as ingest took it in.
+
+    picture: None for an image that does not decode.
+    inset: where the picture lies in a frame that shows more than the image; None where it fills it.
+    marks: the image's other boxes.
+    pointed: the box that the finding is about, where that can be told.
+    split: where the image went; "" for one that is not in the version.
+    done: what was done about the finding.
+    """
+
+    finding: Finding
+    image: Image
+    picture: Picture | None
+    inset: Area | None
+    marks: list[Mark]
+    pointed: Pointed | None
+    ratio: int
+    split: str
+    done: str
+    told: str
+
+
+@dataclass(frozen=True)
 class Content:
     """counts: as count_manifest gives them; bytes: of all images."""
 
@@ -66,13 +94,27 @@ class Content:
     columns: Columns
     counts: dict[str, Any]
     bytes: int
-    findings: list[tuple[FoundBlock, list[Shown]]]
+    findings: list[tuple[FoundBlock, list[FoundImage]]]
+    ledger: list[Step]
+    fates: list[tuple[str, int]]
+    dropped: str
     gallery: list[Shown]
     copies: list[tuple[Shown | None, list[Shown]]]
 
 
-def compose(manifest: Manifest, findings: Sequence[Finding], label_map: LabelMap, made: Made, bytes: int) -> Content:
+def compose(
+    manifest: Manifest,
+    taken_in: Manifest,
+    findings: Sequence[Finding],
+    ledger: Sequence[Line],
+    label_map: LabelMap,
+    made: Made,
+    bytes: int,
+) -> Content:
     """Count, choose, and read the chosen images.
+
+    Args:
+        taken_in: what ingest read: with the images and boxes that were dropped there or since.
 
     Raises:
         StageError: an image is gone, is not the one in the manifest, or does not decode.
@@ -81,50 +123,99 @@ def compose(manifest: Manifest, findings: Sequence[Finding], label_map: LabelMap
     ids, parents = (manifest.images[name].to_pylist() for name in ("image_id", "parent_id"))
     places = samples.shuffled(ids)
     gallery = sorted(samples.choose_gallery(columns, places), key=lambda row: int(columns.split_of[row]))
-    blocks = found_blocks(findings, ids)
     pairs = samples.choose_copies(ids, parents, columns, places)
-    rows = [*gallery, *(row for block in blocks for row in block.rows)]
-    rows += [row for parent, copies in pairs for row in (parent, *copies) if row is not None]
-    shown = _show(manifest, columns, sorted(set(rows)))
+    rows = [*gallery, *(row for parent, copies in pairs for row in (parent, *copies) if row is not None)]
+    rows = sorted(set(rows))
+    blocks = found_blocks(findings, taken_in.images["image_id"].to_pylist())
+    unreadable = {finding.file for finding in findings if finding.code == "image-unreadable"}
+    chosen = _pairs(manifest, rows)
+    about = _pairs(taken_in, sorted({row for block in blocks for _, row in block.shown}))
+    about_readable = {row: pair for row, pair in about.items() if pair[0].image_id not in unreadable}
+    pictures = shrink([image for image, _ in (*chosen.values(), *about_readable.values())])
+    numbers = {name: number for number, name in enumerate(columns.names)}
+    shown = {row: _shown(next(pictures), *pair, numbers) for row, pair in chosen.items()}
+    found_pictures = {row: next(pictures) for row in about_readable}
+    splits = dict(zip(ids, manifest.images["split"].to_pylist(), strict=True)) if blocks else {}
     return Content(
         label_map=label_map,
         made=made,
         columns=columns,
         counts=count_manifest(manifest),
         bytes=bytes,
-        findings=[(block, [shown[row] for row in block.rows]) for block in blocks],
+        findings=[
+            (
+                block,
+                [
+                    _found(finding, found_pictures.get(row), *about[row], numbers, splits)
+                    for finding, row in block.shown
+                ],
+            )
+            for block in blocks
+        ],
+        ledger=steps(ledger, columns.word),
+        fates=fates(ledger, columns.word),
+        dropped=dropped(ledger, columns.word),
         gallery=[shown[row] for row in gallery],
         copies=[(None if parent is None else shown[parent], [shown[row] for row in some]) for parent, some in pairs],
     )
 
 
-def _show(manifest: Manifest, columns: Columns, rows: list[int]) -> dict[int, Shown]:
-    """Row -> the image, for each of `rows` (sorted)."""
-    of_rows = np.flatnonzero(np.isin(columns.image_of, rows))
-    chosen = Manifest(manifest.images.take(pa.array(rows)), manifest.annotations.take(pa.array(of_rows)))
-    pairs = list(chosen.pairs())
-    numbers = {name: number for number, name in enumerate(columns.names)}
-    pictures = shrink([image for image, _ in pairs])
-    return {
-        row: _shown(picture, image, annotations, numbers)
-        for row, picture, (image, annotations) in zip(rows, pictures, pairs, strict=True)
-    }
+def _pairs(manifest: Manifest, rows: list[int]) -> dict[int, tuple[Image, list[Annotation]]]:
+    """Row -> the image and its annotations, for each of `rows` (sorted)."""
+    images = manifest.images.take(pa.array(rows, pa.int64()))
+    annotations = manifest.annotations
+    there = pc.is_in(annotations["image_id"], images["image_id"].combine_chunks())
+    return dict(zip(rows, Manifest(images, annotations.filter(there)).pairs(), strict=True))
 
 
 def _shown(picture: Picture, image: Image, annotations: list[Annotation], numbers: Mapping[str, int]) -> Shown:
-    marks = marks_of(image, annotations, dict(numbers))
+    frame = Frame.of(image)
+    marks = marks_of(frame, annotations, numbers)
     boxes = sum(row.xmin is not None for row in annotations)
-    ratio = (image.width or 1) / (image.height or 1)
     return Shown(
         picture=picture,
         image=image,
         marks=marks,
         classes=sorted({numbers[row.label] for row in annotations}) or [-1],
         holds=_holds(image, annotations),
-        ratio=round(100 * min(max(ratio, _LEAST_RATIO), _MOST_RATIO)),
+        ratio=_ratio(frame),
         hidden=boxes - len(marks),
         remark=_operations(image) if image.copy else "",
     )
+
+
+def _found(
+    finding: Finding,
+    picture: Picture | None,
+    image: Image,
+    annotations: list[Annotation],
+    numbers: Mapping[str, int],
+    splits: Mapping[str, str],
+) -> FoundImage:
+    box = box_of(finding, annotations)
+    frame = frame_of(image, box)
+    whole = Frame.of(image)
+    return FoundImage(
+        finding=finding,
+        image=image,
+        picture=picture,
+        inset=None if frame == whole else _inset(frame, whole),
+        marks=marks_of(frame, annotations, numbers),
+        pointed=point(frame, box) if box else None,
+        ratio=_ratio(frame),
+        split=splits.get(image.image_id, ""),
+        done=done(finding),
+        told=told(finding),
+    )
+
+
+def _inset(frame: Frame, whole: Frame) -> Area:
+    return Area.of(frame.x(0), frame.y(0), frame.x(whole.width), frame.y(whole.height))
+
+
+def _ratio(frame: Frame) -> int:
+    """In hundredths; a very long or thin frame is shown less so."""
+    return round(100 * min(max(frame.width / frame.height, _LEAST_RATIO), _MOST_RATIO))
 
 
 def _holds(image: Image, annotations: Sequence[Annotation]) -> str:

@@ -87,6 +87,13 @@ class Columns:
         return "labels" if not boxes and len(self.boxes) else "boxes" if boxes == len(self.boxes) else "annotations"
 
 
+def classes(columns: Columns) -> list[tuple[str, list[int]]]:
+    """(class, annotations per split), most frequent first; those that vanished are left out."""
+    totals = columns.per_class.sum(axis=1)
+    order = np.argsort(-totals, kind="stable")[: np.count_nonzero(totals)]
+    return [(columns.names[of], columns.per_class[of].tolist()) for of in order.tolist()]
+
+
 def box_sizes_px(columns: Columns) -> list[tuple[str, int]]:
     """(range, boxes): the side of a square of the box's area, in bins that double; empty ones at the ends left out."""
     width, height = (columns.boxes[columns.has_box][:, 2:] - columns.boxes[columns.has_box][:, :2]).T

@@ -12,6 +12,7 @@ from stages.page import charts, facts
 from stages.page.facts import Columns
 
 Cell = str | int
+MOST_SIZES = 30
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def _image_sizes(columns: Columns) -> Figure:
             f"{narrow:,} to {wide:,} pixels wide, {low:,} to {high:,} high; most often {width:,} x {height:,} "
             f"({count:,} images). A circle's area is the number of images."
         )
-    table: list[list[Cell]] = [[f"{one[0]} x {one[1]}", one[2]] for one in rows[:30]]
+    table: list[list[Cell]] = [[f"{one[0]} x {one[1]}", one[2]] for one in rows[:MOST_SIZES]]
     return Figure("Image sizes", text, charts.image_sizes(rows), ["pixels", "images"], table)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from math import isfinite
 from unicodedata import east_asian_width
 
-from stages.dataset.manifest import Annotation, Image
+from stages.dataset.manifest import Annotation
+from stages.page.pointed import Box, Frame, upright
 
 COLOURS = 10
 MOST_MARKS = 80
@@ -39,17 +41,23 @@ class Mark:
     outlines: tuple[str, ...]
 
 
-def marks_of(image: Image, annotations: Sequence[Annotation], colours: dict[str, int]) -> list[Mark]:
+def marks_of(frame: Frame, annotations: Sequence[Annotation], colours: Mapping[str, int]) -> list[Mark]:
     """The first MOST_MARKS boxes; small ones last, so that a large one does not hide them."""
-    boxed = [row for row in annotations if row.xmin is not None][:MOST_MARKS]
-    points = _MOST_POINTS // max(1, sum(row.segmentation is not None for row in boxed))
-    marks = [_mark(row, image.width or 1, image.height or 1, colours[row.label], points) for row in boxed]
+    boxed = [(row, box) for row in annotations if (box := _box(row))][:MOST_MARKS]
+    points = _MOST_POINTS // max(1, sum(row.segmentation is not None for row, _ in boxed))
+    marks = [_mark(row, box, frame, colours[row.label], points) for row, box in boxed]
     return sorted(marks, key=lambda mark: -float(mark.width) * float(mark.height))
 
 
-def _mark(row: Annotation, width_px: int, height_px: int, colour: int, points: int) -> Mark:
-    left, right = (_percent(x, width_px) for x in (row.xmin, row.xmax))
-    top, bottom = (_percent(y, height_px) for y in (row.ymin, row.ymax))
+def _box(row: Annotation) -> Box | None:
+    """None for a label of the whole image, and for a box that validate has not seen yet and that cannot be drawn."""
+    sides = [side for side in (row.xmin, row.ymin, row.xmax, row.ymax) if side is not None and isfinite(side)]
+    return upright(*sides) if len(sides) == 4 else None
+
+
+def _mark(row: Annotation, box: Box, frame: Frame, colour: int, points: int) -> Mark:
+    left, right = frame.x(box[0]), frame.x(box[2])
+    top, bottom = frame.y(box[1]), frame.y(box[3])
     at_right = left > 60
     return Mark(
         name=shortened(row.label, _MOST_LETTERS),
@@ -62,15 +70,11 @@ def _mark(row: Annotation, width_px: int, height_px: int, colour: int, points: i
         name_y=f"{top:.5g}",
         at_right=at_right,
         inside=top < 9,
-        outlines=_outlines(row.segmentation, width_px, height_px, points),
+        outlines=_outlines(row.segmentation, frame, points),
     )
 
 
-def _percent(place_px: float | None, side_px: int) -> float:
-    return 100 * (place_px or 0) / side_px
-
-
-def _outlines(segmentation: str | None, width_px: int, height_px: int, most: int) -> tuple[str, ...]:
+def _outlines(segmentation: str | None, frame: Frame, most: int) -> tuple[str, ...]:
     """Polygons with at most so many points together, 4 each at least; a mask has none."""
     content = json.loads(segmentation) if segmentation else []
     if isinstance(content, dict):
@@ -80,8 +84,13 @@ def _outlines(segmentation: str | None, width_px: int, height_px: int, most: int
     for polygon in content[:20]:
         corners = list(zip(polygon[::2], polygon[1::2], strict=False))
         corners = corners[:: min(step, max(1, len(corners) // 4))]
-        polygons.append(" ".join(f"{1000 * x / width_px:.0f},{1000 * y / height_px:.0f}" for x, y in corners))
+        polygons.append(" ".join(f"{10 * frame.x(x):.0f},{10 * frame.y(y):.0f}" for x, y in corners))
     return tuple(polygons)
+
+
+def letters(text: str) -> int:
+    """How wide a text is, in letters; a Chinese one takes the width of two."""
+    return sum(1 + (east_asian_width(letter) in "WF") for letter in text)
 
 
 def shortened(text: str, most: int) -> str:

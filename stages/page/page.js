@@ -42,7 +42,7 @@
   function open(button) {
     opener = button;
     const card = button.closest(".card");
-    group = [...card.closest("[data-group]").querySelectorAll(".card:not([hidden])")];
+    group = [...card.closest("[data-group]").querySelectorAll(".card:not([hidden]):has(.open)")];
     show(group.indexOf(card));
     viewer.showModal();
   }

@@ -9,10 +9,11 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from stages.dataset.findings import SEVERITIES
 from stages.dataset.manifest import SPLITS
-from stages.page.content import Content, Shown, code_blocks, share, split_totals
+from stages.page.content import Content, FoundImage, Shown, code_blocks, share, split_totals
 from stages.page.figures import Figure, class_figure, shape_figures
-from stages.page.marks import COLOURS
+from stages.page.pointed import Area
 
 _HERE = Path(__file__).parent
 _UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
@@ -41,8 +42,9 @@ def render(content: Content) -> str:
         figures=[_drawn(figure) for figure in shape_figures(columns)],
         gallery_classes=_gallery_classes(content),
         loading=[(title, list(code_blocks(text, content.label_map.dataset))) for title, text in content.made.formats],
+        severities=_severities(content),
         total_findings=sum(block.count for block, _ in content.findings),
-        colours=COLOURS,
+        insets=_insets(content),
         style=Markup(style),  # noqa: S704
         script=Markup(script),  # noqa: S704
         policy=_policy(style, script),
@@ -68,7 +70,7 @@ def _text(name: str) -> str:
     return (_HERE / name).read_text(encoding="utf-8")
 
 
-def _all_shown(content: Content) -> list[Shown]:
+def _all_shown(content: Content) -> list[Shown | FoundImage]:
     pairs = [shown for parent, copies in content.copies for shown in (parent, *copies) if shown]
     return [*content.gallery, *(shown for _, some in content.findings for shown in some), *pairs]
 
@@ -76,7 +78,22 @@ def _all_shown(content: Content) -> list[Shown]:
 def _ratios(content: Content) -> str:
     """A class for each shape of picture: the policy forbids a style of an element's own."""
     ratios = sorted({shown.ratio for shown in _all_shown(content)})
-    return "".join(f".r{ratio}{{--r:{ratio / 100:g}}}\n" for ratio in ratios)
+    insets = _insets(content)
+    return "".join(
+        [
+            *(f".r{ratio}{{--r:{ratio / 100:g}}}\n" for ratio in ratios),
+            *(
+                f".pic .i{number}{{left:{at.left}%;top:{at.top}%;width:{at.width}%;height:{at.height}%}}\n"
+                for at, number in insets.items()
+            ),
+        ]
+    )
+
+
+def _insets(content: Content) -> dict[Area, int]:
+    """Where pictures lie in frames larger than they are, each with a number."""
+    there = [one.inset for _, some in content.findings for one in some if one.inset]
+    return {at: number for number, at in enumerate(dict.fromkeys(there))}
 
 
 def _gallery_classes(content: Content) -> list[tuple[int, str, int]]:
@@ -89,11 +106,21 @@ def _gallery_classes(content: Content) -> list[tuple[int, str, int]]:
     return [(of, names[of] if of >= 0 else "", counts[of]) for of in sorted(counts, key=lambda of: (of < 0, of))]
 
 
+def _severities(content: Content) -> list[tuple[str, int, list[tuple[str, int]]]]:
+    """(severity, how many findings, each code with its number), the worst first."""
+    rows: list[tuple[str, int, list[tuple[str, int]]]] = []
+    for severity in reversed(SEVERITIES):
+        codes = [(block.code, block.count) for block, _ in content.findings if block.rule.severity == severity]
+        if codes:
+            rows.append((severity, sum(count for _, count in codes), codes))
+    return rows
+
+
 def _number(value: float | str) -> str:
     return value if isinstance(value, str) else f"{value:,}"
 
 
-def _ratio(shown: Shown) -> str:
+def _ratio(shown: Shown | FoundImage) -> str:
     return f"r{shown.ratio}"
 
 
@@ -107,4 +134,5 @@ def _code_parts(text: str) -> list[tuple[bool, str]]:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    first = text.partition(" ")[0]
+    return text if "." in first else text[:1].upper() + text[1:]  # a key of params.yaml keeps its letters
