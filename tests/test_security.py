@@ -26,13 +26,14 @@ from workspaces import BIN
 
 from flows import fetch
 from flows.repository import Workspace
-from stages.dataset.errors import RawDataError, ShardsmithError, StageError
+from stages.dataset.errors import ParamsError, RawDataError, ShardsmithError, StageError
 from stages.dataset.images import decode, decoding_error, probe
 from stages.dataset.label_map import MAX_ID, LabelMap, parse_label_map, read_label_map
 from stages.formats import READERS, WRITERS, panlabel_inputs, tfrecord_masks, ultralytics, voc, yolo_darknet
 from stages.formats.export_job import ExportJob
 from stages.formats.raw_folder import RawFolder
 from stages.formats.readme import plain
+from stages.params import parse_params
 from tools import archive
 
 ROOT = Path(__file__).parents[1]
@@ -419,8 +420,11 @@ def test_archives_have_so_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyP
             raw_folder(folder, {"data.yaml": "nc:\n" * 65_000, "a.jpg": b"", "a.txt": b""})
         ),
         lambda folder: READERS["tfrecord"].read(raw_folder(folder, {"a.pbtxt": "\n" * 100_000, "a.jpg": b""}), []),
+        lambda folder: parse_label_map(LabelMap("x", {"\\" * 60_000: 1}).format(), "x"),
+        lambda folder: parse_label_map(LabelMap("x", {str(n): n for n in range(1, 20_000)}).format(), "x"),
+        lambda folder: pytest.raises(ParamsError, parse_params, "nc:\n" * 60_000),
     ],
-    ids=["XML declaration", "image set", ".data", "data.yaml", "label map"],
+    ids=["XML declaration", "image set", ".data", "data.yaml", "label map", "backslashes", "classes", "params.yaml"],
 )
 def test_patterns_do_not_hang(tmp_path: Path, work) -> None:
     start = time.process_time()
@@ -443,6 +447,11 @@ def test_label_maps_that_are_none(tmp_path: Path, text: bytes, message: str) -> 
     (tmp_path / "label_map.pbtxt").write_bytes(text)
     with pytest.raises(StageError, match=f"label_map.pbtxt.*{message}"):
         read_label_map(tmp_path / "label_map.pbtxt")
+
+
+@pytest.mark.parametrize("name", ["\\", "\\\\", "a\\134", "\\x4", "\\u0041\\\\n", "\"\\'"])
+def test_backslashes_in_a_label_map(name: str) -> None:
+    assert parse_label_map(LabelMap("x", {name: 1}).format(), "x").ids == {name: 1}
 
 
 def test_an_id_does_not_fill_memory() -> None:
