@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,17 +10,23 @@ import pytest
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     ran = [report for kind in ("passed", "failed") for report in terminalreporter.getreports(kind)]
-    notes = [note for report in ran if report.when == "call" for note in report.user_properties]
+    notes = [(*note, report.passed) for report in ran if report.when == "call" for note in report.user_properties]
     for line in (
-        fuzz_line([value for name, value in notes if name == "fuzz"]),
-        attacks_line([value for name, value in notes if name == "attacks"]),
+        fuzz_line([value for name, value, _ in notes if name == "fuzz"]),
+        attacks_line([(value, passed) for name, value, passed in notes if name == "attacks"]),
     ):
         if line:
             terminalreporter.write_line(line)
 
 
+@pytest.fixture
+def attack(record_property: Callable[[str, object], None]) -> None:
+    """Counts a test as an attack, refused if it passes."""
+    record_property("attacks", 1)
+
+
 def fuzz_line(tallies: list[dict[str, Any]]) -> str:
-    """ "fuzz: 17 formats, 8,500 cases: 0 tracebacks, slowest 0.4 s, largest 310 MB"; "" where none ran."""
+    """As `fuzz: 17 formats, 8,500 cases: 0 tracebacks, slowest 0.4 s, largest 310 MB`; "" where none ran."""
     if not tallies:
         return ""
     formats = len({tally["format"] for tally in tallies})
@@ -31,6 +38,7 @@ def fuzz_line(tallies: list[dict[str, Any]]) -> str:
     )
 
 
-def attacks_line(refused: list[bool]) -> str:
-    """ "security: 400 attacks, 400 refused"; "" where none ran."""
-    return f"security: {len(refused):,} attacks, {sum(refused):,} refused" if refused else ""
+def attacks_line(counts: list[tuple[int, bool]]) -> str:
+    """As `security: 400 attacks, 400 refused`; "" where none ran."""
+    refused = sum(count for count, passed in counts if passed)
+    return f"security: {sum(count for count, _ in counts):,} attacks, {refused:,} refused" if counts else ""
