@@ -57,7 +57,10 @@ def round_trip(read: list[Tables], folder: Path) -> None:
     write_stage(folder, whole, findings)
     again, found = read_stage(folder)
     assert again.images.equals(whole.images), "the images differ when they are read again"
-    assert again.annotations.equals(whole.annotations), "the annotations differ when they are read again"
+    for side in ("xmin", "ymin", "xmax", "ymax", "area"):  # NaN, which equals nothing
+        assert str(again.annotations[side].to_pylist()) == str(whole.annotations[side].to_pylist()), side
+    texts = [name for name in whole.annotations.column_names if name not in ("xmin", "ymin", "xmax", "ymax", "area")]
+    assert again.annotations.select(texts).equals(whole.annotations.select(texts)), "the annotations differ"
     assert found == findings, "the findings differ when they are read again"
 
 

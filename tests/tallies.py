@@ -26,15 +26,15 @@ def attack(record_property: Callable[[str, object], None]) -> None:
 
 
 def fuzz_line(tallies: list[dict[str, Any]]) -> str:
-    """As `fuzz: 17 formats, 8,500 cases: 0 tracebacks, slowest 0.4 s, largest 310 MB`; "" where none ran."""
+    """As `fuzz: 17 formats, 8,500 cases: 0 tracebacks, slowest 0.4 s, largest 310 MB, 58 s of CPU`; "" for none."""
     if not tallies:
         return ""
     formats = len({tally["format"] for tally in tallies})
-    cases, crashes = (sum(tally[at] for tally in tallies) for at in ("cases", "crashes"))
+    cases, crashes, cpu_s = (sum(tally[at] for tally in tallies) for at in ("cases", "crashes", "cpu_s"))
     slowest_s, largest_mb = (max(tally[at] for tally in tallies) for at in ("slowest_s", "largest_mb"))
     return (
         f"fuzz: {formats} formats, {cases:,} cases: {crashes:,} tracebacks, slowest {slowest_s:.1f} s, "
-        f"largest {largest_mb:,} MB"
+        f"largest {largest_mb:,} MB, {cpu_s:.0f} s of CPU"
     )
 
 
