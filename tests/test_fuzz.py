@@ -36,9 +36,8 @@ def check(runner: subprocess.Popen[str], format: str, cases: int, note: Note) ->
     assert runner.stdin and runner.stdout
     print(cases, format, file=runner.stdin, flush=True)
     counts = json.loads(runner.stdout.readline())
-    note(
-        "fuzz", {"format": format, **{at: counts.get(at, 0) for at in ("cases", "crashes", "slowest_s", "largest_mb")}}
-    )
+    noted = ("cases", "crashes", "slowest_s", "largest_mb", "cpu_s")
+    note("fuzz", {"format": format, **{at: counts.get(at, 0) for at in noted}})
     assert counts["found"] == [], "\n".join(counts["found"])
     assert counts["cases"] >= cases * 0.99  # hypothesis stops where it has no new case
     assert counts.get("refused", 0) + counts.get("with findings", 0) > cases / 20
