@@ -23,6 +23,7 @@ from stages.formats import PANLABEL, READERS, WRITERS
 from stages.transforms import AUGMENT, PREPROCESS, Step
 
 PARAMS_FILE = Path("params.yaml")
+_MOST_CHARACTERS = 100_000  # two seconds of reading
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -194,6 +195,8 @@ def parse_params(text: str, where: str = "params.yaml") -> Params:
     Raises:
         ParamsError: all that is wrong, a line each: key, value, what is allowed.
     """
+    if len(text) > _MOST_CHARACTERS:
+        raise ParamsError(f"{where}: {len(text):,} characters; allowed: up to {_MOST_CHARACTERS:,}")
     try:
         content = YAML(typ="safe", pure=True).load(io.StringIO(text)) or {}
     except (YAMLError, ValueError, RecursionError) as error:  # a date that is none; nested too deep

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as PilImage
+from tallies import attack, pytest_terminal_summary  # noqa: F401 (pytest looks for them here)
 
 from stages.dataset.images import probe
 from stages.dataset.manifest import Annotation, Image, Manifest

@@ -1,9 +1,10 @@
 # ruff: noqa: E402
 """Run cases of fuzz.py: `python tests/fuzz_run.py CASES [FORMAT ...]` prints a line of JSON a format.
 
-Each format runs in a process of its own with 1 GB beyond what it starts with. A case that takes 5 s of CPU, or raises
-anything but a ShardsmithError, is a crash; so is one that makes or removes a file elsewhere, or opens one that it must
-not (an audit hook sees it). `python tests/fuzz_run.py CASE` with a case as printed runs that one alone.
+Each format runs in a process of its own with 1 GB beyond what it starts with. A case that takes 5 s, or raises
+anything but a ShardsmithError, is a crash; so is one that makes or removes a file outside `out`, or opens one that it
+must not (an audit hook sees it). `python tests/fuzz_run.py CASE` with a case as printed runs that one alone; without
+arguments, lines of `CASES FORMAT` come from the standard input.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -31,169 +32,45 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 os.environ.setdefault("SHARDSMITH_WORKERS", "1")
 
 import fuzz_files as begin
-from fuzz import OUTSIDE, change_bytes, change_json, change_ndjson, change_records, make_archive, text
+import pandas  # noqa: F401 (pyarrow imports it for its first table: once here, not in the process of each format)
+import pyarrow
+from fuzz import OUTSIDE
+from fuzz_targets import ROOT, TARGETS, Case, Tables, files_of, round_trip, seeds_of
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from stages.dataset import images
 from stages.dataset.errors import ShardsmithError
-from stages.dataset.label_map import LabelMap, parse_label_map, read_label_map
-from stages.dataset.stage import read_stage, write_stage
-from stages.ingest import ingest
-from stages.params import IngestParams, load_params
-from stages.transforms.any_transform import read_saved
-from tools.archive import unpack
 
-ROOT = Path(__file__).parents[1]
 MOST_S = 5.0
 MOST_BYTES = 10**9
-Case = tuple[bool, list[int]]
 _WRITES = {"os.remove", "os.rmdir", "os.mkdir", "os.rename", "os.link", "os.symlink", "os.truncate", "os.chmod"}
-_BY_SUFFIX = {".json": change_json, ".ndjson": change_ndjson, ".jsonl": change_ndjson}
+_MEMORY = "/dev/shm"  # where there is one: a case writes five files and removes them
+_AT_ONCE = 25  # cases whose tables are written together
+_STUCK_S = 60  # in a library that lets no Python run, so that no signal is seen
 
 
 class TooSlow(BaseException):
-    """A case took MOST_S of CPU."""
+    """A case took MOST_S."""
 
 
 class Elsewhere(BaseException):
     """A case touched a file that is not its own."""
 
 
-# what is done with a case's files
+class Clock:
+    """How long something takes, asleep or at work, but not what it waits for a CPU that others have."""
 
+    def __init__(self) -> None:
+        self.start_s = self._now_s()
 
-def _read(name: str) -> Callable[[Path, Random], bool]:
-    def run(top: Path, rng: Random) -> bool:
-        params = IngestParams(format="auto" if rng.random() < 0.15 else name)
-        manifest, label_map, findings, _ = ingest(top / "raw", params, LabelMap("x"), top / "out")
-        for path in manifest.images["path"].to_pylist():
-            assert Path(path).resolve().is_relative_to(top / "raw") or Path(path).is_relative_to(top / "out"), path
-        write_stage(top / "out", manifest, findings)
-        again, found = read_stage(top / "out")
-        assert (again.images.equals(manifest.images), len(found)) == (True, len(findings))
-        assert parse_label_map(label_map.format(), "label map again").ids == label_map.ids
-        return not findings
+    def took_s(self) -> float:
+        return self._now_s() - self.start_s
 
-    return run
-
-
-def _label_map(top: Path, rng: Random) -> bool:
-    path = top / "raw/label_map.pbtxt"
-    label_map = read_label_map(path)
-    assert parse_label_map(label_map.format(), "again").ids == label_map.ids
-    return True
-
-
-def _images(top: Path, rng: Random) -> bool:
-    for path in (each for each in (top / "raw").rglob("*") if each.is_file()):
-        data = path.read_bytes()
-        info = images.probe(data)
-        if info.error or info.format is None:
-            return False
-        error = images.decoding_error(data, info.format)
-        if error:
-            return False
-        with contextlib.suppress(ValueError):
-            pixels = images.decode(data)
-            assert pixels.shape == (info.height, info.width, 3), (pixels.shape, info)
-            images.portable(data, info.format, info.orientation)
-    return True
-
-
-def _archive(top: Path, rng: Random) -> bool:
-    archive = min((top / "raw").iterdir())
-    try:
-        unpack(archive, top / "out")
-    finally:
-        for path in (top / "out").rglob("*"):
-            assert not path.is_symlink() and (path.is_file() or path.is_dir()), path
-    return True
-
-
-def _params(top: Path, rng: Random) -> bool:
-    load_params(top / "raw/params.yaml")
-    return True
-
-
-def _pipeline(top: Path, rng: Random) -> bool:
-    (path,) = (top / "raw/pipelines").iterdir()
-    with contextlib.chdir(top / "raw"):
-        try:
-            read_saved(f"pipelines/{path.name}")
-        except ValueError as error:  # pydantic makes it the field's error
-            raise ShardsmithError(str(error)) from None
-    return True
-
-
-TARGETS: dict[str, Callable[[Path, Random], bool]] = {name: _read(name) for name in (*begin.GRAMMARS, "tfrecord")} | {
-    "label_map": _label_map,
-    "images": _images,
-    "archives": _archive,
-    "params": _params,
-    "pipelines": _pipeline,
-}
-_SAVED = """{"__version__": "2.0.8", "transform": {"__class_fullname__": "Compose", "p": 1.0, "transforms": [
-{"__class_fullname__": "HorizontalFlip", "p": 0.5}, {"__class_fullname__": "OneOf", "p": 0.5, "transforms": [
-{"__class_fullname__": "Blur", "blur_limit": [3, 7], "p": 0.5}]}], "bbox_params": null, "is_check_shapes": true}}"""
-
-
-def _seeds(name: str) -> list[begin.Files]:
-    if name == "panlabel":
-        return begin.raccoon(name)
-    if name == "labelbox":
-        return [*begin.raccoon(name), begin.GRAMMARS[name](Random(1))]
-    if name == "label_map":
-        text = LabelMap("x", {"cat": 1, 'd"o\\g': 7, "\u732b": 3}).format()
-        return [{"label_map.pbtxt": text.encode()}, {"label_map.pbtxt": b'item {\n name: "a",\n id: 1,\n}\n'}]
-    if name == "params":
-        paths = [ROOT / "params.yaml", *sorted((ROOT / "examples").glob("*.yaml"))]
-        return [{"params.yaml": path.read_bytes()} for path in paths]
-    if name == "pipelines":
-        as_yaml = "__version__: 2.0.8\ntransform:\n  __class_fullname__: HorizontalFlip\n  p: 0.5\n"
-        return [{"pipelines/a.json": _SAVED.encode()}, {"pipelines/a.yaml": as_yaml.encode()}]
-    if name in ("images", "archives"):
-        return []
-    return [begin.IMAGES | begin.written(name) if name == "voc" else begin.written(name), *begin.raccoon(name)]
-
-
-def files_of(name: str, case: Case, seeds: list[begin.Files], top: Path) -> begin.Files:
-    """The files of a case, by their path below the folder that the reader is given."""
-    by_grammar, numbers = case
-    first = Random(numbers[0])
-    if name == "images":
-        files = {"a.jpg": begin.picture(first)}
-    elif name == "archives":
-        files = dict([make_archive(first, str(top))])
-    elif by_grammar and name == "label_map":
-        files = begin.label_map_text(first)
-    elif by_grammar and name in begin.GRAMMARS:
-        made = begin.GRAMMARS[name](first)
-        files = {path: data or begin.IMAGES["a.jpg"] for path, data in made.items()}
-        files |= {} if name == "class_folders" else begin.IMAGES
-    else:
-        files = dict(first.choice(seeds or [begin.IMAGES]))
-    every = sorted(files)
-    annotations = [path for path in every if Path(path).suffix.lower() not in images.EXTENSIONS] or every
-    for number in numbers[1:] if by_grammar else numbers:
-        rng = Random(number)
-        path = rng.choice(annotations if rng.random() < 0.95 else sorted(files))
-        change = _BY_SUFFIX.get(Path(path).suffix, change_records if "record" in path else change_bytes)
-        changed = (change if rng.random() < 0.85 else change_bytes)(files[path], rng)
-        files[path] = changed.replace(b"{TOP}", str(top).encode())
-        if rng.random() < 0.05:
-            files |= {_other_name(path, rng): files[path]}
-    return files
-
-
-def _other_name(path: str, rng: Random) -> str:
-    new = text(rng).replace("\0", "").replace("{TOP}", "").encode("utf-8", "ignore")
-    new += b"\xff" if rng.random() < 0.1 else b""
-    parts = [part[:200] for part in new.split(b"/") if part not in (b"", b".", b"..")][:20]
-    return os.fsdecode(b"/".join(parts) + Path(path).suffix.encode()) if parts else "again" + Path(path).suffix
-
-
-# one case after the other
+    @staticmethod
+    def _now_s() -> float:
+        waited_ns = int(Path("/proc/thread-self/schedstat").read_text().split()[1])
+        return time.monotonic() - waited_ns / 1e9
 
 
 class Runner:
@@ -201,54 +78,101 @@ class Runner:
 
     def __init__(self, name: str, top: Path, note: Path) -> None:
         self.name, self.top, self.note = name, top, note
-        self.seeds = _seeds(name)
+        self.seeds = seeds_of(name)
         self.counts: Counter[str] = Counter()
         self.crashes: dict[str, str] = {}
         self.slowest_s = 0.0
-        self.allowed: list[str] = [f"{top}/", f"{tempfile.gettempdir()}/shardsmith-", "/dev/null"]
+        self.unsettled: list[tuple[Case, Tables]] = []
+        self.placed: begin.Files = {}
+        self.allowed = (f"{top}/out/", f"{tempfile.gettempdir()}/shardsmith-", "/dev/null")
         self.watching = False
+        self.clock = Clock()
+        self.guarded_s = 0.0
         (top / "outside").mkdir()
         (top / OUTSIDE).write_bytes(begin.IMAGES["a.jpg"])
+        signal.signal(signal.SIGALRM, self._alarm)
 
     def run(self, case: Case) -> None:
         rng = Random(case[1][0])
-        for part in ("raw", "out"):
-            shutil.rmtree(self.top / part, ignore_errors=True)
-            (self.top / part).mkdir()
         files = files_of(self.name, case, self.seeds, self.top)
-        for path, data in files.items():
-            with contextlib.suppress(OSError, ValueError):
-                target = self.top / "raw" / path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(data)
+        self._place(files)
+        self._empty("out")
         self.note.write_text(repr((self.name, case)))
         self.counts["cases"] += 1
         self.counts[self._outcome(case, rng, files)] += 1
+        if len(self.unsettled) >= _AT_ONCE:
+            self.settle()
+
+    def settle(self) -> None:
+        """See whether what was read since the last time survives being written."""
+        try:
+            if self.unsettled:
+                round_trip([tables for _, tables in self.unsettled], self.top / "out")
+        except Exception:
+            for case, tables in self.unsettled:
+                try:
+                    round_trip([tables], self.top / "out")
+                except Exception as error:
+                    self.counts[self._crash(case, f"{type(error).__name__}: {str(error)[:100]}", "tables")] += 1
+        self.unsettled = []
+
+    def _place(self, files: begin.Files) -> None:
+        """Make raw hold these files: those that differ are written, as the images are mostly the same."""
+        if files.keys() != self.placed.keys():
+            self._empty("raw")
+            self.placed = {}
+        for path, data in files.items():
+            if self.placed.get(path) != data:
+                with contextlib.suppress(OSError, ValueError):
+                    target = self.top / "raw" / path
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    target.write_bytes(data)
+        self.placed = files
+
+    def _empty(self, part: str) -> None:
+        shutil.rmtree(self.top / part, ignore_errors=True)
+        (self.top / part).mkdir()
 
     def _outcome(self, case: Case, rng: Random, files: begin.Files) -> str:
-        start = time.process_time()
-        faulthandler.dump_traceback_later(60, exit=True)
-        signal.setitimer(signal.ITIMER_PROF, MOST_S)
+        if time.monotonic() - self.guarded_s > _STUCK_S:  # not for each case: it starts a thread
+            self.guarded_s = time.monotonic()
+            faulthandler.dump_traceback_later(3 * _STUCK_S, exit=True)
+        self.clock = Clock()
+        signal.setitimer(signal.ITIMER_REAL, MOST_S)
         self.watching = True
         try:
             with contextlib.redirect_stderr(io.StringIO()):
-                return "read" if TARGETS[self.name](self.top, rng) else "with findings"
+                read = TARGETS[self.name](self.top, rng)
+            if isinstance(read, tuple):
+                self.unsettled.append((case, read))
+            outcome = "with findings" if read is False or (isinstance(read, tuple) and read[1]) else "read"
         except ShardsmithError as error:
+            outcome = "refused"
             said = str(error)
             names = [*files, *(Path(path).name for path in files), str(self.top), "pipelines/"]
-            if any(name in said for name in names if name):
-                return "refused"
-            return self._crash(case, f"no file is named: {said[:100]}")
+            if not any(name in said for name in names if name):
+                outcome = self._crash(case, f"no file is named: {said[:100]}")
         except (Exception, TooSlow, Elsewhere) as error:
             frames = traceback.extract_tb(error.__traceback__)
             ours = [each for each in frames if str(ROOT) in each.filename and "tests" not in each.filename]
             at = f"{Path(ours[-1].filename).relative_to(ROOT)}:{ours[-1].lineno}" if ours else "?"
-            return self._crash(case, f"{type(error).__name__} at {at}: {str(error)[:120]}", at + type(error).__name__)
+            outcome = self._crash(
+                case, f"{type(error).__name__} at {at}: {str(error)[:120]}", at + type(error).__name__
+            )
         finally:
             self.watching = False
-            signal.setitimer(signal.ITIMER_PROF, 0)
-            faulthandler.cancel_dump_traceback_later()
-            self.slowest_s = max(self.slowest_s, time.process_time() - start)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        took_s = self.clock.took_s()
+        self.slowest_s = max(self.slowest_s, took_s)
+        if took_s > MOST_S and outcome != "crashes":  # it kept the alarm from coming up
+            outcome = self._crash(case, f"TooSlow: {took_s:.1f} s")
+        return outcome
+
+    def _alarm(self, signum: int, frame: object) -> None:
+        left_s = MOST_S - self.clock.took_s()
+        if left_s <= 0:
+            raise TooSlow(f"over {MOST_S:g} s")
+        signal.setitimer(signal.ITIMER_REAL, left_s + 0.01)
 
     def _crash(self, case: Case, what: str, key: str = "") -> str:
         if key not in self.crashes or len(repr(case)) < len(self.crashes[key].partition("\n")[2]):
@@ -261,14 +185,14 @@ class Runner:
         if event == "open" and isinstance(arguments[0], str | bytes):
             path = os.path.abspath(os.fsdecode(arguments[0]))  # noqa: PTH100 (resolve() opens)
             writes = isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-            if (writes and not path.startswith(tuple(self.allowed))) or path.endswith(OUTSIDE) or path == "/etc/passwd":
+            if (writes and not path.startswith(self.allowed)) or path.endswith(OUTSIDE) or path == "/etc/passwd":
                 self._stop(event, path)
         elif event in _WRITES:
             paths = [os.fsdecode(each) for each in arguments[:2] if isinstance(each, str | bytes)]
             path = os.path.abspath(paths[-1]) if paths else ""  # noqa: PTH100
             if len(arguments) > 1 and isinstance(arguments[-1], int) and arguments[-1] >= 0 and event != "os.mkdir":
                 return  # relative to an open folder, as shutil.rmtree does
-            if path and not f"{path}/".startswith(tuple(self.allowed)) and "__pycache__" not in path:
+            if path and not f"{path}/".startswith(self.allowed) and "__pycache__" not in path:
                 self._stop(event, path)
         elif event in ("socket.connect", "os.system", "pickle.find_class"):
             self._stop(event, str(arguments)[:100])
@@ -278,15 +202,11 @@ class Runner:
         raise Elsewhere(f"{event} {path}")
 
 
-def _too_slow(signum: int, frame: object) -> None:
-    raise TooSlow(f"over {MOST_S:g} s")
-
-
-def run_format(name: str, count: int, chance: int) -> dict[str, Any]:
+def run_format(name: str, count: int, chance: int, note: Path) -> dict[str, Any]:
     """In this process: the tally of `count` cases."""
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as temporary:
-        runner = Runner(name, Path(temporary).resolve(), Path(os.environ["FUZZ_NOTE"]))
-        signal.signal(signal.SIGPROF, _too_slow)
+    memory = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="fuzz-", dir=memory) as temporary:
+        runner = Runner(name, Path(temporary).resolve(), note)
         runner.run((False, [1]))  # imports
         runner.counts.clear()
         runner.crashes.clear()
@@ -308,50 +228,59 @@ def run_format(name: str, count: int, chance: int) -> dict[str, Any]:
             runner.run((by_grammar, numbers))
 
         cases()
-        found = list(runner.crashes.values())
-        return {"format": name, **runner.counts, "slowest_s": round(runner.slowest_s, 2), "found": found}
+        runner.settle()
+        used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return {
+            "format": name, **runner.counts, "slowest_s": round(runner.slowest_s, 2),
+            "largest_mb": max(each.ru_maxrss for each in used) // 1000,
+            "cpu_s": round(sum(each.ru_utime + each.ru_stime for each in used), 1),
+            "found": list(runner.crashes.values()),
+        }  # fmt: skip
 
 
-def _in_a_process(name: str, count: int, chance: int) -> Iterator[str]:
+def in_a_process(name: str, count: int, chance: int) -> str:
     """The tally as JSON, of a process that may die of it."""
     with tempfile.TemporaryDirectory(prefix="fuzz-") as temporary:
         note, result = Path(temporary) / "note", Path(temporary) / "result"
-        os.environ["FUZZ_NOTE"] = str(note)
         child = os.fork()
         if not child:
             try:
-                result.write_text(json.dumps(run_format(name, count, chance)))
+                result.write_text(json.dumps(run_format(name, count, chance, note)))
             except BaseException:
                 traceback.print_exc()
             finally:
                 os._exit(0)
         _, status = os.waitpid(child, 0)
         if result.exists():
-            yield result.read_text()
-        else:
-            last = note.read_text() if note.exists() else "no case"
-            found = [f"the process died ({status})\n{last}"]
-            yield json.dumps({"format": name, "cases": 0, "crashes": 1, "found": found})
+            return result.read_text()
+        last = note.read_text() if note.exists() else "no case"
+        found = [f"the process died ({status})\n{last}"]
+        return json.dumps({"format": name, "cases": 0, "crashes": 1, "found": found})
 
 
-def main(arguments: list[str]) -> None:
-    if arguments[0].startswith("("):
-        name, case = ast.literal_eval(arguments[0])
-        with tempfile.TemporaryDirectory() as temporary:
-            top = Path(temporary).resolve()
-            runner = Runner(name, top, top / "note")
-            files = files_of(name, case, runner.seeds, top)
-            runner.run(case)
-            for path, data in files.items():
-                print(path, data[:600] if Path(path).suffix not in images.EXTENSIONS or name == "images" else len(data))
-            print(runner.counts, "\n".join(runner.crashes.values()))
-            TARGETS[name](top, Random(case[1][0]))
+def run_one(name: str, case: Case) -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        top = Path(temporary).resolve()
+        runner = Runner(name, top, top / "note")
+        for path, data in files_of(name, case, runner.seeds, top).items():
+            print(path, data[:600] if Path(path).suffix not in images.EXTENSIONS or name == "images" else len(data))
+        runner.run(case)
+        runner.settle()
+        print(dict(runner.counts), f"{runner.slowest_s:.2f} s", *runner.crashes.values(), sep="\n")
+        TARGETS[name](top, Random(case[1][0]))
+
+
+def main(arguments: list[str], lines: Iterable[str]) -> None:
+    if arguments and arguments[0].startswith("("):
+        run_one(*ast.literal_eval(arguments[0]))
         return
+    pyarrow.set_cpu_count(1)
     chance = int(os.environ.get("FUZZ_SEED", "0"))
-    for name in arguments[1:] or list(TARGETS):
-        for line in _in_a_process(name, int(arguments[0]), chance):
-            print(line, flush=True)
+    for line in [" ".join(arguments)] if arguments else lines:
+        count, *names = line.split()
+        for name in names or list(TARGETS):
+            print(in_a_process(name, int(count), chance), flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(sys.argv[1:], sys.stdin)

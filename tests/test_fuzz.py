@@ -1,6 +1,7 @@
 """Thousands of broken files in every format: read, read with findings, or refused with a message that names the file.
 
-fuzz.py changes files, fuzz_files.py has those to begin with, fuzz_run.py runs them in a process with limits and counts.
+fuzz.py changes files, fuzz_files.py has real ones to begin with, fuzz_grammars.py makes others up, fuzz_targets.py says
+what reads them, and fuzz_run.py runs it in a process with limits and counts.
 """
 
 from __future__ import annotations
@@ -8,70 +9,81 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from conftest import image_bytes
-from fuzz_run import TARGETS
+from fuzz_targets import TARGETS
 from workspaces import Place, make_workspace
 
+Note = Callable[[str, object], None]
 RUN = Path(__file__).with_name("fuzz_run.py")
 CASES, MANY = 500, 20_000
-# a program each, or a library, or one slow case in 600 (a label map of protobuf text): so many times fewer
-HEAVY = {"panlabel": 10, "pipelines": 5, "params": 2, "retinanet_csv": 10}
+SLOW = {"panlabel": 10, "params": 2, "pipelines": 3}  # many of the 20,000: a program, or a library, for each case
 
 
-def tally(format: str, cases: int, capsys: pytest.CaptureFixture[str]) -> dict:
-    """Run it and print what came of it: `coco: 500 cases, 431 read, 69 refused, 0 crashes, slowest 0.2 s`."""
-    ran = subprocess.run([sys.executable, str(RUN), str(cases), format], capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr[-2000:]
-    counts = json.loads(ran.stdout)
-    with capsys.disabled():
-        read, found, refused, crashes = (counts.get(at, 0) for at in ("read", "with findings", "refused", "crashes"))
-        outcome = f"{read:,} read, {found:,} with findings, {refused:,} refused, {crashes:,} crashes"
-        print(f"\n{format}: {counts['cases']:,} cases, {outcome}, slowest {counts.get('slowest_s', 0):.1f} s", end=" ")
-    return counts
+@pytest.fixture(scope="module")
+def runner() -> Iterator[subprocess.Popen[str]]:
+    """One process that has imported everything, and forks for each format."""
+    command = [sys.executable, str(RUN)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+
+
+def check(runner: subprocess.Popen[str], format: str, cases: int, note: Note) -> None:
+    """Run so many cases; the tally goes to the end of pytest's output, by tests/tallies.py."""
+    assert runner.stdin and runner.stdout
+    print(cases, format, file=runner.stdin, flush=True)
+    counts = json.loads(runner.stdout.readline())
+    noted = ("cases", "crashes", "slowest_s", "largest_mb", "cpu_s")
+    note("fuzz", {"format": format, **{at: counts.get(at, 0) for at in noted}})
+    assert counts["found"] == [], "\n".join(counts["found"])
+    assert counts["cases"] >= cases * 0.99  # hypothesis stops where it has no new case
+    assert counts.get("refused", 0) + counts.get("with findings", 0) > cases / 20
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("format", list(TARGETS))
-def test_broken_files(format: str, capsys: pytest.CaptureFixture[str]) -> None:
-    counts = tally(format, CASES // HEAVY.get(format, 1), capsys)
-    assert counts["found"] == [], "\n".join(counts["found"])
-    assert counts.get("refused", 0) + counts.get("with findings", 0) > counts["cases"] / 20
+def test_broken_files(format: str, runner: subprocess.Popen[str], record_property: Note) -> None:
+    check(runner, format, CASES, record_property)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("format", list(TARGETS))
-def test_many_broken_files(format: str, capsys: pytest.CaptureFixture[str]) -> None:
-    counts = tally(format, MANY // HEAVY.get(format, 1), capsys)
-    assert counts["found"] == [], "\n".join(counts["found"])
+def test_many_broken_files(format: str, runner: subprocess.Popen[str], record_property: Note) -> None:
+    check(runner, format, MANY // SLOW.get(format, 1), record_property)
 
 
-def test_the_runner_sees_what_it_should(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader that crashes, hangs, eats memory, writes elsewhere, opens what lies outside or names no file."""
+@pytest.mark.slow
+def test_the_runner_sees_what_it_should(tmp_path: Path) -> None:
+    """A reader that crashes, hangs, sleeps, eats memory, writes elsewhere, opens what lies outside or names no file."""
+    elsewhere = tmp_path / "elsewhere"
     script = tmp_path / "run.py"
     script.write_text(
         f"import sys; sys.path.insert(0, {str(RUN.parent)!r})\n"
-        "import fuzz_run, json\n"
+        "import fuzz_run, time\n"
         "from pathlib import Path\n"
         "from stages.dataset.errors import RawDataError\n"
         "def forever(top, rng):\n    while True: pass\n"
+        "def deep(top, rng): deep(top, rng)\n"
         "def nameless(top, rng): raise RawDataError('it is wrong')\n"
-        "bad = {'coco': lambda top, rng: 1 / 0, 'voc': lambda top, rng: bytearray(2 * 10**9),\n"
-        f"       'tfrecord': lambda top, rng: Path({str(tmp_path / 'elsewhere')!r}).write_text('x'),\n"
+        "bad = {'coco': lambda top, rng: 1 / 0, 'images': deep, 'voc': lambda top, rng: bytearray(12 * 10**8),\n"
+        f"       'tfrecord': lambda top, rng: Path({str(elsewhere)!r}).write_text('x'),\n"
+        "       'yolo_keras': lambda top, rng: (top / 'out/../../x').write_text('x'),\n"
+        "       'yolo_darknet': lambda top, rng: next((top / 'raw').iterdir()).write_text('x'),\n"
         "       'labelbox': lambda top, rng: (top / fuzz_run.OUTSIDE).read_bytes(), 'tfod_csv': nameless,\n"
-        "       'ultralytics': forever}\n"
+        "       'ultralytics': forever, 'panlabel': lambda top, rng: time.sleep(0.4)}\n"
         "fuzz_run.TARGETS.update(bad); fuzz_run.MOST_S = 0.3\n"
-        "fuzz_run.main(['3', *bad])\n",
+        "fuzz_run.main(['2', *bad], [])\n",
         encoding="utf-8",
     )
     ran = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
     said = {(row := json.loads(line))["format"]: row["found"][0].split()[0] for line in ran.stdout.splitlines()}
     assert said == {
-        "coco": "ZeroDivisionError", "voc": "MemoryError", "tfrecord": "Elsewhere", "labelbox": "Elsewhere",
-        "tfod_csv": "no",
-        "ultralytics": "TooSlow",
+        "coco": "ZeroDivisionError", "images": "RecursionError", "voc": "MemoryError", "tfrecord": "Elsewhere",
+        "yolo_keras": "Elsewhere", "yolo_darknet": "Elsewhere", "labelbox": "Elsewhere", "tfod_csv": "no",
+        "ultralytics": "TooSlow", "panlabel": "TooSlow",
     }  # fmt: skip
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -385,6 +386,7 @@ def stop_on_fail(findings: Iterable[Finding], actions: Mapping[str, Action]) -> 
 
 
 _COLUMNS = [field.name for field in fields(Finding)]
+_cells = attrgetter(*_COLUMNS)
 
 
 def write_findings(findings: Iterable[Finding], path: Path) -> None:
@@ -392,7 +394,7 @@ def write_findings(findings: Iterable[Finding], path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)  # with the standard's own line ends: with others a value's "\r" is not quoted
         table.writerow([*_COLUMNS, "severity", "remedy"])
-        table.writerows([*astuple(finding), finding.rule.severity, finding.rule.remedy] for finding in findings)
+        table.writerows([*_cells(finding), finding.rule.severity, finding.rule.remedy] for finding in findings)
 
 
 def read_findings(path: Path) -> list[Finding]:

@@ -89,8 +89,10 @@ def parse_label_map(text: str, where: str) -> LabelMap:
     Raises:
         StageError: it is no label map, or an id is missing, below 1 or used twice.
     """
+    # protobuf takes the square of the length of a run of backslashes; \134 is one of them, and ends the run
+    plain = text.replace("\\\\", "\\134")
     try:
-        message = text_format.Parse(text, StringIntLabelMap(), allow_unknown_field=True)
+        message = text_format.Parse(plain, StringIntLabelMap(), allow_unknown_field=True)
     except text_format.ParseError as error:
         raise StageError(f"{where}:{str(error)[:300]}; it is no label map: restore it from git or delete it") from None
     except RecursionError:
@@ -98,13 +100,15 @@ def parse_label_map(text: str, where: str) -> LabelMap:
     first = text.partition("\n")[0]
     dataset = first.removeprefix(_HEADER).strip() if first.startswith(_HEADER) else ""
     ids: dict[str, int] = {}
+    taken: set[int] = set()
     for item in message.item:
         name = item.name or item.display_name
-        if item.id < 1 or not name or name in ids or item.id in ids.values():
+        if item.id < 1 or not name or name in ids or item.id in taken:
             raise StageError(
                 f"{where}: item name {name!r}, id {item.id}: each item needs a name and an id of its own, 1 or more"
             )
         ids[name] = item.id
+        taken.add(item.id)
     return LabelMap(dataset, ids)
 
 

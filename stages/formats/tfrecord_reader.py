@@ -189,9 +189,11 @@ def _add_classes(source: Source, maps: dict[str, dict[str, int]], contents: list
         for text, id_ in record.labels + record.classes
     ]
     every = [pair for ids in maps.values() for pair in ids.items()] or pairs
+    taken: set[int] = set()
     for text, id_ in dict.fromkeys(every):
-        if text and 0 < id_ <= MAX_ID and text not in source.ids and id_ not in source.ids.values():
+        if text and 0 < id_ <= MAX_ID and text not in source.ids and id_ not in taken:
             source.ids[text] = id_
+            taken.add(id_)
     source.classes = sorted(source.ids, key=source.ids.__getitem__)
 
 
