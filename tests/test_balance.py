@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -113,3 +113,93 @@ def test_a_ledger_that_is_not_one_says_so(tmp_path: Path) -> None:
     (tmp_path / "ledger.csv").write_text("stage,what,fate,reason,count\na,images,kept,,many\n")
     with pytest.raises(StageError, match=r"ledger.csv: cannot be read .*run dvc repro"):
         read_ledger(tmp_path)
+
+
+def repaired(place: str) -> Finding:
+    return Finding("box-inverted" if place else "image-turned", "repair", "a.jpg", place)
+
+
+@pytest.mark.parametrize(
+    ("findings", "lines"),
+    [
+        ([repaired("")], [("images", "kept", "", 1), ("images", "repaired", "image-turned", 1)]),
+        ([found("box-empty", "a.jpg", "box 1"), repaired("box 1")], [("boxes", "dropped", "box-empty", 1)]),
+        (
+            [found("image-unreadable", "a.jpg"), found("box-empty", "a.jpg", "box 1")],
+            [("boxes", "dropped", "box-empty", 1), ("boxes", "dropped", "image-unreadable", 1)],
+        ),
+    ],
+    ids=["an image repaired", "dropped, not repaired", "a box dropped before its image"],
+)
+def test_fates_and_their_reasons(rows: Manifest, findings: list[Finding], lines: list[tuple]) -> None:
+    gone = {"box 1" for one in findings if one.code == "box-empty"}
+    whole = any(one.code == "image-unreadable" for one in findings)
+    annotations = [row for row in rows.annotation_rows() if not whole or row.image_id != "a.jpg"]
+    images = [row for row in rows.image_rows() if not whole or row.image_id != "a.jpg"]
+    after = Manifest.of(images, annotations if whole or not gone else annotations[1:])
+    assert {Line("s", *line) for line in lines} <= set(balance("s", rows, after, findings))
+
+
+def test_a_stage_without_boxes_has_a_line_for_them(rows: Manifest) -> None:
+    empty = Manifest(rows.images, rows.annotations.slice(0, 0))
+    assert Line("s", "boxes", "kept", "", 0) in balance("s", empty, empty, [])
+
+
+@pytest.mark.parametrize("order", [[0, 2, 1], [2, 0, 1]])
+def test_boxes_that_enter_out_of_order_are_named(rows: Manifest, order: list[int]) -> None:
+    wrong = replace(rows, annotations=rows.annotations.take(order))
+    with pytest.raises(StageError, match=r"a box of image a\.jpg entered without its image, or out of order"):
+        balance("s", wrong, wrong, [])
+
+
+def test_a_box_that_enters_without_its_image_is_named(rows: Manifest) -> None:
+    wrong = without("images", 0)(rows)
+    with pytest.raises(StageError, match=r"a box of image a\.jpg entered without its image"):
+        balance("s", wrong, wrong, [])
+
+
+def test_an_image_from_nowhere_fails(rows: Manifest, tmp_path: Path) -> None:
+    after = Manifest.of([*rows.image_rows(), make_image(tmp_path, "c.jpg")], rows.annotation_rows())
+    with pytest.raises(StageError, match=r"image c.jpg came out, and neither entered nor was made"):
+        balance("s", rows, after, [])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda seen, rows: rows.image_rows()[:1], "image b.jpg came out 0 times"),
+        (lambda seen, rows: [*rows.image_rows(), replace(rows.image_rows()[0], image_id="c.jpg")], "image c.jpg"),
+    ],
+    ids=["lost", "invented"],
+)
+def test_images_that_ingest_loses_or_invents(rows: Manifest, change: Callable, message: str) -> None:
+    seen = Seen(["a.jpg", "b.jpg"], [])
+    with pytest.raises(StageError, match=message):
+        balance_read(seen, Manifest.of(change(seen, rows), []), [])
+
+
+@pytest.mark.parametrize("column", ["label", "xmin", "ymin", "xmax", "ymax"])
+def test_a_box_that_ingest_changes_is_named(rows: Manifest, column: str) -> None:
+    seen = Seen(["a.jpg", "b.jpg"], rows.annotation_rows())
+    annotations = rows.annotation_rows()
+    setattr(annotations[1], column, "fox" if column == "label" else 2.25)
+    with pytest.raises(StageError, match=r"of image a\.jpg, box .* was read, and neither came out nor has a finding"):
+        balance_read(seen, Manifest.of(rows.image_rows(), annotations), [])
+
+
+def test_a_box_that_ingest_invents_is_named(rows: Manifest) -> None:
+    seen = Seen(["a.jpg", "b.jpg"], rows.annotation_rows()[:2])
+    with pytest.raises(StageError, match=r"cat of image b\.jpg, box .* came out, and was never read"):
+        balance_read(seen, rows, [])
+
+
+def test_two_findings_do_not_account_for_one_box_of_two_alike(rows: Manifest) -> None:
+    """Each finding is used up."""
+    junk = [box("a.jpg", "junk"), box("a.jpg", "junk")]
+    seen = Seen(["a.jpg", "b.jpg"], junk)
+    place = "box 2 3 12 13"
+    one = found("class-omitted", "a.jpg", place, "junk")
+    nothing = Manifest(rows.images, rows.annotations.slice(0, 0))
+    assert Line("ingest", "boxes", "dropped", "class-omitted", 2) in balance_read(seen, nothing, [one, one])
+    with pytest.raises(StageError, match="was read, and neither came out"):
+        balance_read(seen, nothing, [one])

@@ -3,7 +3,8 @@
 What is shown is what a build would make, to the byte: the same steps are planned for the same images, and carried out
 by the same code, into a temporary folder. To take seconds, only images that are shown, or joined to one that is, are
 decoded. So an image that validate would drop because its pixels are damaged still counts where a choice depends on
-all images: stratified splits, random_sample, filter_negatives and augment.balance.
+all images: stratified splits, random_sample, filter_negatives and augment.balance; and nearly identical images can get
+copies here that share a split there. Where validate.actions drop what only pixels tell, all images are decoded.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stages.checks.images import check_sizes
 from stages.dataset.boxes import LOST, check_boxes
 from stages.dataset.errors import StageError
 from stages.dataset.findings import Finding, found
@@ -32,10 +34,11 @@ from stages.transforms.outputs import Encoding, transform
 from stages.transforms.plan import CopyPlan, plan_preprocess
 from stages.transforms.planned import Planned, SetStep, has_box, planned_of
 from stages.transforms.recipe import Recipe
-from stages.validate import check_images, check_left_empty
+from stages.validate import check_images, check_left_empty, validate
 
 MOST_PARTS = 4
 MOST_COPIES = 6
+_OF_PIXELS = ("image-colours", "image-plain", "image-near-duplicate")
 
 
 @dataclass(frozen=True)
@@ -95,9 +98,12 @@ def is_on(params: StepsParams) -> bool:
 
 
 def _checked(manifest: Manifest, params: Params) -> Manifest:
-    """What validate leaves, by the images' headers alone."""
+    """What validate leaves, by the images' headers alone, unless an action needs the pixels."""
     actions = params.validate_.actions
+    if any(actions.get(code) == "drop" for code in _OF_PIXELS):
+        return validate(manifest, [], params)[0]
     manifest = _without(manifest, check_images(manifest, [""] * manifest.images.num_rows, actions))
+    manifest = _without(manifest, check_sizes(manifest, actions))
     rules = params.validate_
     manifest, box_findings = check_boxes(manifest, actions, rules.max_over_edge, rules.tiny_box_px)
     return _without(manifest, check_left_empty(manifest, box_findings, actions))

@@ -245,7 +245,7 @@ CATALOGUE: dict[str, Rule] = {
         "keep",
         ("keep", "fail"),
         "a split with a share above zero has no image",
-        "add images, or change split.fractions",
+        "add images, or change split.fractions; with split.strategy source, put images into that split of the source",
     ),
     "split-lacks-class": Rule(
         "warning", "keep", ("keep", "fail"), "a split has no box of a class", "add images of that class"
@@ -282,9 +282,9 @@ CATALOGUE: dict[str, Rule] = {
     "not-exported": Rule(
         "warning",
         "keep",
-        ("keep", "fail"),
+        ("keep",),
         "the dataset holds something that the format cannot carry; it is left out there",
-        "choose a format that carries it (`shardsmith formats`)",
+        "choose a format that carries it (`shardsmith formats`); export.on_loss: fail stops a build for it",
     ),
     # found by preprocess and augment
     "image-left-out": Rule(
