@@ -85,7 +85,7 @@ CATALOGUE: dict[str, Rule] = {
         "warning",
         "keep",
         ("keep", "fail"),
-        "the name of a class differs from another's only by case, blanks, dashes, dots or a plural s",
+        "the name of a class differs from another's only by case, blanks, dashes, dots or a plural ending",
         "merge the two in ingest.classes, if they are one",
     ),
     "class-not-found": Rule(
@@ -163,7 +163,8 @@ CATALOGUE: dict[str, Rule] = {
         "keep",
         ("keep", "drop", "fail"),
         "the image is nearly identical to another (validate.near_identical); only splits of the source part them",
-        "delete the ones you do not want, or set the action to drop to keep the first",
+        "delete the ones you do not want, or set the action to drop to keep the first; where images are alike by "
+        "nature (one camera that stands still), lower validate.near_identical",
     ),
     "box-not-finite": Rule(
         "error", "drop", ("drop", "fail"), "a coordinate is not a finite number", "draw the box again"
