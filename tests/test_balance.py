@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,8 @@ from stages.dataset.errors import StageError
 from stages.dataset.findings import Finding, found
 from stages.dataset.ledger import Line, check_chain, read_ledger
 from stages.dataset.manifest import Manifest
+from stages.transforms.planned import planned_of
+from stages.transforms.trace import Trace
 
 
 @pytest.fixture
@@ -203,3 +206,34 @@ def test_two_findings_do_not_account_for_one_box_of_two_alike(rows: Manifest) ->
     assert Line("ingest", "boxes", "dropped", "class-omitted", 2) in balance_read(seen, nothing, [one, one])
     with pytest.raises(StageError, match="was read, and neither came out"):
         balance_read(seen, nothing, [one])
+
+
+# --- the trace
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda made: made[1:], "image a.jpg was passed over"),
+        (lambda made: made[:1], "image b.jpg was planned, and not made"),
+        (lambda made: [*made, made[0]], "image a.jpg was passed over"),
+        (lambda made: [(made[0][0], [*made[0][1], made[0][1][0]]), made[1]], "a box of image a.jpg was made, and not"),
+        (lambda made: [(made[0][0], made[1][1]), made[1]], "a box of image a.jpg was made, and not planned"),
+    ],
+    ids=["the first is missing", "the last is missing", "one too many", "a box twice", "a box of another image"],
+)
+def test_what_is_made_is_what_was_planned(rows: Manifest, wrong: Callable, message: str) -> None:
+    trace = Trace("preprocess", rows)
+    planned = list(trace.planned(trace.entering(planned_of(rows))))
+    with pytest.raises(StageError, match=re.escape(message)):
+        list(trace.made(wrong([(one.image, list(one.annotations)) for one in planned])))
+
+
+def test_the_trace_tells_where_each_row_is_from(rows: Manifest) -> None:
+    trace = Trace("preprocess", rows)
+    planned = list(trace.planned(trace.entering(planned_of(rows))))
+    list(trace.made((one.image, list(one.annotations[1:])) for one in planned))
+    told = trace.result()
+    assert (told.ids.to_pylist(), told.parents.tolist()) == (["a.jpg", "b.jpg"], [0, 1])
+    assert (told.counts.tolist(), told.rows.tolist(), told.planned.tolist()) == ([1, 0], [1], [True, True, True])
+    assert told.lost == {("a.jpg", "", "cat"): 1, ("b.jpg", "", "cat"): 1}

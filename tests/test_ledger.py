@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,7 @@ STEPS = {
     "tiles that overlap": "[{tile: {width: 32, height: 32, overlap: 0.5}}]",
     "tile twice": "[{tile: {rows: 1, columns: 2}}, {tile: {rows: 2, columns: 1}}]",
     "tile and leave out": "[{tile: {rows: 2, columns: 2}}, {min_box_size: {side: 12}}, {filter_negatives: {keep: 0}}]",
+    "tile and filter": "[{tile: {rows: 1, columns: 2}}, {filter_classes: {keep: [cat]}}]",
     "isolate": "[{isolate_objects: {padding: 0.1}}]",
     "isolate what a crop leaves": "[{crop: {left: 0.6}}, {isolate_objects: {}}]",
     "isolate from tiles": "[{tile: {rows: 2, columns: 2}}, {isolate_objects: {}}, {resize: {width: 8, height: 8}}]",
@@ -129,6 +131,13 @@ AUGMENTS = {
 def test_it_balances_with_steps(at_split: Path, name: str) -> None:
     run_stages(f"preprocess: {{enabled: true, steps: {STEPS[name]}}}", ["preprocess", "augment", "export"])
     lines = of_stage("preprocess")
+    findings = read_stage(Path("data/preprocess"))[1]
+    whole = sum(one.code == "box-lost" and one.place.startswith("object") for one in findings)
+    if "tile" not in STEPS[name] and "isolate" not in STEPS[name]:
+        assert (lines.get(("boxes", "dropped", "box-lost"), 0), lines.get(("boxes", "not made", "box-lost"), 0)) == (
+            whole,
+            0,
+        )
     before, _ = read_stage(Path("data/split"))
     for what, table in (("images", before.images), ("boxes", before.annotations)):
         assert sum(count for key, count in lines.items() if key[0] == what and key[1] in ENTERS) == table.num_rows
@@ -141,7 +150,14 @@ def test_it_balances_with_steps(at_split: Path, name: str) -> None:
 def test_it_balances_with_copies(at_split: Path, name: str, steps: str) -> None:
     before = f"preprocess: {{enabled: true, steps: {steps}}}\n" if steps else ""
     run_stages(f"{before}augment: {{enabled: true, {AUGMENTS[name]}}}", ["preprocess", "augment", "export"])
-    assert of_stage("augment")["images", "made", "copy"] > 0
+    lines = of_stage("augment")
+    assert lines["images", "made", "copy"] > 0
+    own = read_stage(Path("data/augment"))[1][len(read_stage(Path("data/preprocess"))[1]) :]
+    not_made = {"images": "copy-identical", "boxes": "box-lost"}
+    counts = Counter(one.code for one in own if one.code != "box-lost" or ", " in one.place)
+    assert {what: lines.get((what, "not made", code), 0) for what, code in not_made.items()} == {
+        what: counts[code] for what, code in not_made.items()
+    }
 
 
 def test_lines_of_steps_say_which_step(at_split: Path) -> None:
@@ -150,6 +166,7 @@ def test_lines_of_steps_say_which_step(at_split: Path) -> None:
     lines = of_stage("preprocess")
     assert lines["images", "dropped", "image-left-out: Only images with the class dog"] == 4  # odd, twice, none, junk
     assert lines["images", "made", "tile"] == 2 * lines["images", "replaced", "tile"]
+    assert lines["boxes", "replaced", "tile"] == 26
     assert lines["boxes", "dropped", "box-left-out: Boxes at least 8 pixels wide and high"] == 13
 
 

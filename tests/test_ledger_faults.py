@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from staged import STAGES, enter, prepare, run_stages, twice, without
+from staged import STAGES, Change, enter, prepare, run_stages, twice, without
 from test_ledger import STEPS
 
 import stages.augment
@@ -135,6 +135,78 @@ def test_a_loss_without_its_finding_fails(
     params = {"preprocess": preprocess, "augment": augment, "ingest": "ingest: {classes: {junk: null}}"}.get(stage, "")
     with pytest.raises(StageError, match=f"^{stage}: the ledger does not balance: "):
         run_stages(params, [stage])
+
+
+def test_one_finding_does_not_account_for_two_boxes_of_a_class(
+    at_augment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core = select.MinBoxSize.plan
+
+    def silent(step: select.MinBoxSize, images: list) -> tuple:
+        planned, findings = core(step, images)
+        cats = [one for one in findings if (one.file, one.value) == ("odd.jpg", "cat")]
+        assert len(cats) == 2
+        return planned, [one for one in findings if one is not cats[0]]
+
+    monkeypatch.setattr(select.MinBoxSize, "plan", silent)
+    with pytest.raises(StageError, match=r"box \d \(cat\) of image odd\.jpg entered, and nothing came of it"):
+        run_stages("preprocess: {enabled: true, steps: [{min_box_size: {side: 25}}]}", ["preprocess"])
+
+
+def changed(what: str, row: int, column: str, value: object) -> Change:
+    def change(manifest: Manifest) -> Manifest:
+        images, annotations = manifest.image_rows(), manifest.annotation_rows()
+        setattr({"images": images, "annotations": annotations}[what][row], column, value)
+        return Manifest.of(images, annotations)
+
+    return change
+
+
+CHANGES = [
+    (changed("images", 0, "split", "test"), r"image 00\.jpg has another split", "an original"),
+    (changed("images", 1, "split", "test"), r"image 00\.jpg#1 has another split", "a copy"),
+    (changed("images", 1, "group", "x"), r"image 00\.jpg#1 has another group", "a copy's group"),
+    (changed("annotations", 0, "xmin", 3.5), r"box 1 \(cat\) of image 00\.jpg has another xmin", "an original's box"),
+    (changed("annotations", 4, "label", "cow"), r"of image 00\.jpg has another label", "a copy's box"),
+]
+
+
+@pytest.mark.parametrize(("change", "message", "why"), CHANGES, ids=[row[-1] for row in CHANGES])
+def test_a_row_that_augment_changes_is_named(
+    at_augment: Path, monkeypatch: pytest.MonkeyPatch, change: Change, message: str, why: str
+) -> None:
+    core = stages.augment.augment
+    monkeypatch.setattr(stages.augment, "augment", lambda *given: (change((done := core(*given))[0]), *done[1:]))
+    text = "augment: {enabled: true, copies: 1, splits: [train, valid, test], steps: [{flip: {horizontal: 1}}]}"
+    with pytest.raises(StageError, match=message):
+        run_stages(text, ["augment"])
+
+
+def test_a_copy_that_a_finding_leaves_out_and_that_came_out_fails(
+    at_augment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core = stages.augment.augment
+    wrong = found("copy-identical", "00.jpg", "copy 1")
+    monkeypatch.setattr(stages.augment, "augment", lambda *given: ((done := core(*given))[0], [*done[1], wrong], ""))
+    text = "augment: {enabled: true, copies: 1, splits: [train, valid, test], steps: [{flip: {horizontal: 1}}]}"
+    with pytest.raises(StageError, match=r"image 00\.jpg#1 is left out by a finding, and came out"):
+        run_stages(text, ["augment"])
+
+
+# --- a row lost or doubled by hand between two stages
+
+
+@pytest.mark.parametrize("what", ["images", "annotations"])
+@pytest.mark.parametrize("stage", STAGES[:-1])
+@pytest.mark.parametrize("change", [without, twice])
+def test_a_table_changed_between_stages_fails(at_augment: Path, stage: str, what: str, change: Callable) -> None:
+    folder = Path("data", stage)
+    change(what, 4)(Manifest.read(folder)).write(folder)
+    after = STAGES[STAGES.index(stage) + 1 :]
+    with pytest.raises(
+        StageError, match=r"the ledger does not balance|(stands there twice|is not there); run dvc repro"
+    ):
+        run_stages(stages=after)
 
 
 def test_a_step_that_leaves_out_an_image_silently_fails(at_augment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
