@@ -4,7 +4,7 @@ What is shown is what a build would make, to the byte: the same steps are planne
 by the same code, into a temporary folder. To take seconds, only images that are shown, or joined to one that is, are
 decoded. So an image that validate would drop because its pixels are damaged still counts where a choice depends on
 all images: stratified splits, random_sample, filter_negatives and augment.balance; and nearly identical images can get
-copies here that share a split there. Where validate.actions drop what only pixels tell, all images are decoded.
+copies here that share a split there. Where validate.actions drop such images, all are decoded.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stages.checks.images import check_sizes
 from stages.dataset.boxes import LOST, check_boxes
 from stages.dataset.errors import StageError
 from stages.dataset.findings import Finding, found
@@ -38,7 +37,7 @@ from stages.validate import check_images, check_left_empty, validate
 
 MOST_PARTS = 4
 MOST_COPIES = 6
-_OF_PIXELS = ("image-colours", "image-plain", "image-near-duplicate")
+_BESIDE_OTHERS = ("image-colours", "image-plain", "image-size-far", "image-near-duplicate")
 
 
 @dataclass(frozen=True)
@@ -98,12 +97,11 @@ def is_on(params: StepsParams) -> bool:
 
 
 def _checked(manifest: Manifest, params: Params) -> Manifest:
-    """What validate leaves, by the images' headers alone, unless an action needs the pixels."""
+    """What validate leaves, by the images' headers alone, unless an action drops by pixels or beside the others."""
     actions = params.validate_.actions
-    if any(actions.get(code) == "drop" for code in _OF_PIXELS):
+    if any(actions.get(code) == "drop" for code in _BESIDE_OTHERS):
         return validate(manifest, [], params)[0]
     manifest = _without(manifest, check_images(manifest, [""] * manifest.images.num_rows, actions))
-    manifest = _without(manifest, check_sizes(manifest, actions))
     rules = params.validate_
     manifest, box_findings = check_boxes(manifest, actions, rules.max_over_edge, rules.tiny_box_px)
     return _without(manifest, check_left_empty(manifest, box_findings, actions))
