@@ -164,8 +164,8 @@ def find_alike(annotations: list[Annotation]) -> list[Finding]:
     names = {name: fold_name(name) for name in counts}
     folded = set(names.values())
     for name, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-        one = names[name].removesuffix("s")
-        alike[one if len(one) > 2 and one in folded else names[name]].append(name)
+        one = next((one for one in _singulars(names[name]) if len(one) > 2 and one in folded), names[name])
+        alike[one].append(name)
     return [
         found(
             "class-alike",
@@ -176,6 +176,13 @@ def find_alike(annotations: list[Annotation]) -> list[Finding]:
         for first, *others in alike.values()
         for other in others
     ]
+
+
+def _singulars(name: str) -> list[str]:
+    """What an English plural may be of: cats, boxes, berries. "planes" is none of "plan"."""
+    found_in = [name[:-1]] if name.endswith("s") else []
+    found_in += [name[:-2]] if name.endswith(("ses", "xes", "zes", "ches", "shes")) else []
+    return found_in + ([f"{name[:-3]}y"] if name.endswith("ies") else [])
 
 
 def fold_name(name: str) -> str:

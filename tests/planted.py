@@ -1,12 +1,14 @@
-"""A dataset with one of everything that ingest, validate and split find: COCO, because it can hold all of it.
+"""Two datasets with one of every finding: COCO, because it can hold all of it.
 
-`plant` writes the folder. Each image is a photograph of its own; what is planted is named by its file.
+`plant` writes a folder with what ingest, validate and split find, `plant_for_steps` one with what steps and export say.
+Each image is a photograph of its own; what is planted is named by its file, and docs/findings.md lists it.
 """
 
 from __future__ import annotations
 
 import io
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +25,89 @@ GROUPED = """
 ingest: {classes: {junk: null}}
 split: {strategy: stable, group_pattern: '^images/(group-[a-z])'}
 """
+# of the second folder
+STEPS = """
+preprocess:
+  enabled: true
+  steps:
+    - filter_classes: {drop: [junk]}
+    - min_box_size: {side: 6}
+    - crop: {right: 0.9}
+    - tile: {width: 144, height: 120}
+    - resize: {width: 36, height: 30, mode: stretch}
+augment:
+  enabled: true
+  copies: 1
+  splits: [train, valid, test]
+  steps: [{flip: {horizontal: 1, except_classes: [still]}}]
+export: {formats: [voc]}
+"""
+
+
+@dataclass(frozen=True)
+class Plant:
+    """Where a code is to be found (the file, or the class, or "" of a split), how it got there, and how often it is
+    found in all: some come with another, as an upside-down image is a turned one too."""
+
+    file: str
+    how: str
+    times: int = 1
+
+
+_LIST = "annotations/instances_train.json"
 PLANTED = {
-    *("annotation-unreadable", "image-missing", "image-ambiguous", "image-unlabelled", "size-declared-wrong"),
-    *("orientation-ambiguous", "class-name-empty", "class-without-boxes", "class-omitted", "class-alike"),
-    *("class-not-found", "not-carried", "image-unreadable", "image-turned", "image-encoding", "image-extension"),
-    *("image-colours", "image-plain", "image-size-far", "image-duplicate", "image-duplicate-conflict"),
-    *("image-near-duplicate", "box-not-finite", "box-inverted", "box-over-edge", "box-outside-image", "box-empty"),
-    *("box-duplicate", "box-near-duplicate", "box-overlap", "box-tiny", "box-covers-image", "image-left-empty"),
-    *("class-rare", "split-empty", "split-lacks-class", "split-missing", "split-leak", "split-leak-similar"),
+    "annotation-unreadable": Plant(_LIST, "a `bbox` of three numbers"),
+    "image-missing": Plant(_LIST, "an entry for `not-there.jpg`, which is not there"),
+    "image-ambiguous": Plant(_LIST, "an entry for `twice.jpg`, with `left/twice.jpg` and `right/twice.jpg`"),
+    "image-unlabelled": Plant("images/unmentioned.jpg", "an image without an entry"),
+    "size-declared-wrong": Plant(f"{_LIST}, images/wrong-size.jpg", "160 x 120 px, declared as 999 x 999"),
+    "orientation-ambiguous": Plant(f"{_LIST}, images/upside-down.jpg", "EXIF orientation 3, which keeps the size"),
+    "class-name-empty": Plant("images/omitted.jpg", "a category whose name is empty"),
+    "class-without-boxes": Plant("unused", "a category `unused`"),
+    "class-omitted": Plant("images/omitted.jpg", "a box of `junk`, with `ingest.classes: {junk: null}`"),
+    "class-alike": Plant("Dog", "`Dog` beside `dog`"),
+    "class-not-found": Plant("params.yaml", "`ingest.classes: {nothing_like_it: cat}`"),
+    "not-carried": Plant(_LIST, "an annotation with `keypoints`"),
+    "image-unreadable": Plant("images/cut-off.jpg", "the last 300 bytes are cut off"),
+    "image-turned": Plant("images/turned.jpg", "EXIF orientation 6", 2),
+    "image-encoding": Plant("images/bitmap.bmp", "a BMP"),
+    "image-extension": Plant("images/really-a-png.jpg", "a PNG that is called .jpg"),
+    "image-colours": Plant("images/cmyk.jpg", "a JPEG in CMYK"),
+    "image-plain": Plant("images/black.jpg", "all black"),
+    "image-size-far": Plant("images/huge.jpg", "nine times as wide and high as the others"),
+    "image-duplicate": Plant("images/same-2.jpg", "the bytes and boxes of `same-1.jpg`"),
+    "image-duplicate-conflict": Plant("images/conflict-2.jpg", "the bytes of `conflict-1.jpg`, with another box"),
+    "image-near-duplicate": Plant("images/near-2.jpg", "`near-1.jpg` made smaller, written on and saved again", 2),
+    "box-not-finite": Plant("images/box-not-finite.jpg", "a coordinate is NaN"),
+    "box-inverted": Plant("images/box-inverted.jpg", "a width of -30"),
+    "box-over-edge": Plant("images/box-over-edge.jpg", "1 px past the left edge"),
+    "box-outside-image": Plant("images/box-outside.jpg", "at 500, 500 of 160 x 120 px"),
+    "box-empty": Plant("images/box-empty.jpg", "a width and height of 0", 2),
+    "box-duplicate": Plant("images/box-duplicate.jpg", "a cat twice"),
+    "box-near-duplicate": Plant("images/box-near-duplicate.jpg", "a cat, and again half a pixel higher"),
+    "box-overlap": Plant("images/box-overlap.jpg", "a dog where a cat is"),
+    "box-tiny": Plant("images/box-tiny.jpg", "2 px wide"),
+    "box-covers-image": Plant("images/box-covers.jpg", "all but one row of the image"),
+    "image-left-empty": Plant("images/left-empty.jpg", "its only box is empty"),
+    "class-rare": Plant("rare", "`rare` on one image of more than fifty", 2),
+    "split-empty": Plant("", "no list for valid"),
+    "split-lacks-class": Plant("", "test without `rare`", 2),
+    "split-missing": Plant("images/no-split.jpg", "an entry in a list that names no split"),
+    "split-leak": Plant("images/conflict-1.jpg", "the same bytes in train and in test"),
+    "split-leak-similar": Plant("images/near-1.jpg", "`near-1.jpg` in train and `near-2.jpg` in test"),
 }
-IN_GROUPS = {"split-groups-joined"}
+IN_GROUPS = {
+    "split-groups-joined": Plant("images/group-a.jpg", "one picture, of two groups by `split.group_pattern`"),
+}
+OF_STEPS = {
+    "not-exported": Plant("voc", "a polygon, exported as VOC"),
+    "image-left-out": Plant("images/junk.jpg", "`filter_classes: {drop: [junk]}`"),
+    "box-left-out": Plant("images/thin.jpg", "5 px wide, with `min_box_size: {side: 6}`"),
+    "image-smaller-than-tile": Plant("images/small.jpg", "80 x 60 px, with tiles of 144 x 120"),
+    "copy-identical": Plant("images/still.jpg", "its only step takes no image of class `still`"),
+    "box-lost": Plant("images/at-the-edge.jpg", "an object that `crop: {right: 0.9}` cuts off"),
+    "outline-lost": Plant("images/speck.jpg", "a mask of one pixel, made smaller"),
+}
 
 
 def photograph(seed: int, width: int = WIDTH, height: int = HEIGHT) -> Image.Image:
@@ -63,10 +138,10 @@ def turned(orientation: int) -> Image.Exif:
 class Dataset:
     """Images and their boxes, by split; `add` says one image."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *classes: str) -> None:
         self.root = root
         self.files: dict[str, dict[str, list]] = {}
-        self.classes = ["cat", "dog", "Dog ", "rare", "unused", "junk", ""]
+        self.classes = list(classes)
 
     def entries(self, split: str) -> dict[str, list]:
         categories = [{"id": number, "name": name} for number, name in enumerate(self.classes, start=1)]
@@ -103,7 +178,7 @@ CAT, DOG = ("cat", 20, 20, 40, 30), ("dog", 90, 60, 40, 30)
 
 def plant(root: Path) -> None:
     """Write the planted dataset; every file name says what is wrong with it."""
-    data = Dataset(root)
+    data = Dataset(root, "cat", "dog", "Dog ", "rare", "unused", "junk", "")
     for number in range(30):
         data.add(f"clean-{number:02}.jpg", saved(photograph(number)), CAT, DOG, split="train")
     for number in range(30, 34):
@@ -167,3 +242,23 @@ def _plant_boxes(data: Dataset) -> None:
     for number, (name, planted) in enumerate(boxes.items()):
         data.add(f"box-{name}.jpg", saved(photograph(200 + number)), CAT, *planted)
     data.add("left-empty.jpg", saved(photograph(220)), ("cat", 50, 50, 0, 0))
+
+
+def plant_for_steps(root: Path) -> None:
+    """Write the dataset for the params STEPS."""
+    data = Dataset(root, "cat", "junk", "still")
+    boxes = {
+        "junk": ("junk", 20, 20, 40, 30),
+        "thin": ("cat", 20, 20, 5, 30),
+        "at-the-edge": ("cat", 150, 20, 8, 30),
+        "still": ("still", 20, 20, 40, 30),
+        "speck": CAT,
+    }
+    for number, (name, planted) in enumerate(boxes.items()):
+        data.add(f"{name}.jpg", saved(photograph(300 + number)), *dict.fromkeys([CAT, planted]), split="")
+    before = 21 * HEIGHT + 21  # down each column in turn, as COCO counts
+    speck = {"size": [HEIGHT, WIDTH], "counts": [before, 1, WIDTH * HEIGHT - before - 1]}
+    data.entries("")["annotations"][-1]["segmentation"] = speck
+    data.add("small.jpg", saved(photograph(310, WIDTH // 2, HEIGHT // 2)), ("cat", 10, 10, 20, 20), split="")
+    data.entries("")["annotations"][-1]["segmentation"] = [[10, 10, 30, 10, 30, 30]]
+    data.write()

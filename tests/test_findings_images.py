@@ -103,6 +103,18 @@ def test_things_on_black_match_only_where_they_are_alike() -> None:
     assert len(find_pairs([drawn(10, 10, 1), drawn(11, 10, 1)], 40)) == 1
 
 
+def test_products_on_white_are_not_one_picture() -> None:
+    """Few bits of their hashes are set, so few differ."""
+
+    def shown(seed: int, quality: int = 90, side: int = 400) -> bytes:
+        image = PilImage.new("RGB", (400, 400), "white")
+        image.paste(photograph(seed, 180, 240), (110, 80))
+        return print_of(saved(image.resize((side, side)), quality=quality))
+
+    assert find_pairs([shown(seed) for seed in range(33)], 20) == []
+    assert len(find_pairs([shown(1), shown(1, 60, 200)], 20)) == 1
+
+
 def test_one_hash_is_not_enough() -> None:
     """Of two images whose hashes agree by chance, the thumbnails tell."""
     one, other, _ = random_prints(3)
@@ -263,6 +275,7 @@ def test_rare_classes(common: int, rare: int, named: bool) -> None:
 ALIKE = [
     (["traffic light", "Traffic_Light"], True), (["traffic-light", "trafficlight"], True), (["cat", "cats"], True),
     (["ｃａｔ", "cat"], True), (["1.5", "15"], False), (["c", "c++"], False), (["as", "a"], False),
+    (["box", "boxes"], True), (["berries", "berry"], True), (["plane", "planes"], True), (["plan", "planes"], False),
     (["cat", "dog"], False), (["bus", "glass"], False), (["-", "_"], False),
 ]  # fmt: skip
 

@@ -2,68 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from planted import GROUPED, IN_GROUPS, PARAMS, PLANTED, plant
+from planted import GROUPED, IN_GROUPS, OF_STEPS, PARAMS, PLANTED, STEPS, plant, plant_for_steps
+from staged import run_stages
 
 from docs import findings as docs_findings
 from stages.dataset.findings import CATALOGUE, Finding
+from stages.dataset.stage import read_stage
+from stages.export import carries
+from stages.formats.losses import find_losses
 from stages.params import Params, parse_params
-from tools.check import check, findings_markdown
+from tools.check import check
 from tools.sample import write_sample
 
-# of the steps and of writing, which change or choose and say so: no flaw of a dataset
-NOT_OF_DATA = {
-    *("not-exported", "image-left-out", "box-left-out", "image-smaller-than-tile", "copy-identical", "box-lost"),
-    "outline-lost",
-}
-# where each is to be found: the file, or the class or split, or a part of the value
-PLACES = {
-    "annotation-unreadable": "annotations/instances_train.json",
-    "image-missing": "annotations/instances_train.json",
-    "image-ambiguous": "annotations/instances_train.json",
-    "image-unlabelled": "images/unmentioned.jpg",
-    "size-declared-wrong": "annotations/instances_train.json, images/wrong-size.jpg",
-    "orientation-ambiguous": "annotations/instances_train.json, images/upside-down.jpg",
-    "class-name-empty": "images/omitted.jpg",
-    "class-without-boxes": "unused",
-    "class-omitted": "images/omitted.jpg",
-    "class-alike": "Dog",
-    "class-not-found": "params.yaml",
-    "not-carried": "annotations/instances_train.json",
-    "image-unreadable": "images/cut-off.jpg",
-    "image-turned": "images/turned.jpg",
-    "image-encoding": "images/bitmap.bmp",
-    "image-extension": "images/really-a-png.jpg",
-    "image-colours": "images/cmyk.jpg",
-    "image-plain": "images/black.jpg",
-    "image-size-far": "images/huge.jpg",
-    "image-duplicate": "images/same-2.jpg",
-    "image-duplicate-conflict": "images/conflict-2.jpg",
-    "image-near-duplicate": "images/near-2.jpg",
-    "box-not-finite": "images/box-not-finite.jpg",
-    "box-inverted": "images/box-inverted.jpg",
-    "box-over-edge": "images/box-over-edge.jpg",
-    "box-outside-image": "images/box-outside.jpg",
-    "box-empty": "images/box-empty.jpg",
-    "box-duplicate": "images/box-duplicate.jpg",
-    "box-near-duplicate": "images/box-near-duplicate.jpg",
-    "box-overlap": "images/box-overlap.jpg",
-    "box-tiny": "images/box-tiny.jpg",
-    "box-covers-image": "images/box-covers.jpg",
-    "image-left-empty": "images/left-empty.jpg",
-    "class-rare": "rare",
-    "split-empty": "",
-    "split-lacks-class": "",
-    "split-missing": "images/no-split.jpg",
-    "split-leak": "images/conflict-1.jpg",
-    "split-leak-similar": "images/near-1.jpg",
-    "split-groups-joined": "images/group-a.jpg",
-}
-# that come with another one: an empty box is planted alone too, an image stands upside down both ways, ...
-OFTEN = {"box-empty": 2, "image-turned": 2, "image-near-duplicate": 2, "class-rare": 2, "split-lacks-class": 2}
+ALL = PLANTED | IN_GROUPS | OF_STEPS
 
 
 def by_code(findings: list[Finding]) -> dict[str, list[Finding]]:
@@ -79,7 +35,22 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Finding]
     plant(folder)
     found = by_code(check(folder, parse_params(PARAMS)).findings)
     grouped = by_code(check(folder, parse_params(GROUPED)).findings)
-    return found | {code: grouped[code] for code in IN_GROUPS}
+    return found | {code: grouped[code] for code in IN_GROUPS} | of_steps(tmp_path_factory.mktemp("steps"))
+
+
+def of_steps(folder: Path) -> dict[str, list[Finding]]:
+    """Of all stages; the ledger balances, else they would stop."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("SHARDSMITH_WORKERS", "1")
+        plant_for_steps(folder / "data/raw")
+        run_stages(STEPS)
+        manifest, findings = read_stage(Path("data/augment"))
+        losses = find_losses(manifest, "voc", carries("voc", masks=False))
+        counts = json.loads(Path("data/metrics.json").read_text())["findings"]
+    found = by_code([*findings, *losses])
+    assert {code: counts.get(code, 0) for code in OF_STEPS} == {code: len(found[code]) for code in OF_STEPS}
+    return {code: found[code] for code in OF_STEPS}
 
 
 @pytest.fixture(scope="module")
@@ -92,27 +63,25 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 pytestmark = pytest.mark.xdist_group("planted")
 
 
-def test_every_code_is_planted_or_of_a_step() -> None:
-    assert set(CATALOGUE) == PLANTED | IN_GROUPS | NOT_OF_DATA
-    assert set(PLACES) == PLANTED | IN_GROUPS
+def test_every_code_is_planted() -> None:
+    assert set(ALL) == set(CATALOGUE), "a new code needs its place in tests/planted.py"
 
 
 def test_nothing_else_is_found(planted: dict[str, list[Finding]]) -> None:
-    assert set(planted) == PLANTED | IN_GROUPS
+    assert set(planted) == set(ALL)
 
 
-@pytest.mark.parametrize("code", sorted(PLACES))
+@pytest.mark.parametrize("code", sorted(ALL))
 def test_what_is_planted_is_found_in_its_place(code: str, planted: dict[str, list[Finding]]) -> None:
     found = planted.get(code, [])
-    assert PLACES[code] in [finding.file for finding in found]
-    assert len(found) == OFTEN.get(code, 1), [str(finding) for finding in found]
+    assert ALL[code].file in [finding.file for finding in found]
+    assert len(found) == ALL[code].times, [str(finding) for finding in found]
 
 
-@pytest.mark.parametrize("code", sorted(PLACES))
-def test_the_clean_sample_has_none(code: str, clean: set[str]) -> None:
-    assert code not in clean
+def test_the_clean_sample_has_none(clean: set[str]) -> None:
+    assert clean == set()
 
 
 def test_the_docs_list_every_code() -> None:
     path = Path(docs_findings.__file__).with_suffix(".md")
-    assert path.read_text(encoding="utf-8") == findings_markdown(), "run python -m docs.findings"
+    assert path.read_text(encoding="utf-8") == docs_findings.page(), "run python -m docs.findings"

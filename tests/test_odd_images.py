@@ -171,6 +171,50 @@ def test_the_first_frame_and_the_upright_image_are_used(odd: Manifest, tmp_path:
     assert np.abs(upright(rows["turned.jpg"]) - shown).mean() < 12
 
 
+# what Pillow is to do with pixels as stored, so that they stand upright
+UPRIGHT = {
+    1: None,
+    2: PilImage.Transpose.FLIP_LEFT_RIGHT,
+    3: PilImage.Transpose.ROTATE_180,
+    4: PilImage.Transpose.FLIP_TOP_BOTTOM,
+    5: PilImage.Transpose.TRANSPOSE,
+    6: PilImage.Transpose.ROTATE_270,
+    7: PilImage.Transpose.TRANSVERSE,
+    8: PilImage.Transpose.ROTATE_90,
+}
+BACK = {6: 8, 8: 6}  # the others undo themselves
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+@pytest.mark.parametrize("block", ["preprocess", "augment", "augment then mirror"])
+def test_every_orientation_stands_upright_with_its_boxes_on_the_objects(
+    tmp_path: Path, block: str, orientation: int
+) -> None:
+    """A PNG, so that nothing but the turn changes a pixel; a red object off the middle, measured in what comes out."""
+    shown = np.random.default_rng(3).integers(0, 100, (30, 40, 3), np.uint8)
+    shown[4:11, 25:37] = (255, 0, 0)
+    back = UPRIGHT[BACK.get(orientation, orientation)]
+    stored = PilImage.fromarray(shown) if back is None else PilImage.fromarray(shown).transpose(back)
+    exif = PilImage.Exif()
+    exif[0x0112] = orientation
+    image = make_image(tmp_path / "raw", "a.png", saved(stored, "PNG", exif=exif), split="train")
+    assert (image.width, image.height, image.orientation) == (40, 30, orientation)
+    raw = make_manifest(image, box("a.png", "red", 25, 4, 37, 11))
+    if block == "preprocess":
+        result, _ = run(raw, "crop", block, tmp_path / "out", left=0.25, right=1, top=0, bottom=1)
+        expected = shown[:, 10:]
+    else:
+        mirrored = block.endswith("mirror")
+        steps: list = [{"flip": {"horizontal": int(mirrored), "vertical": 1}}]
+        params = AugmentParams(enabled=True, copies=1, steps=steps, keep_original=False)
+        result, *_ = augment(raw, params, tmp_path / "out")
+        expected = shown[::-1, ::-1] if mirrored else shown[::-1]
+    ((row, (red,)),) = result.pairs()
+    assert np.array_equal(upright(row), expected)
+    ys, xs = np.nonzero((expected == (255, 0, 0)).all(axis=2))
+    assert (red.xmin, red.ymin, red.xmax, red.ymax) == (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
+
+
 # --- mosaic
 
 

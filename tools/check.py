@@ -115,24 +115,6 @@ def as_json(done: Checked) -> dict[str, Any]:
     }
 
 
-def findings_markdown() -> str:
-    """docs/findings.md: every code of the catalogue."""
-    lines = [
-        "# Findings",
-        "",
-        "What Shardsmith says about a dataset, and what it does about it. `shardsmith check` looks without building,",
-        "`shardsmith findings` prints this list, and `validate.actions` in params.yaml gives a code another action, as",
-        "far as it is allowed. `python -m docs.findings` writes this page anew.",
-        "",
-        "| code | severity | action | allowed | what it means | what to do |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for code, rule in CATALOGUE.items():
-        cells = [f"`{code}`", rule.severity, rule.action, ", ".join(rule.allowed), rule.meaning, rule.remedy]
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
 def _never_failing(params: Params, failing: Iterable[str]) -> Params:
     actions = {code: action for code, action in params.validate_.actions.items() if code not in failing}
     return params.model_copy(update={"validate_": params.validate_.model_copy(update={"actions": actions})})

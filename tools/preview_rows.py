@@ -3,7 +3,8 @@
 What is shown is what a build would make, to the byte: the same steps are planned for the same images, and carried out
 by the same code, into a temporary folder. To take seconds, only images that are shown, or joined to one that is, are
 decoded. So an image that validate would drop because its pixels are damaged still counts where a choice depends on
-all images: stratified splits, random_sample, filter_negatives and augment.balance.
+all images: stratified splits, random_sample, filter_negatives and augment.balance; and nearly identical images can get
+copies here that share a split there. Where validate.actions drop such images, all are decoded.
 """
 
 from __future__ import annotations
@@ -32,10 +33,11 @@ from stages.transforms.outputs import Encoding, transform
 from stages.transforms.plan import CopyPlan, plan_preprocess
 from stages.transforms.planned import Planned, SetStep, has_box, planned_of
 from stages.transforms.recipe import Recipe
-from stages.validate import check_images, check_left_empty
+from stages.validate import check_images, check_left_empty, validate
 
 MOST_PARTS = 4
 MOST_COPIES = 6
+_BESIDE_OTHERS = ("image-colours", "image-plain", "image-size-far", "image-near-duplicate")
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,10 @@ def is_on(params: StepsParams) -> bool:
 
 
 def _checked(manifest: Manifest, params: Params) -> Manifest:
-    """What validate leaves, by the images' headers alone."""
+    """What validate leaves, by the images' headers alone, unless an action drops by pixels or beside the others."""
     actions = params.validate_.actions
+    if any(actions.get(code) == "drop" for code in _BESIDE_OTHERS):
+        return validate(manifest, [], params)[0]
     manifest = _without(manifest, check_images(manifest, [""] * manifest.images.num_rows, actions))
     rules = params.validate_
     manifest, box_findings = check_boxes(manifest, actions, rules.max_over_edge, rules.tiny_box_px)

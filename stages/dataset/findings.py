@@ -86,7 +86,7 @@ CATALOGUE: dict[str, Rule] = {
         "warning",
         "keep",
         ("keep", "fail"),
-        "the name of a class differs from another's only by case, blanks, dashes, dots or a plural s",
+        "the name of a class differs from another's only by case, blanks, dashes, dots or a plural ending",
         "merge the two in ingest.classes, if they are one",
     ),
     "class-not-found": Rule(
@@ -164,7 +164,8 @@ CATALOGUE: dict[str, Rule] = {
         "keep",
         ("keep", "drop", "fail"),
         "the image is nearly identical to another (validate.near_identical); only splits of the source part them",
-        "delete the ones you do not want, or set the action to drop to keep the first",
+        "delete the ones you do not want, or set the action to drop to keep the first; where images are alike by "
+        "nature (one camera that stands still), lower validate.near_identical",
     ),
     "box-not-finite": Rule(
         "error", "drop", ("drop", "fail"), "a coordinate is not a finite number", "draw the box again"
@@ -246,7 +247,7 @@ CATALOGUE: dict[str, Rule] = {
         "keep",
         ("keep", "fail"),
         "a split with a share above zero has no image",
-        "add images, or change split.fractions",
+        "add images, or change split.fractions; with split.strategy source, put images into that split of the source",
     ),
     "split-lacks-class": Rule(
         "warning", "keep", ("keep", "fail"), "a split has no box of a class", "add images of that class"
@@ -283,9 +284,9 @@ CATALOGUE: dict[str, Rule] = {
     "not-exported": Rule(
         "warning",
         "keep",
-        ("keep", "fail"),
+        ("keep",),
         "the dataset holds something that the format cannot carry; it is left out there",
-        "choose a format that carries it (`shardsmith formats`)",
+        "choose a format that carries it (`shardsmith formats`); export.on_loss: fail stops a build for it",
     ),
     # found by preprocess and augment
     "image-left-out": Rule(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow.compute as pc
+
 from stages.dataset.errors import StageError
 from stages.dataset.findings import Finding, read_findings, write_findings
 from stages.dataset.manifest import Manifest
@@ -12,13 +14,29 @@ from stages.dataset.manifest import Manifest
 def read_stage(folder: Path) -> tuple[Manifest, list[Finding]]:
     """
     Raises:
-        StageError: the folder does not hold a stage's output.
+        StageError: the folder does not hold a stage's output, or its tables do not fit together.
     """
     manifest = Manifest.read(folder)
+    _check_rows(manifest, folder)
     try:
         return manifest, read_findings(folder / "findings.csv")
     except (OSError, KeyError) as error:
         raise StageError(f"{folder / 'findings.csv'}: cannot be read ({error}); run dvc repro") from None
+
+
+def _check_rows(manifest: Manifest, folder: Path) -> None:
+    """Each image once, and each annotation's image there: what every stage takes for granted."""
+    images, annotations = manifest.images["image_id"], manifest.annotations["image_id"]
+    counted = pc.value_counts(images).field("counts")
+    if pc.any(pc.greater(counted, 1)).as_py():
+        twice = pc.value_counts(images).field("values")[pc.index(counted, pc.max(counted)).as_py()]
+        raise StageError(f"{folder / 'images.parquet'}: image {twice} stands there twice; run dvc repro")
+    there = pc.is_in(annotations, value_set=images.combine_chunks())
+    if pc.any(pc.invert(there)).as_py():
+        image_id = annotations.filter(pc.invert(there))[0]
+        raise StageError(
+            f"{folder / 'annotations.parquet'}: image {image_id}, of which it has a box, is not there; run dvc repro"
+        )
 
 
 def write_stage(folder: Path, manifest: Manifest, findings: list[Finding]) -> None:

@@ -31,7 +31,7 @@ class IsolateObjects(SetStep):
             boxes, numbers = scene.objects.boxes().tolist(), one.numbers()
             own = []
             for row, annotation, box in zip(scene.objects.rows.tolist(), annotations, boxes, strict=True):
-                place = f"object {numbers[row]}"
+                place = one.place(numbers[row])
                 if annotation.is_crowd:
                     reason = "isolate_objects takes single objects, no crowd"
                     findings.append(found("box-left-out", one.source_id, place, annotation.label, reason))
@@ -60,8 +60,8 @@ def _left_out(one: Planned, reason: str) -> Finding:
 def _whole_left_out(one: Planned) -> list[Finding]:
     reason = "isolate_objects labels each image with its object, not with what its source was labelled"
     return [
-        found("box-left-out", one.source_id, f"object {number}", annotation.label, reason)
-        for number, annotation in enumerate(one.annotations, start=1)
+        found("box-left-out", one.source_id, one.place(number), annotation.label, reason)
+        for number, annotation in enumerate(one.listed or one.annotations, start=1)
         if not has_box(annotation)
     ]
 
@@ -71,4 +71,4 @@ def _lost(one: Planned, scene: Scene) -> list[Finding]:
     boxed, numbers, left = one.boxed(), one.numbers(), set(scene.objects.rows.tolist())
     reason = "steps before isolate_objects leave too little of it"
     gone = [row for row in range(len(boxed)) if row not in left]
-    return [found("box-lost", one.source_id, f"object {numbers[row]}", boxed[row].label, reason) for row in gone]
+    return [found("box-lost", one.source_id, one.place(numbers[row]), boxed[row].label, reason) for row in gone]

@@ -200,8 +200,8 @@ def _outlines_lost(planned: Planned, objects: dict[str, Any]) -> Iterable[Findin
 
 
 def _place(planned: Planned, row: int) -> str:
-    """ "copy 2, object 3", by the source's own numbers, labels of the whole image included."""
-    of = planned.part_name()
+    """ "copy 2, object 3", by the numbers of the image that entered the stage, labels of the whole image included."""
     numbers = planned.numbers()
-    number = f"object {numbers[row]}" if row < len(numbers) else "an object of another image in its mosaic"
-    return f"{of}, {number}" if of else number
+    if row < len(numbers):
+        return planned.place(numbers[row])
+    return f"{planned.part_name()}, an object of another image in its mosaic"

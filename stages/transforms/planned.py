@@ -35,6 +35,7 @@ class Planned:
     partners: the other images that an operation joins to it, with their annotations.
     scene: as SetStep.plan is given it, else None.
     made_from: the row of the image that a part or a copy is made from; None for the image itself.
+    listed: all annotations of that image, where a step has left some out; findings count these.
     """
 
     image: Image
@@ -43,9 +44,14 @@ class Planned:
     partners: tuple[tuple[Image, Sequence[Annotation]], ...] = ()
     scene: Scene | None = None
     made_from: Image | None = None
+    listed: Sequence[Annotation] | None = None
 
     def then(self, operations: Sequence[Operation]) -> Planned:
         return replace(self, operations=(*self.operations, *operations), scene=None)
+
+    def keeping(self, annotations: Sequence[Annotation]) -> Planned:
+        """With those of its annotations alone."""
+        return replace(self, annotations=annotations, listed=self.listed or self.annotations)
 
     def boxed(self) -> list[Annotation]:
         """The annotations that have a box, of the image and then of its partners: what objects' rows count."""
@@ -88,8 +94,13 @@ class Planned:
         return origin_so_far(self.made_from or self.image)
 
     def numbers(self) -> list[int]:
-        """Of each annotation with a box, its number among all of the image's own, from 1."""
-        return [number for number, annotation in enumerate(self.annotations, start=1) if has_box(annotation)]
+        """Of each annotation with a box, its number, from 1, among all of the image that entered the stage."""
+        numbers = {id(annotation): number for number, annotation in enumerate(self.listed or self.annotations, start=1)}
+        return [numbers[id(annotation)] for annotation in self.annotations if has_box(annotation)]
+
+    def place(self, number: int) -> str:
+        """ "object 3", of a part "r1c2, object 3": for findings."""
+        return ", ".join(part for part in (self.part_name(), f"object {number}") if part)
 
 
 class SetStep(Step):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import replace
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -88,13 +87,13 @@ class MinBoxSize(SetStep):
         for one in images:
             small = self._small(one)
             boxed = one.boxed()
-            numbers = {id(annotation): place for place, annotation in enumerate(one.annotations, start=1)}
+            numbers = one.numbers()
             for row in sorted(small):
-                place = f"object {numbers[id(boxed[row])]}"
+                place = one.place(numbers[row])
                 findings.append(found("box-left-out", one.source_id, place, boxed[row].label, self.describe()))
             gone = {id(boxed[row]) for row in small}
             left = [annotation for annotation in one.annotations if id(annotation) not in gone]
-            planned.append(replace(one, annotations=left) if gone else one)
+            planned.append(one.keeping(left) if gone else one)
         return planned, findings
 
     def _small(self, one: Planned) -> set[int]:

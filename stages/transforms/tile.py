@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -81,7 +80,7 @@ class Tile(SetStep):
             for column, (left, right) in enumerate(across, start=1):
                 tile = one.then([cut(left, top, right - left, bottom - top)]).part(f"r{row}c{column}")
                 annotations = _on(one, (left, top, right, bottom), first=not tiles)
-                tiles.append(replace(tile, annotations=annotations))
+                tiles.append(tile.keeping(annotations))
         return tiles
 
 

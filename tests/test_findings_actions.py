@@ -1,0 +1,121 @@
+"""validate.actions: every code with every action does what it says, or is refused; remedies name keys that exist."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from planted import GROUPED, IN_GROUPS, OF_STEPS, PARAMS, PLANTED, STEPS, plant, plant_for_steps
+from staged import run_stages
+
+import stages.validate
+from stages.dataset.balance import balance
+from stages.dataset.errors import FindingError, ParamsError
+from stages.dataset.findings import ACTIONS, CATALOGUE, Action, Finding
+from stages.dataset.label_map import LabelMap
+from stages.dataset.stage import read_stage
+from stages.ingest import ingest
+from stages.params import Params, parse_params
+from stages.split import split
+from stages.validate import validate
+
+pytestmark = pytest.mark.xdist_group("planted")
+ALLOWED = [(code, action) for code, rule in CATALOGUE.items() for action in rule.allowed]
+REFUSED = [(code, action) for code, rule in CATALOGUE.items() for action in ACTIONS if action not in rule.allowed]
+OF_INGEST = list(CATALOGUE)[: list(CATALOGUE).index("image-unreadable")]
+
+
+def acting(text: str, code: str, action: Action) -> Params:
+    return parse_params(f"{text}\nvalidate: {{actions: {{{code}: {action}}}}}\n")
+
+
+class Read:
+    """The planted folder as ingest reads it with some params, and decoded, once for all tests."""
+
+    def __init__(self, folder: Path, text: str) -> None:
+        self.text = text
+        self.manifest, _, self.findings, _ = ingest(folder, parse_params(text).ingest, LabelMap("sample"))
+        self.seen = list(stages.validate._decode(self.manifest.images))
+
+    def run(self, code: str, action: Action) -> list[Finding]:
+        """What validate and split find; the ledger says that what they dropped, and nothing else, is gone."""
+        params = acting(self.text, code, action)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(stages.validate, "_decode", lambda images: self.seen)
+            valid, found = validate(self.manifest, self.findings, params)
+        balance("validate", self.manifest, valid, found[len(self.findings) :], sets=["group"])
+        done, own = split(valid, params)
+        balance("split", valid, done, own, sets=["group", "split"])
+        return [*found, *own]
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Read]:
+    folder = tmp_path_factory.mktemp("planted")
+    plant(folder)
+    one, other = Read(folder, PARAMS), Read(folder, GROUPED)
+    return dict.fromkeys(PLANTED, one) | dict.fromkeys(IN_GROUPS, other)
+
+
+@pytest.mark.parametrize(("code", "action"), [one for one in ALLOWED if one[0] not in OF_STEPS])
+def test_an_allowed_action_is_taken(code: str, action: Action, read: dict[str, Read]) -> None:
+    if action == "fail":
+        with pytest.raises(FindingError, match=rf"says to fail on .*\n  \w+ {code}: "):
+            read[code].run(code, action)
+    elif code in OF_INGEST and action != CATALOGUE[code].action:
+        with pytest.raises(ParamsError, match=rf"{code}: {action}: ingest already chose .*; leave the code out"):
+            read[code].run(code, action)
+    else:
+        taken = {finding.action for finding in read[code].run(code, action) if finding.code == code}
+        # of a box with nothing in the image nothing can be repaired
+        assert taken == {"drop" if (code, action) == ("box-outside-image", "repair") else action}
+
+
+@pytest.fixture(scope="module")
+def at_split(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("steps")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        plant_for_steps(folder / "data/raw")
+        run_stages(STEPS, ["ingest", "validate", "split"])
+    return folder
+
+
+@pytest.mark.parametrize(("code", "action"), [one for one in ALLOWED if one[0] in OF_STEPS])
+def test_an_allowed_action_of_a_step_is_taken(
+    code: str, action: Action, at_split: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(at_split / "data", tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SHARDSMITH_WORKERS", "1")
+    text = f"{STEPS}\nvalidate: {{actions: {{{code}: {action}}}}}\n"
+    if action == "fail":
+        with pytest.raises(FindingError, match=rf"says to fail on .*\n  \w+ {code}: "):
+            run_stages(text, ["preprocess", "augment"])
+    else:
+        run_stages(text, ["preprocess", "augment", "export"])
+        taken = {finding.action for finding in read_stage(Path("data/augment"))[1] if finding.code == code}
+        assert taken == (set() if code == "not-exported" else {action})
+
+
+@pytest.mark.parametrize(("code", "action"), REFUSED)
+def test_another_action_is_refused_with_those_that_are_allowed(code: str, action: Action) -> None:
+    allowed = ", ".join(CATALOGUE[code].allowed)
+    with pytest.raises(ParamsError, match=rf"validate: actions: {code}: '{action}'; allowed: {allowed}$"):
+        acting("", code, action)
+
+
+def test_an_unknown_code_is_refused_with_one_like_it() -> None:
+    with pytest.raises(ParamsError, match="unknown code 'box-emty'; did you mean box-empty"):
+        acting("", "box-emty", "drop")
+
+
+@pytest.mark.parametrize("code", CATALOGUE)
+def test_a_key_that_a_remedy_names_is_one_of_params(code: str) -> None:
+    rule, params = CATALOGUE[code], Params()
+    for block, key in re.findall(
+        r"\b(ingest|validate|split|preprocess|augment|export)\.(\w+)", rule.meaning + "; " + rule.remedy
+    ):
+        assert hasattr(getattr(params, "validate_" if block == "validate" else block), key), f"{block}.{key}"

@@ -1,0 +1,226 @@
+"""A row that gets lost or invented is named: each stage's core made to do wrong, and files changed between stages."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from staged import STAGES, Change, enter, prepare, run_stages, twice, without
+from test_ledger import STEPS
+
+import stages.augment
+import stages.export
+import stages.ingest
+import stages.split
+import stages.validate
+from stages.dataset.errors import StageError
+from stages.dataset.findings import found
+from stages.dataset.manifest import Manifest
+from stages.transforms import outputs, select, tile
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return enter(tmp_path, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Up to augment, all off."""
+    return prepare(tmp_path_factory.mktemp("prepared"), STAGES[:-1])
+
+
+@pytest.fixture
+def at_augment(prepared: Path, workspace: Path) -> Path:
+    shutil.copytree(prepared / "data", workspace / "data", dirs_exist_ok=True)
+    return workspace
+
+
+def swapped(manifest: Manifest) -> Manifest:
+    """Two boxes of different classes stand in each other's place."""
+    rows = list(range(manifest.annotations.num_rows))
+    labels = manifest.annotations["label"].to_pylist()
+    at = next(row for row in rows if labels[row] != labels[row + 1])
+    rows[at], rows[at + 1] = at + 1, at
+    ids = manifest.annotations["image_id"]
+    table = manifest.annotations.take(rows).set_column(0, "image_id", ids)
+    return replace(manifest, annotations=table)
+
+
+WRONGS = {
+    "an image is lost": without("images", 3),
+    "the last image is lost": without("images", -1),
+    "an image is there twice": twice("images", 3),
+    "a box is lost": without("annotations", 4),
+    "the last box is lost": without("annotations", -1),
+    "a box is there twice": twice("annotations", 4),
+    "boxes are swapped": swapped,
+}
+CORES = {
+    "ingest": ("take_in", ""),
+    "validate": ("validate", ""),
+    "split": ("split", ""),
+    "preprocess": ("preprocess", "preprocess: {enabled: true, steps: [{tile: {rows: 1, columns: 2}}]}"),
+    "preprocess, whole": ("preprocess", "preprocess: {enabled: true, steps: [{resize: {width: 32, height: 32}}]}"),
+    "preprocess, off": ("preprocess", ""),
+    "augment": ("augment", "augment: {enabled: true, steps: [{rotate: {degrees: 20}}]}"),
+    "augment, off": ("augment", ""),
+    "augment, mosaic": ("augment", "augment: {enabled: true, keep_original: false, steps: [{mosaic: {}}]}"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONGS)
+@pytest.mark.parametrize("where", CORES)
+def test_a_stage_that_loses_or_invents_a_row_fails(
+    at_augment: Path, monkeypatch: pytest.MonkeyPatch, where: str, wrong: str
+) -> None:
+    stage = where.partition(",")[0]
+    name, params = CORES[where]
+    module = importlib.import_module(f"stages.{stage}")
+    core = getattr(module, name)
+    monkeypatch.setattr(module, name, lambda *given: (WRONGS[wrong]((done := core(*given))[0]), *done[1:]))
+    with pytest.raises(StageError, match=f"^{stage}: the ledger does not balance: "):
+        run_stages(params, [stage])
+
+
+@pytest.mark.parametrize("wrong", [name for name in WRONGS if name != "boxes are swapped"])
+def test_an_export_that_loses_or_invents_a_row_fails(
+    at_augment: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    write = stages.export.write_tables
+    monkeypatch.setattr(stages.export, "write_tables", lambda manifest, to: write(WRONGS[wrong](manifest), to))
+    with pytest.raises(StageError, match=r"^export: the ledger does not balance: row "):
+        run_stages(stages=["export"])
+    assert not Path("data/export").exists()
+
+
+def test_the_error_names_the_row(at_augment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    core = stages.split.split
+    lose = without("images", 3)
+    monkeypatch.setattr(stages.split, "split", lambda *given: (lose(core(*given)[0]), []))
+    with pytest.raises(StageError, match=r"image 03\.jpg entered, and neither came out nor was dropped by a finding"):
+        run_stages(stages=["split"])
+
+
+@pytest.mark.parametrize(
+    ("stage", "module", "name"),
+    [
+        ("validate", stages.validate, "check_boxes"),
+        ("preprocess", outputs, "_lost"),
+        ("augment", outputs, "_lost"),
+        ("augment", stages.augment, "found"),
+        ("ingest", stages.ingest, "apply_classes"),
+        ("preprocess", tile, "_on"),
+    ],
+)
+def test_a_loss_without_its_finding_fails(
+    at_augment: Path, monkeypatch: pytest.MonkeyPatch, stage: str, module: object, name: str
+) -> None:
+    """The rows are right, one finding is missing; or a step forgets a box on its way."""
+    core = getattr(module, name)
+    silent: dict[str, Callable] = {
+        "check_boxes": lambda *given: ((done := core(*given))[0], done[1][1:]),
+        "_lost": lambda *given: iter(list(core(*given))[1:]),
+        "found": lambda *given, **more: found("class-alike", "a.jpg"),
+        "apply_classes": lambda *given: core(*given)[1:],
+        "_on": lambda one, at, first: core(one, at, first)[:-1],
+    }
+    monkeypatch.setattr(module, name, silent[name])
+    preprocess = f"preprocess: {{enabled: true, steps: {STEPS['crop then tile']}}}"
+    augment = "augment: {enabled: true, copies: 6, steps: [{flip: {}}, {crop: {zoom_max: 0.6, probability: 0.5}}]}"
+    params = {"preprocess": preprocess, "augment": augment, "ingest": "ingest: {classes: {junk: null}}"}.get(stage, "")
+    with pytest.raises(StageError, match=f"^{stage}: the ledger does not balance: "):
+        run_stages(params, [stage])
+
+
+def test_one_finding_does_not_account_for_two_boxes_of_a_class(
+    at_augment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core = select.MinBoxSize.plan
+
+    def silent(step: select.MinBoxSize, images: list) -> tuple:
+        planned, findings = core(step, images)
+        cats = [one for one in findings if (one.file, one.value) == ("odd.jpg", "cat")]
+        assert len(cats) == 2
+        return planned, [one for one in findings if one is not cats[0]]
+
+    monkeypatch.setattr(select.MinBoxSize, "plan", silent)
+    with pytest.raises(StageError, match=r"box \d \(cat\) of image odd\.jpg entered, and nothing came of it"):
+        run_stages("preprocess: {enabled: true, steps: [{min_box_size: {side: 25}}]}", ["preprocess"])
+
+
+def changed(what: str, row: int, column: str, value: object) -> Change:
+    def change(manifest: Manifest) -> Manifest:
+        images, annotations = manifest.image_rows(), manifest.annotation_rows()
+        setattr({"images": images, "annotations": annotations}[what][row], column, value)
+        return Manifest.of(images, annotations)
+
+    return change
+
+
+CHANGES = [
+    (changed("images", 0, "split", "test"), r"image 00\.jpg has another split", "an original"),
+    (changed("images", 1, "split", "test"), r"image 00\.jpg#1 has another split", "a copy"),
+    (changed("images", 1, "group", "x"), r"image 00\.jpg#1 has another group", "a copy's group"),
+    (changed("annotations", 0, "xmin", 3.5), r"box 1 \(cat\) of image 00\.jpg has another xmin", "an original's box"),
+    (changed("annotations", 4, "label", "cow"), r"of image 00\.jpg has another label", "a copy's box"),
+]
+
+
+@pytest.mark.parametrize(("change", "message", "why"), CHANGES, ids=[row[-1] for row in CHANGES])
+def test_a_row_that_augment_changes_is_named(
+    at_augment: Path, monkeypatch: pytest.MonkeyPatch, change: Change, message: str, why: str
+) -> None:
+    core = stages.augment.augment
+    monkeypatch.setattr(stages.augment, "augment", lambda *given: (change((done := core(*given))[0]), *done[1:]))
+    text = "augment: {enabled: true, copies: 1, splits: [train, valid, test], steps: [{flip: {horizontal: 1}}]}"
+    with pytest.raises(StageError, match=message):
+        run_stages(text, ["augment"])
+
+
+def test_a_copy_that_a_finding_leaves_out_and_that_came_out_fails(
+    at_augment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core = stages.augment.augment
+    wrong = found("copy-identical", "00.jpg", "copy 1")
+    monkeypatch.setattr(stages.augment, "augment", lambda *given: ((done := core(*given))[0], [*done[1], wrong], ""))
+    text = "augment: {enabled: true, copies: 1, splits: [train, valid, test], steps: [{flip: {horizontal: 1}}]}"
+    with pytest.raises(StageError, match=r"image 00\.jpg#1 is left out by a finding, and came out"):
+        run_stages(text, ["augment"])
+
+
+# --- a row lost or doubled by hand between two stages
+
+
+@pytest.mark.parametrize("what", ["images", "annotations"])
+@pytest.mark.parametrize("stage", STAGES[:-1])
+@pytest.mark.parametrize("change", [without, twice])
+def test_a_table_changed_between_stages_fails(at_augment: Path, stage: str, what: str, change: Callable) -> None:
+    folder = Path("data", stage)
+    change(what, 4)(Manifest.read(folder)).write(folder)
+    after = STAGES[STAGES.index(stage) + 1 :]
+    with pytest.raises(
+        StageError, match=r"the ledger does not balance|(stands there twice|is not there); run dvc repro"
+    ):
+        run_stages(stages=after)
+
+
+def test_a_step_that_leaves_out_an_image_silently_fails(at_augment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    core = select._keep
+    monkeypatch.setattr(select, "_keep", lambda *given: (core(*given)[0], core(*given)[1][1:]))
+    with pytest.raises(StageError, match=r"image \S+ entered, and nothing came of it"):
+        run_stages(f"preprocess: {{enabled: true, steps: {STEPS['sample']}}}", ["preprocess"])
+
+
+@pytest.mark.parametrize("dropped", range(4))
+def test_a_ledger_without_one_of_its_lines_is_not_exported(at_augment: Path, dropped: int) -> None:
+    path = Path("data/augment/ledger.csv")
+    text = path.read_text().splitlines()
+    kept = [line for line in text if ",kept," in line]
+    path.write_text("\n".join(line for line in text if line != kept[dropped * 2]))
+    with pytest.raises(StageError, match="the ledger does not balance"):
+        run_stages(stages=["export"])
