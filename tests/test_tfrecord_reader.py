@@ -163,6 +163,7 @@ SIZE = len(framed(named(b"1.jpg")))
         (framed(named(b"1.jpg"), {}), "record 2", "no image in image/encoded", ["1.jpg"]),
         (framed(named(b"1.jpg")) + b"".join(frame(b"\xff\xff")), "record 2", "no tf.train.Example", ["1.jpg"]),
     ],
+    ids=["flipped", "length", "cut off", "cut off early", "no image", "no example"],
 )
 def test_good_records_survive_a_bad_one(tmp_path: Path, data: bytes, place: str, reason: str, left: list[str]) -> None:
     manifest, _, (finding,) = ingested(tmp_path, {"a.record": data})
