@@ -160,6 +160,18 @@ def test_it_balances_with_copies(at_split: Path, name: str, steps: str) -> None:
     }
 
 
+def test_no_box_joins_an_image_of_one_pixel(workspace: Path) -> None:
+    """It has no quarters, so mosaic leaves it as it is."""
+    for number in range(8):
+        Path(f"data/raw/{number}.png").write_bytes(image_bytes(1, 48, number, "PNG"))
+        xml = XML.format(OBJECT.format("cat", 0, 2, 1, 40)).replace("<filename>a.jpg", f"<filename>{number}.png")
+        Path(f"data/raw/{number}.xml").write_text(xml)
+    run_stages("augment: {enabled: true, copies: 2, steps: [{mosaic: {probability: 1}}, {brightness: {}}]}")
+    lines = of_stage("augment")
+    assert lines["boxes", "made", "copy"] == lines["images", "made", "copy"] > 0
+    assert ("boxes", "not made", "box-lost") not in lines
+
+
 def test_lines_of_steps_say_which_step(at_split: Path) -> None:
     steps = "[{filter_classes: {keep: [dog]}}, {min_box_size: {side: 8}}, {tile: {rows: 1, columns: 2}}]"
     run_stages(f"preprocess: {{enabled: true, steps: {steps}}}", ["preprocess", "augment", "export"])
