@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -18,6 +19,9 @@ from tallies import attack, pytest_terminal_summary  # noqa: F401 (pytest looks 
 
 from stages.dataset.images import probe
 from stages.dataset.manifest import Annotation, Image, Manifest
+
+if TYPE_CHECKING:
+    from workspaces import Place
 
 RACCOON = Path(__file__).parents[2] / "shared" / "datasets" / "raccoon"
 
@@ -84,3 +88,44 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}/api"
     server.terminate()
     server.wait(20)
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Place:
+    """A workspace with one version, `sample@one`, and a DVC remote beside it. Not to be changed: take `place`."""
+    from workspaces import make_workspace
+
+    folder = tmp_path_factory.mktemp("built")
+    place = make_workspace(folder / "work space", folder / "home", prefect_api)
+    place.dvc("remote", "add", "-q", "-d", "store", str(folder / "store"))
+    place.commit("remote")
+    place.write("README.md", place.read("README.md") + "\nunstaged\n")
+    place.write("notes.txt", "untracked")
+    place.write("staged.txt", "staged")
+    place.git("add", "staged.txt")
+    place.build("--name", "one")
+    return place
+
+
+@pytest.fixture(scope="session")
+def two_versions(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """sample@one; and sample@two with an image more, other boxes and another split.
+
+    The page of the first is in pages/one.html beside the workspace.
+    """
+    from workspaces import make_workspace
+
+    folder = tmp_path_factory.mktemp("two")
+    place = make_workspace(folder / "work", folder / "home")
+    place.dvc("remote", "add", "-q", "-d", "store", str(folder / "store"))
+    place.commit("remote")
+    place.quick_build("one")
+    place.write("../pages/one.html", place.read("data/report/index.html"))
+    place.add_image("10", "cat", 10)
+    place.edit_xml("00", "<ymin>3", "<ymin>5")
+    place.edit_xml("02", "cat", "bird")
+    for number in (1, 3, 5, 7, 9):
+        place.edit_xml(f"0{number}", "dog", "hound")
+    place.write("params.yaml", place.read("params.yaml").replace("seed: 0    ", "seed: 7    ", 1))
+    place.quick_build("two", "--allow-label-change")
+    return place

@@ -538,7 +538,8 @@ def train(place: Place, folder: Path, *arguments: str, ok: bool = True) -> subpr
 
 
 @pytest.mark.parametrize(
-    ("version", "source", "shape"), [("boxes", "--repo", (8, 8, 8)), ("several", "--remote", (4,))]
+    ("version", "source", "shape"),
+    [("boxes", "--repo", (8, 8, 8)), pytest.param("several", "--remote", (4,), marks=pytest.mark.long)],
 )
 def test_a_model_says_what_it_was_trained_on(
     shared: Place, tmp_path: Path, version: str, source: str, shape: tuple

@@ -6,14 +6,13 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from conftest import box, make_manifest
-from workspaces import Place, make_workspace
+from workspaces import Place, copied
 
 from flows.diff_report import text
 from stages.dataset.manifest import ANNOTATIONS, IMAGES, Annotation, Image
@@ -300,33 +299,15 @@ def test_ten_thousand_images_of_which_every_box_moved_take_seconds() -> None:
     assert len(diff.boxes.moved) > 69_900
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """sample@one; and sample@two with an image more, other boxes and another split. Not to be changed: take `copy`."""
-    folder = tmp_path_factory.mktemp("diff")
-    place = make_workspace(folder / "work", folder / "home")
-    place.dvc("remote", "add", "-q", "-d", "store", str(folder / "store"))
-    place.commit("remote")
-    place.quick_build("one")
-    place.add_image("10", "cat", 10)
-    edit(place, "00", "<ymin>3", "<ymin>5")
-    edit(place, "02", "cat", "bird")
-    for number in (1, 3, 5, 7, 9):
-        edit(place, f"0{number}", "dog", "hound")
-    place.write("params.yaml", place.read("params.yaml").replace("seed: 0    ", "seed: 7    ", 1))
-    place.quick_build("two", "--allow-label-change")
-    yield place
+@pytest.fixture
+def place(two_versions: Place) -> Place:
+    """Not to be changed: take `copy`."""
+    return two_versions
 
 
 @pytest.fixture
 def copy(place: Place, tmp_path: Path) -> Place:
-    shutil.copytree(place.root, tmp_path / "copy", symlinks=True)
-    return Place(tmp_path / "copy", place.env)
-
-
-def edit(place: Place, image: str, old: str, new: str) -> None:
-    path = f"data/raw/{image}.xml"
-    place.write(path, place.read(path).replace(old, new))
+    return copied(place, tmp_path / "copy")
 
 
 def diff_of(place: Place, old: str, new: str) -> dict:

@@ -17,35 +17,17 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 from ruamel.yaml import YAML
-from workspaces import BIN, Place, make_workspace
+from workspaces import BIN, Place, copied
 
 from flows.pull import hash_files, tree_hash
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("flows")]
 
 
-@pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Place:
-    """A workspace with one version, `sample@one`, and a DVC remote beside it. Not to be changed: take `place`."""
-    folder = tmp_path_factory.mktemp("built")
-    place = make_workspace(folder / "work space", folder / "home", prefect_api)
-    place.dvc("remote", "add", "-q", "-d", "store", str(folder / "store"))
-    place.commit("remote")
-    place.write("README.md", place.read("README.md") + "\nunstaged\n")
-    place.write("notes.txt", "untracked")
-    place.write("staged.txt", "staged")
-    place.git("add", "staged.txt")
-    place.build("--name", "one")
-    return place
-
-
 @pytest.fixture
 def place(built: Place, tmp_path: Path) -> Place:
     """A copy of `built` to be changed."""
-    shutil.copytree(built.root.parent, tmp_path / "copy", symlinks=True)
-    copy = Place(tmp_path / "copy" / "work space", built.env | {"HOME": str(tmp_path / "copy" / "home")})
-    copy.dvc("remote", "modify", "-q", "--local", "store", "url", str(tmp_path / "copy" / "store"))
-    return copy
+    return copied(built, tmp_path / "copy")
 
 
 def locked(place: Place, path: str = "data/export") -> str:
@@ -120,11 +102,11 @@ def test_a_new_name_for_the_same_content_tags_the_same_commit(place: Place) -> N
 
 def test_more_data_makes_another_version_and_a_taken_name_is_refused(place: Place) -> None:
     place.add_image("10", "bird", 10)
-    refused = place.build("--name", "one", ok=False)
+    refused = place.quick_build("one", ok=False)
     assert refused.returncode == 1
     assert "sample@one stands for other content" in refused.stderr
     assert place.tags() == ["sample@one"]
-    place.build("--name", "more")
+    place.quick_build("more")
     assert place.tags() == ["sample@more", "sample@one"]
     assert 'name: "bird"\n  id: 3' in place.read("data/label_map.pbtxt")
     assert [v["images"] for v in json.loads(place.shardsmith("versions", "--json").stdout)] == [10, 11]

@@ -18,7 +18,7 @@ import vl_convert
 from conftest import box, image_bytes, make_image, make_manifest
 from PIL import Image as PilImage
 from ruamel.yaml import YAML
-from workspaces import ROOT, Place, make_workspace
+from workspaces import ROOT, Place, copied
 
 from stages import report as stage
 from stages.dataset.boxes import check_boxes
@@ -583,17 +583,11 @@ def open_page(place: Place, name: str | None, out: str | None, ok: bool = True) 
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("page")
-def test_the_page_of_the_workspace_of_an_older_version_and_of_none(tmp_path: Path) -> None:
-    place = make_workspace(tmp_path / "work", tmp_path / "home")
-    assert "no page yet" in open_page(place, None, None, ok=False)
-    place.dvc("remote", "add", "-q", "-d", "store", str(tmp_path / "store"))
-    place.commit("remote")
-    place.quick_build("one")
-    first = place.read("data/report/index.html")
-    place.add_image("new", "bird", 77)
-    place.quick_build("two")
-    second = place.read("data/report/index.html")
+@pytest.mark.xdist_group("diff")  # whose versions it takes
+def test_the_page_of_the_workspace_of_an_older_version_and_of_none(two_versions: Place, tmp_path: Path) -> None:
+    assert "no page yet" in open_page(two_versions.clone(tmp_path / "new"), None, None, ok=False)
+    place = copied(two_versions, tmp_path / "copy")
+    first, second = place.read("../pages/one.html"), place.read("data/report/index.html")
     assert "bird" in second and "bird" not in first
     assert open_page(place, None, None).strip().endswith("data/report/index.html")
     open_page(place, "one", "pages/one.html")
@@ -602,7 +596,7 @@ def test_the_page_of_the_workspace_of_an_older_version_and_of_none(tmp_path: Pat
     shutil.rmtree(place.root / ".dvc/cache")
     open_page(place, "one", "again.html")  # from the remote
     assert place.read("again.html") == first
-    shutil.rmtree(tmp_path / "store")
+    shutil.rmtree(place.root.parent / "store")
     assert "its page is neither in the cache nor in the remote 'store'" in open_page(place, "one", "x.html", ok=False)
     assert "no such version" in open_page(place, "three", "x.html", ok=False)
     assert not (place.root / "x.html").exists()

@@ -6,12 +6,11 @@ import hashlib
 import json
 import platform
 import re
-import shutil
 from importlib import metadata
 from pathlib import Path
 
 import pytest
-from workspaces import Place, make_workspace
+from workspaces import Place, copied
 
 from flows.lineage import parse_message
 from flows.listing import in_short
@@ -56,11 +55,9 @@ def test_a_tag_message_is_lines_of_keys_and_values() -> None:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Place:
+def place(built: Place, tmp_path_factory: pytest.TempPathFactory) -> Place:
     """sample@one by `shardsmith build`; sample@two with copies, recorded outside of a flow. Not to be changed."""
-    folder = tmp_path_factory.mktemp("listed")
-    place = make_workspace(folder / "work", folder / "home", prefect_api)
-    place.build("--name", "one")
+    place = copied(built, tmp_path_factory.mktemp("listed") / "copy")
     before, _, after = place.read("params.yaml").partition("augment:")
     params = f"{before}augment:{after.replace('enabled: false', 'enabled: true', 1)}"
     place.write("params.yaml", params)
@@ -70,8 +67,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Place:
 
 @pytest.fixture
 def copy(place: Place, tmp_path: Path) -> Place:
-    shutil.copytree(place.root, tmp_path / "copy", symlinks=True)
-    return Place(tmp_path / "copy", place.env)
+    return copied(place, tmp_path / "copy")
 
 
 def listed(place: Place) -> list[dict]:

@@ -69,9 +69,22 @@ class Place:
         (self.root / f"data/raw/{name}.jpg").write_bytes(image_bytes(48, 40, seed))
         self.write(f"data/raw/{name}.xml", XML.format(name=name, label=label, at=seed % 10))
 
+    def edit_xml(self, image: str, old: str, new: str) -> None:
+        path = f"data/raw/{image}.xml"
+        self.write(path, self.read(path).replace(old, new))
+
     def clone(self, to: Path) -> Place:
         subprocess.run(["git", "clone", "-q", str(self.root), str(to)], check=True, capture_output=True)
         return Place(to, self.env)
+
+
+def copied(place: Place, to: Path) -> Place:
+    """The folder that the place is in, with its `home`, and its remote `store` if it has one."""
+    shutil.copytree(place.root.parent, to, symlinks=True)
+    copy = Place(to / place.root.name, place.env | {"HOME": str(to / "home")})
+    if (to / "store").is_dir():
+        copy.dvc("remote", "modify", "-q", "--local", "store", "url", str(to / "store"))
+    return copy
 
 
 def make_workspace(root: Path, home: Path, api: str = "") -> Place:
@@ -84,6 +97,11 @@ def make_workspace(root: Path, home: Path, api: str = "") -> Place:
         if file and (ROOT / file).is_file():
             (root / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / file, root / file)
+    for package in ("flows", "stages", "tools"):  # compiled once
+        for path in (ROOT / package).rglob("__pycache__/*.pyc"):
+            target = root / path.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, target)
     home.mkdir(exist_ok=True)
     env = {
         key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "PREFECT_", "DVC_", "PYTEST"))
