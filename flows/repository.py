@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -33,6 +34,7 @@ _ROUTINE = re.compile(
 )
 # a git server that does not answer is given up after a minute
 _NO_STALL = {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
+_NO_ROOM = 100_000  # bytes
 _IDENTITY = {"NAME": "Shardsmith", "EMAIL": "shardsmith@localhost"}
 
 
@@ -103,8 +105,17 @@ class Workspace:
             code = process.wait()
         if code:
             said = ": see above" if log else f": {errors.strip() or ' '.join(lines[-5:])}"
-            raise VersionError(f"dvc {shlex.join(arguments)} failed{said}")
+            raise VersionError(f"dvc {shlex.join(arguments)} failed{said}{self._if_full()}")
         return "\n".join(lines)
+
+    def _if_full(self) -> str:
+        """What DVC says on a full disk may be of the files that it left half written."""
+        full = [
+            place
+            for place in (self.root, self.cache_folder())
+            if place.exists() and shutil.disk_usage(place).free < _NO_ROOM
+        ]
+        return f"\nNo space left on device: {full[0]}; free some space and try again" if full else ""
 
     def stages(self) -> list[str]:
         """The stages of dvc.yaml, each after those whose outputs it depends on."""
