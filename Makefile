@@ -20,10 +20,10 @@ dataset: .venv/ready  ## build a dataset version; draws the sample dataset where
 	@$(BIN)/shardsmith build
 
 test: .venv/ready  ## run the tests
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long"
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not long"
 
 test-long: .venv/ready  ## run every test, those too that take minutes
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup
 
 lint: .venv/ready  ## check style and format
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -204,6 +204,7 @@ def test_unknown_version_lists_the_known(built: Place, tmp_path: Path) -> None:
     assert (done.returncode, "the versions are: sample@one" in done.stderr) == (1, True)
 
 
+@pytest.mark.long  # the stages by themselves in test_workers and test_augment
 def test_two_clones_with_one_and_two_workers_and_everything_on(place: Place, tmp_path: Path) -> None:
     for number in range(10, 60):  # enough for more than one process
         place.add_image(f"{number}", "cat", number)
@@ -275,6 +276,7 @@ def test_s3_remote(place: Place, tmp_path: Path) -> None:
         server.stop()
 
 
+@pytest.mark.long  # more of it in test_kills
 def test_a_killed_build_leaves_no_half_version_and_the_next_one_works(place: Place) -> None:
     before = place.read("params.yaml")
     place.add_image("10", "bird", 10)

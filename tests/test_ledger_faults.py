@@ -87,13 +87,22 @@ def test_a_stage_that_loses_or_invents_a_row_fails(
         run_stages(params, [stage])
 
 
-def other_bytes(manifest: Manifest) -> Manifest:
-    sha256 = ["0" * 64, *manifest.images["sha256"].to_pylist()[1:]]
-    place = manifest.images.column_names.index("sha256")
-    return replace(manifest, images=manifest.images.set_column(place, "sha256", [sha256]))
+def other(what: str, column: str, value: str) -> Change:
+    """The first row has another value."""
+
+    def change(manifest: Manifest) -> Manifest:
+        table = getattr(manifest, what)
+        values = [value, *table[column].to_pylist()[1:]]
+        return replace(manifest, **{what: table.set_column(table.column_names.index(column), column, [values])})
+
+    return change
 
 
-AT_EXPORT = {**{name: change for name, change in WRONGS.items() if change is not swapped}, "other bytes": other_bytes}
+AT_EXPORT = {
+    **{name: change for name, change in WRONGS.items() if change is not swapped},
+    "other bytes": other("images", "sha256", "0" * 64),
+    "another class": other("annotations", "label", "emu"),
+}
 
 
 @pytest.mark.parametrize("wrong", AT_EXPORT)

@@ -34,9 +34,12 @@ def test_four_builds(place: Place) -> None:
     assert len({place.git("rev-parse", f"{tag}^{{commit}}") for tag in place.tags()}) == 1
     assert sum("waiting for it to end" in text for text in said) >= 3
 
+
+@pytest.mark.long
+def test_four_builds_of_one_name(place: Place) -> None:
     place.add_image("new", "dog", 77)
     said = at_once(place, *[[*QUICK, "e"]] * 4)
-    assert place.tags() == [f"sample@{name}" for name in "abcde"]
+    assert "sample@e" in place.tags()
     assert sum("recorded sample@e" in text for text in said) == 1
     assert sum("nothing changed since sample@e" in text for text in said) == 3
     assert "as recorded" in place.shardsmith("verify", "e").stdout
