@@ -14,7 +14,8 @@ from test_formats import OBJECT, XML
 from workspaces import ROOT
 
 from stages.dataset.ledger import ENTERS, LEAVES, read_ledger, total
-from stages.dataset.stage import read_stage
+from stages.dataset.manifest import Manifest
+from stages.dataset.stage import read_stage, write_stage
 from tools.sample import write_sample
 
 Counts = dict[tuple[str, str, str, str], int]
@@ -170,6 +171,19 @@ def test_no_box_joins_an_image_of_one_pixel(workspace: Path) -> None:
     lines = of_stage("augment")
     assert lines["boxes", "made", "copy"] == lines["images", "made", "copy"] > 0
     assert ("boxes", "not made", "box-lost") not in lines
+
+
+def test_crowds_and_labels_of_the_whole_image_are_left_out_of_objects(at_split: Path) -> None:
+    manifest, findings = read_stage(Path("data/split"))
+    crowd, label, *others = manifest.annotation_rows()
+    crowd.is_crowd = True
+    label.xmin = label.ymin = label.xmax = label.ymax = None
+    write_stage(Path("data/split"), Manifest.of(manifest.image_rows(), [crowd, label, *others]), findings)
+    run_stages("preprocess: {enabled: true, steps: [{isolate_objects: {}}]}", STAGES[3:])
+    lines = of_stage("preprocess")
+    reason = "isolate_objects takes single objects, no crowd"
+    assert lines["boxes", "dropped", f"box-left-out: {reason}"] == 1
+    assert sum(count for (what, fate, why), count in lines.items() if fate == "dropped" and "labelled" in why) == 1
 
 
 def test_lines_of_steps_say_which_step(at_split: Path) -> None:
