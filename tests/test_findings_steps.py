@@ -19,7 +19,7 @@ PLACES = [
     ([{"tile": {"rows": 1, "columns": 2}}, {"min_box_size": {"side": 9}}], ["r1c1, object 1"], "of a tile"),
     ([{"tile": {"rows": 1, "columns": 2}}, {"min_box_size": {"side": 11}}], 
      ["r1c1, object 1", "r1c1, object 2", "r1c2, object 3"], "of the second tile"),
-    ([{"crop": {"right": 0.5}}, {"tile": {"rows": 2, "columns": 2}}], ["r1c1, object 3"], "lost before tiles: named once"),
+    ([{"crop": {"right": 0.5}}, {"tile": {"rows": 2, "columns": 2}}], ["r1c1, object 3"], "lost before tiles"),
 ]  # fmt: skip
 
 
