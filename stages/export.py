@@ -6,10 +6,8 @@ python -m stages.export IN SOURCE LABEL_MAP OUT METRICS PLOTS
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import shutil
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +23,7 @@ from stages.dataset.gates import missed_gates
 from stages.dataset.label_map import read_label_map
 from stages.dataset.ledger import KEPT, Line, check_chain, read_ledger, unbalanced, write_ledger
 from stages.dataset.manifest import SPLITS, Manifest
-from stages.dataset.stage import read_stage
+from stages.dataset.stage import read_stage, write_table
 from stages.described import describe_augmentation, describe_preprocessing, describe_split
 from stages.formats import WRITERS
 from stages.formats.export_job import ExportJob
@@ -102,16 +100,9 @@ def write_plots(folder: Path, counts: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     classes = [(name, split, per[split]) for name, per in counts["classes"].items() for split in SPLITS]
     splits = [(split, counts["splits"][split]["images"]) for split in SPLITS]
-    _write_table(folder / "classes.csv", ("class", "split", "boxes"), classes)
-    _write_table(folder / "splits.csv", ("split", "images"), splits)
-    _write_table(folder / "findings.csv", ("code", "count"), counts["findings"].items())
-
-
-def _write_table(path: Path, header: tuple[str, ...], rows: Iterable[tuple]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(header)
-        table.writerows(rows)
+    write_table(folder / "classes.csv", ("class", "split", "boxes"), classes)
+    write_table(folder / "splits.csv", ("split", "images"), splits)
+    write_table(folder / "findings.csv", ("code", "count"), counts["findings"].items())
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -6,7 +6,6 @@ python -m stages.report IN INGEST LABEL_MAP OUT
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +17,7 @@ from stages.dataset.findings import Finding
 from stages.dataset.label_map import LabelMap, read_label_map
 from stages.dataset.ledger import Line, read_ledger
 from stages.dataset.manifest import LEFT_OUT, SPLITS, Manifest
-from stages.dataset.stage import read_stage
+from stages.dataset.stage import read_stage, write_table
 from stages.described import describe_augmentation, describe_preprocessing, describe_split
 from stages.formats import WRITERS
 from stages.formats.export_job import stored_size
@@ -66,7 +65,7 @@ def write_report(page: str, content: Content, out: Path) -> None:
     part.mkdir(parents=True)
     (part / "index.html").write_text(page, encoding="utf-8")
     for name, (header, rows) in plots(content).items():
-        _write_table(part / f"{name}.csv", header, rows)
+        write_table(part / f"{name}.csv", header, rows)
     shutil.rmtree(out, ignore_errors=True)
     part.rename(out)
 
@@ -89,13 +88,6 @@ def _by_split(rows: Iterable[tuple[str, Sequence[int]]]) -> Iterator[tuple[str, 
     for name, counts in rows:
         for order, (split, count) in enumerate(zip(SPLITS, counts, strict=True)):
             yield name, split, order, count
-
-
-def _write_table(path: Path, header: tuple[str, ...], rows: Iterable[tuple]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(header)
-        table.writerows(rows)
 
 
 def main(arguments: list[str] | None = None) -> None:

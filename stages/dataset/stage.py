@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -42,3 +44,11 @@ def _check_rows(manifest: Manifest, folder: Path) -> None:
 def write_stage(folder: Path, manifest: Manifest, findings: list[Finding]) -> None:
     manifest.write(folder)
     write_findings(findings, folder / "findings.csv")
+
+
+def write_table(path: Path, header: tuple[str, ...], rows: Iterable[tuple]) -> None:
+    """A CSV for `dvc plots`."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(header)
+        table.writerows(rows)
