@@ -38,7 +38,7 @@ examples:
   shardsmith pull raccoon@v1.0.0 --out v1 --repo https://example.org/team/raccoon.git
   shardsmith pull raccoon@v1.0.0 --out v1 --remote s3://bucket/path
   shardsmith pull v1.0.0 --out v1 --format coco --split train --class dog
-  shardsmith pull v1.0.0 --out v1 --zip                 as v1.zip""",
+  shardsmith pull v1.0.0 --out v1 --zip --page          as v1.zip, with the version's page in it""",
     "report": "\nexamples:\n  shardsmith report\n  shardsmith report v1.0.0 --out page.html",
     "verify": """
 examples:
@@ -197,6 +197,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="objects of this class alone, and the images that have one; repeatable",
     )  # fmt: skip
     command.add_argument("--zip", action="store_true", help="one file, DIR.zip, instead of a folder")
+    command.add_argument("--page", action="store_true", help="its page for people too, as page.html")
     command.add_argument("--force", action="store_true", help="replace what is there and is something else")
     _add_json(command)
 

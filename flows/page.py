@@ -7,10 +7,9 @@ from pathlib import Path
 
 from flows.repository import Workspace
 from flows.stored import Stores, open_stores
-from flows.versions import REPORT, Version, find_version
+from flows.versions import PAGE, REPORT, Version, find_version, page_hash
 from stages.dataset.errors import VersionError
 
-PAGE = "index.html"
 _KEPT = ".dvc/tmp/shardsmith-pages"
 
 
@@ -39,28 +38,22 @@ def read_page(workspace: Workspace, version: Version) -> bytes:
     Raises:
         VersionError: it was recorded without one, or neither has it unharmed.
     """
-    folder = _recorded(workspace, version)
-    with open_stores(workspace) as stores:
-        listing = stores.listing(folder)
-        if listing is None or PAGE not in listing:
-            raise _nowhere(version, stores)
-        with tempfile.TemporaryDirectory(prefix="shardsmith-") as temporary:
-            file = Path(temporary) / PAGE
-            if stores.fetch(listing[PAGE], file).md5 != listing[PAGE]:
-                raise _nowhere(version, stores)
-            return file.read_bytes()
-
-
-def _recorded(workspace: Workspace, version: Version) -> str:
-    """The hash of data/report as the version's dvc.lock has it."""
-    stages = workspace.lock_file(version.tag).get("stages", {}).values()
-    hashes = [out["md5"] for stage in stages for out in stage.get("outs", []) if out["path"] == REPORT]
-    if not hashes:
+    if page_hash(workspace.lock_file(version.tag)) is None:
         raise VersionError(
             f"{version.tag}: was recorded before versions had a page; `git checkout {version.tag}` and "
             f"`shardsmith show {version.name}` tell what is in it"
         )
-    return hashes[0]
+    with open_stores(workspace) as stores, tempfile.TemporaryDirectory(prefix="shardsmith-") as temporary:
+        md5, file = page_of(workspace, stores, version.tag), Path(temporary) / PAGE
+        if md5 is None or stores.fetch(md5, file).md5 != md5:
+            raise _nowhere(version, stores)
+        return file.read_bytes()
+
+
+def page_of(workspace: Workspace, stores: Stores, revision: str) -> str | None:
+    """The MD5 of the page of what a commit or tag holds; None where there is none to be had."""
+    folder = page_hash(workspace.lock_file(revision))
+    return ((stores.listing(folder) if folder else None) or {}).get(PAGE)
 
 
 def _nowhere(version: Version, stores: Stores) -> VersionError:

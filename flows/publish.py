@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flows.page import page_of
 from flows.patience import patiently
 from flows.push import sizes_here
 from flows.repository import Log, Workspace
@@ -50,9 +51,11 @@ def manifest_of(workspace: Workspace, stores: Stores, tag: str, commit: str) -> 
     listing = stores.listing(hashes[EXPORT])
     if listing is None:
         raise VersionError(f"{tag}: the listing of {EXPORT} is neither in the cache nor in the remote; build again")
-    sizes = sizes_here(stores, set(listing.values()))
-    if missing := [path for path, md5 in listing.items() if md5 not in sizes]:
-        remote = stores.remote.sizes({listing[path]: 0 for path in missing}) if stores.remote else {}
+    page = page_of(workspace, stores, commit)
+    objects = {*listing.values(), *([page] if page else [])}
+    sizes = sizes_here(stores, objects)
+    if missing := objects - sizes.keys():
+        remote = stores.remote.sizes(missing) if stores.remote else {}
         sizes |= {md5: size for md5, size in remote.items() if size is not None}
     dataset, _, name = tag.partition("@")
     manifest = {
@@ -64,6 +67,7 @@ def manifest_of(workspace: Workspace, stores: Stores, tag: str, commit: str) -> 
         "hashes": hashes,
         "label_map": workspace.file_at(commit, LABEL_MAP),
         "files": {path: {"md5": md5, "size": sizes[md5]} for path, md5 in sorted(listing.items())},
+        "page": {"md5": page, "size": sizes.get(page)} if page else None,
     }
     return json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False).encode()
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.pull_zip import format_readme, pack, read_zip, zip_path
 from flows.repository import Log
-from flows.sources import Source, bring, open_source
+from flows.sources import Source, add, bring, open_source
 from flows.stored import hash_folder
 from flows.versions import EXPORT
 from stages.dataset.errors import VersionError
@@ -26,17 +26,19 @@ if TYPE_CHECKING:
 
 RECORD = "VERSION.json"
 README = "README.md"
-ADDED = frozenset({README, "label_map.pbtxt"})  # at the top of a part or a zip: the version's export has no such files
+PAGE_FILE = "page.html"
+ADDED = frozenset({README, "label_map.pbtxt", PAGE_FILE})  # at the top of what is pulled: the export has no such files
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What of a version is asked for: all of it by default. See `tools.part.choose_part`."""
+    """What of a version is asked for: all of it by default, without its page. See `tools.part.choose_part`."""
 
     format: str | None = None
     splits: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     zipped: bool = False
+    page: bool = False
 
     @property
     def is_part(self) -> bool:
@@ -71,9 +73,11 @@ def pull(
     with open_source(name, repo, remote) as source:
         if tree_hash(source.files) != source.record["hashes"][EXPORT]:
             raise VersionError(f"{source.tag}: the list of its files contradicts itself; publish it again")
+        if wanted.page and source.page is None:
+            raise VersionError(f"{source.tag}: has no page, here or in what was published of it; leave out --page")
         part = _part(source, wanted)
         if place.exists() and any(place.iterdir() if place.is_dir() else [place]):
-            if held := _held(place, source, part, wanted.zipped):
+            if held := _held(place, source, part, wanted):
                 log(f"{place} already holds {source.tag}")
                 return held
             if not force:
@@ -81,7 +85,7 @@ def pull(
         folder = place.with_name(f".{place.name}.part")
         coming = place.with_name(f".{place.name}.coming") if wanted.zipped else folder
         try:
-            record = _bring(source, part, folder, wanted.zipped, log)
+            record = _bring(source, part, folder, wanted, log)
             if wanted.zipped:
                 pack(folder, coming)
             if place.is_dir() and not place.is_symlink():
@@ -106,27 +110,30 @@ def _part(source: Source, wanted: Wanted) -> Part | None:
     return choose_part(source.files, wanted.format, wanted.splits, wanted.classes)
 
 
-def _bring(source: Source, part: Part | None, folder: Path, zipped: bool, log: Log) -> dict[str, Any]:
+def _bring(source: Source, part: Part | None, folder: Path, wanted: Wanted, log: Log) -> dict[str, Any]:
     """Everything that goes into `folder`; returns what VERSION.json says.
 
     Of a part or a zip it says the same, whichever way it came: a repository knows more of a version than the remote.
     """
-    if not part and not zipped:
-        bring(source, source.files, folder)
-        return _write_record(folder, {**source.record, "files": dict(sorted(source.files.items()))})
+    page = {PAGE_FILE: source.page} if wanted.page and source.page else {}
+    files = dict(sorted({**source.files, **page}.items()))
+    if not part and not wanted.zipped:
+        bring(source, files, folder)
+        return _write_record(folder, {**source.record, "files": files})
     from flows.pull_part import add_label_map, bring_part
     from tools.part import in_words
     from tools.stored_images import count_rows
 
     if part:
         said = bring_part(source, part, folder, log)
+        add(source, page, folder)
     else:
-        bring(source, source.files, folder)
+        bring(source, files, folder)
         said = count_rows(folder)
     record = {key: source.record[key] for key in ("tag", "dataset", "name", "commit")}
     record |= {"created": source.committed, "hashes": source.record["hashes"], **said}
     add_label_map(source, folder)
-    if zipped:
+    if wanted.zipped:
         text = format_readme(record, sorted(path.name for path in folder.iterdir()), in_words(part) if part else "")
         (folder / README).write_text(text, encoding="utf-8")
     return _write_record(folder, record | {"files": hash_files(folder)})
@@ -137,20 +144,19 @@ def _write_record(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
-def _held(place: Path, source: Source, part: Part | None, zipped: bool) -> dict[str, Any] | None:
+def _held(place: Path, source: Source, part: Part | None, wanted: Wanted) -> dict[str, Any] | None:
     """What VERSION.json there says, where that and every file are what would be brought; else None."""
-    record, hashes = read_zip(place, RECORD) if zipped else (read_record(place), hash_files(place))
+    record, hashes = read_zip(place, RECORD) if wanted.zipped else (read_record(place), hash_files(place))
     if record.get("commit") != source.record["commit"] or part_of(record) != (part.asked() if part else None):
         return None
-    if part or zipped:
-        is_same = hashes == record.get("files") and (part is not None or stored_files(hashes) == source.files)
-    else:
-        is_same = hashes == source.files
+    if hashes.get(PAGE_FILE) != (source.page if wanted.page else None):
+        return None
+    is_same = hashes == record.get("files") and (part is not None or stored_files(hashes) == source.files)
     return record if is_same else None
 
 
 def stored_files(files: Mapping[str, str]) -> dict[str, str]:
-    """Those of a whole version's zip that are the version's own."""
+    """Those of a whole version that are its export's own."""
     return {file: md5 for file, md5 in files.items() if file not in ADDED}
 
 

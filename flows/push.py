@@ -5,7 +5,7 @@ from __future__ import annotations
 from flows.patience import patiently
 from flows.repository import Log, Workspace
 from flows.stored import Store, Stores, open_stores, read_objects, run_parallel
-from flows.versions import EXPORT
+from flows.versions import EXPORT, page_hash
 from stages.dataset.errors import VersionError
 
 
@@ -91,10 +91,11 @@ def _unlike(remote: Store, sizes: dict[str, int], verify: bool) -> list[str]:
 
 
 def needed(workspace: Workspace, stores: Stores, revision: str | None = None) -> set[str]:
-    """The objects of raw data and export: all that a version needs from the remote."""
+    """The objects of raw data, export and page: all that a version needs from the remote."""
     lock = workspace.lock_file(revision)
     folders = {out["md5"] for stage in lock["stages"].values() for out in stage["outs"] if out["path"] == EXPORT}
     folders |= {dep["md5"] for stage in lock["stages"].values() for dep in stage["deps"] if dep["path"] == "data/raw"}
+    folders |= {page} if (page := page_hash(lock)) else set()
     objects = set(folders)
     for folder in folders:
         if folder.endswith(".dir"):

@@ -18,6 +18,7 @@ from typing import Any
 
 from flows.addresses import clean, without_secrets
 from flows.alone import read_remote
+from flows.page import page_of
 from flows.repository import Workspace
 from flows.stored import Seen, hash_file, open_stores, run_parallel
 from flows.versions import EXPORT, LABEL_MAP, content, find_version
@@ -35,6 +36,7 @@ class Source:
     files: of its export, path -> MD5.
     fetch: writes the object of an MD5 into a file.
     committed: when its commit was made: from a repository as from the remote alone.
+    page: the MD5 of its page; None where there is none to be had.
     label_map: the text of its label map; None where nobody but its TFRecord has it.
     """
 
@@ -42,6 +44,7 @@ class Source:
     files: Mapping[str, str]
     fetch: Callable[[str, Path], Seen]
     committed: str
+    page: str | None
     label_map: str | None
 
     @property
@@ -75,7 +78,8 @@ def _repository(name: str, repo: str | None) -> Iterator[Source]:
             )
         record = {**asdict(version), "tag": version.tag, "hashes": {EXPORT: expected}}
         committed = workspace.git("show", "-s", "--format=%cI", version.commit).strip()
-        yield Source(record, files, stores.fetch, committed, workspace.file_at(version.tag, LABEL_MAP))
+        page, label_map = page_of(workspace, stores, version.tag), workspace.file_at(version.tag, LABEL_MAP)
+        yield Source(record, files, stores.fetch, committed, page, label_map)
 
 
 @contextmanager
@@ -84,7 +88,8 @@ def _remote(name: str, address: str) -> Iterator[Source]:
     record = {"tag": manifest["version"], **{key: manifest[key] for key in ("dataset", "name", "commit", "created")}}
     record["hashes"] = {EXPORT: manifest["hashes"][EXPORT]}
     files = {path: entry["md5"] for path, entry in manifest["files"].items()}
-    yield Source(record, files, fetch, manifest["created"], manifest.get("label_map"))
+    page = (manifest.get("page") or {}).get("md5")
+    yield Source(record, files, fetch, manifest["created"], page, manifest.get("label_map"))
 
 
 @contextmanager
@@ -121,6 +126,15 @@ def bring(source: Source, files: Mapping[str, str], folder: Path) -> None:
             left.rmdir()
         elif left.is_file() and left.relative_to(folder).as_posix() not in files:
             left.unlink()
+    add(source, files, folder)
+
+
+def add(source: Source, files: Mapping[str, str], folder: Path) -> None:
+    """As `bring`, and everything else in the folder stays.
+
+    Raises:
+        VersionError: a file cannot be had as it was recorded; what has come is kept.
+    """
     work = partial(_have, source, files, folder)
     seen = run_parallel(work, sorted(files), _JOBS, f"pulling {source.tag}", "file")
     bad = [(path, found) for path, found in zip(sorted(files), seen, strict=True) if found]

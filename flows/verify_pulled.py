@@ -10,7 +10,7 @@ from typing import Any
 
 from flows.checks import Check, Damage, check_folder, is_shard
 from flows.exported import files_of
-from flows.pull import RECORD, part_of, stored_files, tree_hash
+from flows.pull import PAGE_FILE, RECORD, part_of, stored_files, tree_hash
 from flows.repository import Workspace
 from flows.stored import hash_folder
 from flows.verify_records import verify_records
@@ -63,6 +63,7 @@ def _command(record: Mapping[str, Any], tag: str, place: Path) -> str:
     if part:
         asked = {"--format": [part["format"]], "--split": part["splits"], "--class": part["classes"]}
         words += [word for option, values in asked.items() for value in values for word in (option, str(value))]
+    words += ["--page"] * (PAGE_FILE in record["files"])
     return shlex.join([*words, *["--zip"] * place.is_file(), "--force"])
 
 

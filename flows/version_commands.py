@@ -93,7 +93,7 @@ def pull(options: argparse.Namespace) -> int:
     from flows.pull_zip import zip_path
 
     prepare_environment(Path.cwd())
-    wanted = Wanted(options.format, tuple(options.split), tuple(options.classes), options.zip)
+    wanted = Wanted(options.format, tuple(options.split), tuple(options.classes), options.zip, options.page)
     record = pull_version(options.name, options.out, _log, options.repo, options.remote, options.force, wanted)
     place = zip_path(options.out) if options.zip else options.out
     if options.json:

@@ -17,6 +17,7 @@ from stages.params import parse_params
 
 EXPORT = "data/export"
 REPORT = "data/report"
+PAGE = "index.html"  # in REPORT
 LABEL_MAP = "data/label_map.pbtxt"
 METRICS = "data/metrics.json"
 _TAG = re.compile(r"[a-z][a-z0-9_]*@.+")
@@ -44,6 +45,12 @@ def content(lock: dict[str, Any]) -> dict[str, str]:
     """What a name stands for: the hashes of the export and of the label map."""
     outs = {out["path"]: out["md5"] for stage in lock.get("stages", {}).values() for out in stage.get("outs", [])}
     return {path: outs.get(path, "") for path in (EXPORT, LABEL_MAP)}
+
+
+def page_hash(lock: dict[str, Any]) -> str | None:
+    """The hash of the folder with the version's page; None in a version from before there were pages."""
+    stages = lock.get("stages", {}).values()
+    return next((out["md5"] for stage in stages for out in stage.get("outs", []) if out["path"] == REPORT), None)
 
 
 def built_with(lock: dict[str, Any]) -> dict[str, Any]:

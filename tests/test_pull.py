@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from stages.formats import WRITERS
 from stages.formats.export_job import ExportJob
 from stages.formats.losses import fitted
 from stages.formats.tfrecord_frames import read_frames
+from tools.archive import opened
 from tools.part import choose_part, needed_files
 from tools.part_writer import make_part
 from tools.records import image_id, parse_features
@@ -128,6 +130,30 @@ def states(folder: Path) -> list[str]:
 
 def ids(split: str) -> set[str]:
     return {f"{split}/{name}" for name in RAW[split]}
+
+
+@pytest.mark.parametrize("wanted", [{}, {"format": "coco", "splits": ("train",)}, {"zipped": True}])
+def test_its_page_comes_too_where_it_is_asked_for(shared: Place, tmp_path: Path, wanted: dict[str, Any]) -> None:
+    page = shared.read("data/report/index.html")
+    for alone in (False, True):
+        out = tmp_path / f"out{alone}"
+        record = bring(shared, out, alone, page=True, **wanted)
+        place = out.with_suffix(".zip") if wanted.get("zipped") else out
+        with opened(place) as folder:
+            assert (folder / "page.html").read_text(encoding="utf-8") == page
+        assert "page.html" in record["files"]
+        assert "DAMAGED" not in states(place)
+        assert bring(shared, out, alone, page=True, **wanted) == record
+        with pytest.raises(VersionError, match="holds something else"):
+            bring(shared, out, alone, **wanted)
+
+
+def test_a_version_without_a_page_says_so(shared: Place, tmp_path: Path) -> None:
+    shutil.copytree(store(shared), tmp_path / "store")
+    manifest = tmp_path / "store/versions/sample@one.json"
+    manifest.write_text(re.sub(r'"page": \{.*?\}', '"page": null', manifest.read_text(), flags=re.DOTALL))
+    with pytest.raises(VersionError, match="has no page"):
+        pull("sample@one", tmp_path / "out", print, remote=str(tmp_path / "store"), wanted=Wanted(page=True))
 
 
 @pytest.mark.parametrize("name", [name for name in WRITERS if name not in ("tfrecord", "voc")])
