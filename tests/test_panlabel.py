@@ -79,6 +79,7 @@ def test_raccoon_reads_the_same_from_each_form(tmp_path: Path, raccoon: Path, la
     ("files", "form", "box"),
     [
         ({"l.xml": cvat(CVAT_BOX)}, "cvat", [2, 3, 12, 13]),
+        ({"l.xml": '<?xml version="1.0" encoding="zlib"?>' + cvat(CVAT_BOX)}, "cvat", [2, 3, 12, 13]),
         ({"l.json": studio(LABEL_STUDIO_BOX)}, "label-studio", [8, 6, 24, 18]),
         ({"l.json": via(VIA_BOX)}, "via", [2, 3, 12, 13]),
         ({"l.json": json.dumps({"_via_img_metadata": json.loads(via(VIA_BOX))})}, "via", [2, 3, 12, 13]),

@@ -49,7 +49,7 @@ class Prepared:
 
     def _prepare(self, text: str) -> None:
         if self.file.lower().endswith(".xml"):
-            root = fromstring(text.encode())
+            root = fromstring(text)  # as text: the encoding that it declares, if any such exists, is undone already
             if root.tag == "annotations" and root.find("image") is not None:
                 self._cvat(root)
                 self.text = tostring(root, encoding="unicode")
