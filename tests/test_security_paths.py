@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import resource
 import stat
 import tarfile
 import zipfile
@@ -178,6 +179,19 @@ def test_archives_are_confined(tmp_path: Path, kind: str) -> None:
     assert "a.bin" in str(error.value)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["inner"]
     assert not any(path.is_symlink() or path.is_fifo() for path in (tmp_path / "out").rglob("*"))
+
+
+def test_a_file_that_asks_for_a_dictionary_of_gigabytes_gets_none(tmp_path: Path) -> None:
+    """LZMA without a container has its size in the first five bytes, and any bytes will do."""
+    (tmp_path / "a.tar").write_bytes(b"\x5d\0\0\0\x80" + b"\0" * 600)
+    limit, hard = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + 500_000_000, hard))
+    try:
+        with pytest.raises(RawDataError, match="neither a folder nor"):
+            archive.unpack(tmp_path / "a.tar", tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
 def test_archives_have_so_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

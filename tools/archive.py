@@ -14,7 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Literal
 
 from stages.dataset.errors import RawDataError
 
@@ -26,12 +26,14 @@ MAX_DEPTH = 64
 _SMALL = 100 * 10**6  # below this no ratio is too high
 _BLOCK = 1 << 20
 _MAX_HEADER = 1 << 20  # of a tar's long names and notes, which tarfile reads into memory
+_TarMode = Literal["r:", "r:gz", "r:bz2", "r:xz"]
+_PACKED: dict[bytes, _TarMode] = {b"\x1f\x8b": "r:gz", b"BZh": "r:bz2", b"\xfd7zXZ\0": "r:xz"}
 _NOTES = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EMFILE)
 # what zipfile and tarfile raise for damage, some of it undocumented; a name that the disk cannot have is an OSError
 _DAMAGED = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError,
-    NotImplementedError, OSError, ValueError, LookupError, OverflowError,
+    NotImplementedError, OSError, ValueError, LookupError, OverflowError, MemoryError,
 )  # fmt: skip
 
 
@@ -65,7 +67,7 @@ def unpack(archive: Path, folder: Path) -> None:
             _unpack_zip(archive, folder)
             return
         try:  # not is_tarfile, which reads a first header of any length
-            packed = tarfile.open(archive, tarinfo=_TarEntry)  # noqa: SIM115
+            packed = tarfile.open(archive, _tar_mode(archive), tarinfo=_TarEntry)  # noqa: SIM115
         except tarfile.ReadError:
             raise RawDataError(f"{archive}: neither a folder nor a .zip or .tar archive") from None
         with packed:
@@ -74,6 +76,13 @@ def unpack(archive: Path, folder: Path) -> None:
         if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
             raise
         raise RawDataError(f"{archive}: the archive cannot be unpacked ({str(error)[:200]}); get it again") from None
+
+
+def _tar_mode(archive: Path) -> _TarMode:
+    """How it is packed, by its first bytes: tarfile would try LZMA on anything, with as much memory as these say."""
+    with archive.open("rb") as file:
+        start = file.read(6)
+    return next((mode for magic, mode in _PACKED.items() if start.startswith(magic)), "r:")
 
 
 def _unpack_zip(archive: Path, folder: Path) -> None:
