@@ -19,7 +19,7 @@ from stages.dataset.balance_read import Seen, balance_read, box_place
 from stages.dataset.errors import RawDataError
 from stages.dataset.findings import Finding, found
 from stages.dataset.images import EXTENSIONS, probe_file
-from stages.dataset.label_map import LabelMap, read_label_map
+from stages.dataset.label_map import MAX_ID, LabelMap, read_label_map
 from stages.dataset.ledger import write_ledger
 from stages.dataset.manifest import LEFT_OUT, Annotation, Image, Manifest
 from stages.dataset.stage import write_stage
@@ -91,10 +91,10 @@ def unpack_images(folder: RawFolder, format_name: str, files: list[str], out: Pa
 
 
 def free_ids(ids: dict[str, int], labels: list[str], label_map: LabelMap, pins: dict[str, int]) -> dict[str, int]:
-    """The source's own ids of new classes, where no other class has them."""
+    """The source's own ids of new classes, where no other class has them and they are not above MAX_ID."""
     taken = {*label_map.ids.values(), *pins.values()}
     new = {name: ids[name] for name in labels if name in ids and name not in label_map.ids and name not in pins}
-    return {name: id_ for name, id_ in new.items() if id_ not in taken}
+    return {name: id_ for name, id_ in new.items() if id_ not in taken and id_ <= MAX_ID}
 
 
 def build_manifest(folder: RawFolder, source: Source, unlabelled: str) -> tuple[Manifest, list[Finding]]:
@@ -195,7 +195,7 @@ _BETWEEN = re.compile(r"[\s._-]+")
 
 
 def _in_number(text: str, at: re.Match[str]) -> bool:
-    return text[: at.start()][-1:].isdigit() and text[at.end() :][:1].isdigit()
+    return text[max(0, at.start() - 1) : at.start()].isdigit() and text[at.end() : at.end() + 1].isdigit()
 
 
 def read_raw(raw: Path, params: IngestParams, out: Path | None = None) -> tuple[RawFolder, Source, str]:

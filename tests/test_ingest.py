@@ -14,7 +14,7 @@ from stages.dataset.errors import RawDataError
 from stages.dataset.findings import Finding
 from stages.dataset.label_map import LabelMap
 from stages.dataset.manifest import Manifest
-from stages.ingest import ingest, starting_map
+from stages.ingest import free_ids, ingest, starting_map
 from stages.params import IngestParams
 
 CSV = "filename,width,height,class,xmin,ymin,xmax,ymax\na.jpg,32,24,cat,2,3,12,13\n"
@@ -105,6 +105,11 @@ def test_classes_are_renamed_merged_omitted_and_pinned(
     assert [row.label for row in manifest.annotation_rows()] == labels
     assert dict(label_map.ids) == ids
     assert [finding.code for finding in findings] == codes
+
+
+def test_the_sources_own_ids_are_kept_where_they_can_be() -> None:
+    ids, labels = {"a": 7, "b": 2, "far": 180_001}, ["a", "b", "far", "new"]
+    assert free_ids(ids, labels, LabelMap("d", {"other": 2}), {}) == {"a": 7}
 
 
 def test_names_that_differ_by_case_or_blanks_are_named(tmp_path: Path) -> None:

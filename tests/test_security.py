@@ -15,6 +15,7 @@ from stages.dataset.errors import ParamsError, RawDataError, StageError
 from stages.dataset.images import decode, decoding_error, probe
 from stages.dataset.label_map import MAX_ID, LabelMap, parse_label_map, read_label_map
 from stages.formats import READERS, panlabel_inputs, tfrecord_masks, ultralytics, voc, yolo_darknet
+from stages.ingest import fold_name
 from stages.params import parse_params
 
 ATTACK = pytest.mark.usefixtures("attack")  # counted at the end of pytest's output
@@ -166,8 +167,9 @@ def test_a_picture_is_only_what_its_bytes_say(monkeypatch: pytest.MonkeyPatch, h
         ),
         lambda folder: READERS["tfrecord"].read(raw_folder(folder, {"a.pbtxt": "\n" * 100_000, "a.jpg": b""}), []),
         lambda folder: parse_label_map(LabelMap("x", {"\\" * 20_000: 1}).format(), "x"),
+        lambda folder: fold_name("a-" * 400_000),
     ],
-    ids=["XML declaration", "image set", ".data", "data.yaml", "label map", "backslashes"],
+    ids=["XML declaration", "image set", ".data", "data.yaml", "label map", "backslashes", "class name"],
 )
 @ATTACK
 def test_patterns_do_not_hang(tmp_path: Path, work) -> None:
