@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stages.dataset.boxes import CORNERS
 from tools.diff_images import Row
 from tools.matching import EDITED, MOVED, RELABELLED, Boxes, Matching, match
 
-_CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _REST = ("is_crowd", "area", "segmentation", "attributes")
 _WHOLE_IMAGE = -1.0  # each corner of a label without a box; no box is empty
 
@@ -84,7 +84,7 @@ class Columns:
         self.image = _index_in(table["image_id"], common)
         self.own = _index_in(table["image_id"], [name for name, row in rows.items() if not row.copy]) >= 0
         self.label = _index_in(table["label"], labels)
-        corners = np.stack([table[name].cast(pa.float64()).to_numpy() for name in _CORNERS], axis=1)
+        corners = np.stack([table[name].cast(pa.float64()).to_numpy() for name in CORNERS], axis=1)
         self.corners = np.where(np.isnan(corners), _WHOLE_IMAGE, corners)
 
     def count(self, own: bool) -> list[int]:

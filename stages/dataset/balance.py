@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stages.dataset.boxes import CORNERS
 from stages.dataset.findings import Finding
 from stages.dataset.ledger import DROPPED, REPAIRED, Fates, Line, take_findings, unbalanced
 from stages.dataset.manifest import ANNOTATIONS, IMAGES, Manifest
 
-_CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _NOISE = 1e-6  # as boxes.EDGE_NOISE: finer than that, validate clips a box without a finding
 _FOLLOWS = ("label", "is_crowd", "attributes")  # what no step changes of an object
 _INHERITED = ("split", "group")  # what a part or a copy has from its image
@@ -137,7 +137,7 @@ class Output:
         """Boxes of images that were not made leave as they entered, but for their corners where these are free."""
         before, after = self.entered.manifest.annotations, self.manifest.annotations
         own = np.repeat(self.traced < 0, self.counts)
-        strict = [name for name in ANNOTATIONS.names if not (free_corners and name in _CORNERS)]
+        strict = [name for name in ANNOTATIONS.names if not (free_corners and name in CORNERS)]
         self._compare(before, rows[own], after, own, strict, lambda row: self.entered.box_name(int(rows[row])))
         if self.trace:
             self._compare(before, rows[~own], after, ~own, _FOLLOWS, lambda row: self.entered.box_name(int(rows[row])))
@@ -147,7 +147,7 @@ class Output:
         before, after = self.entered.manifest.annotations, self.manifest.annotations
         largest = max([pc.max(self.manifest.images[name]).as_py() or 0 for name in ("width", "height")], default=0)
         moved = np.zeros(len(rows), bool)
-        for name in _CORNERS:
+        for name in CORNERS:
             old, new = (table[name].cast(pa.float64()).to_numpy() for table in (before, after))
             moved |= ~(np.abs(old[rows] - new) <= _NOISE * largest) & ~(np.isnan(old[rows]) & np.isnan(new))
         moved &= ~self.entered.boxes.are(REPAIRED)[rows]

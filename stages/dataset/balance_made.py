@@ -1,4 +1,4 @@
-"""The ledger of a stage that makes images, and of one that reads them: see balance.py and ledger.py."""
+"""The ledger of a stage that makes images: see balance.py and ledger.py."""
 
 from __future__ import annotations
 

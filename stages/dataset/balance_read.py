@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.dataset.balance import differing
+from stages.dataset.boxes import CORNERS
 from stages.dataset.findings import Finding
 from stages.dataset.ledger import DROPPED, Fates, Line, unbalanced
 from stages.dataset.manifest import Annotation, Manifest
 
 _STAGE = "ingest"
 _CLASS_CODES = ("class-omitted", "class-name-empty")
-_CORNERS = ("xmin", "ymin", "xmax", "ymax")
 RENAMED = "ingest.classes"
 
 
@@ -94,7 +94,7 @@ def _compare(expected: list[Annotation], after: Manifest) -> None:
         expected: the reader's rows that are left, in the order of the manifest.
     """
     table = after.annotations
-    for name in ("image_id", "label", *_CORNERS):
+    for name in ("image_id", "label", *CORNERS):
         column = pa.chunked_array([pa.array([getattr(row, name) for row in expected], table[name].type)])
         differs = differing(column, table[name])
         if differs is not None and differs < len(expected):

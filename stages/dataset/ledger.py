@@ -32,7 +32,7 @@ FATES = (KEPT, REPAIRED, REPLACED, DROPPED, MADE, NOT_MADE)
 ENTERS = (KEPT, REPAIRED, REPLACED, DROPPED)
 LEAVES = (KEPT, REPAIRED, MADE)
 FILE = "ledger.csv"
-_BOX = re.compile(r"box (\d+)")
+BOX = re.compile(r"box (\d+)")  # the place of a finding about a box: its number among those that entered, from 1
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def take_findings(
     for one in findings:
         if one.action not in ("drop", "repair"):
             continue
-        image, box = row_of.get(one.file), _BOX.fullmatch(one.place)
+        image, box = row_of.get(one.file), BOX.fullmatch(one.place)
         if image is None or (one.place and not box):
             raise unbalanced(images.stage, f"the finding {one.code} at {one.where}", "names no image and no box")
         if not box:

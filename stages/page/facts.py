@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stages.dataset.boxes import CORNERS
 from stages.dataset.label_map import LabelMap
 from stages.dataset.manifest import SPLITS, Manifest
 
@@ -46,7 +47,7 @@ class Columns:
     def of(cls, manifest: Manifest, label_map: LabelMap) -> Columns:
         images, annotations = manifest.images, manifest.annotations
         names = pa.array(label_map.names, pa.string())
-        corners = [_floats(annotations[side]) for side in ("xmin", "ymin", "xmax", "ymax")]
+        corners = [_floats(annotations[side]) for side in CORNERS]
         return cls(
             names=label_map.names,
             ids=[label_map.ids[name] for name in label_map.names],

@@ -9,10 +9,10 @@ from math import isfinite
 
 from stages.dataset.boxes import corners
 from stages.dataset.findings import Finding
+from stages.dataset.ledger import BOX
 from stages.dataset.manifest import Annotation, Image
 
 Box = tuple[float, float, float, float]
-_NUMBERED = re.compile(r"box (\d+)")
 _BY_CORNERS = re.compile(r"box (\S+) (\S+) (\S+) (\S+)")
 _REACH = 1.0  # how far a frame goes beyond the image, in sides of it
 _MARGIN = 0.06
@@ -87,7 +87,7 @@ def box_of(finding: Finding, annotations: Sequence[Annotation]) -> Box | None:
         annotations: the image's, as ingest wrote them.
     """
     box: Sequence[float] | None = None
-    if match := _NUMBERED.fullmatch(finding.place):
+    if match := BOX.fullmatch(finding.place):
         number = int(match[1])
         row = annotations[number - 1] if 0 < number <= len(annotations) else None
         sides = (row.xmin, row.ymin, row.xmax, row.ymax) if row else ()
