@@ -103,7 +103,7 @@ def test_a_remote_that_never_answers_ends(behind: Behind, monkeypatch: pytest.Mo
             assert stores.remote
             with pytest.raises(VersionError, match="cannot be read"):
                 stores.remote.read_file("versions/x.json")
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < 120
     finally:
         behind.proxy.rule = no_fault
         behind.place.dvc("remote", "modify", "-q", "--local", "--unset", "store", "read_timeout")

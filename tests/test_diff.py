@@ -292,9 +292,9 @@ def test_ten_thousand_images_of_which_every_box_moved_take_seconds() -> None:
         return Side("d@x", pa.table(images, schema=IMAGES), pa.table(rows, schema=ANNOTATIONS), {}, {}, 0)
 
     old, new = many(0), many(1)
-    started = time.perf_counter()
+    started = time.process_time()
     diff = compare(old, new)
-    assert time.perf_counter() - started < 12  # 1.4 on an idle machine
+    assert time.process_time() - started < 20, "about 1.4 s; quadratic takes minutes"
     assert len(diff.boxes.moved) + len(diff.boxes.relabelled) + len(diff.boxes.removed) == 70_000
     assert len(diff.boxes.moved) > 69_900
 

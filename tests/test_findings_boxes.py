@@ -124,9 +124,9 @@ def test_ten_thousand_boxes_of_one_image_are_quick() -> None:
     rng = np.random.default_rng(0)
     low = rng.uniform(0, 4000, (10_000, 2))
     boxes = np.hstack([low, low + rng.uniform(5, 60, (10_000, 2))])
-    start = time.perf_counter()
+    start = time.process_time()
     overlapping(np.zeros(10_000, int), boxes, 0.9)
-    assert time.perf_counter() - start < 5, "about 0.1 s on an idle machine"
+    assert time.process_time() - start < 5, "about 0.1 s"
 
 
 def test_on_disk(tmp_path: Path) -> None:

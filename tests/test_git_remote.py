@@ -80,4 +80,4 @@ def test_a_server_that_never_answers_is_given_up(workspace: Workspace, monkeypat
         began = time.monotonic()
         with pytest.raises(VersionError, match="cannot be reached"):
             push_name(workspace, "x@one", lambda line: None)
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < 50

@@ -119,7 +119,7 @@ def test_pixel_bombs_are_refused_by_header(make, side: int) -> None:
     with pytest.raises(ValueError):
         decode(data)
     assert decoding_error(data, "jpeg" if make is _jpeg else "png")
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 3
 
 
 @ATTACK
@@ -175,7 +175,7 @@ def test_a_picture_is_only_what_its_bytes_say(monkeypatch: pytest.MonkeyPatch, h
 def test_patterns_do_not_hang(tmp_path: Path, work) -> None:
     start = time.process_time()
     work(tmp_path)
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 6
 
 
 @ATTACK

@@ -204,9 +204,9 @@ def test_stratified_deals_out_rare_classes() -> None:
 
 def test_stratified_is_not_quadratic() -> None:
     manifest = make_manifest(*with_classes(20_000, 80))
-    start = time.perf_counter()
+    start = time.process_time()
     split(manifest, params("stratified"))
-    assert time.perf_counter() - start < 10, "about 1 s on an idle machine"
+    assert time.process_time() - start < 20, "about 1 s; quadratic takes minutes"
 
 
 def test_stratified_comes_close_with_groups() -> None:
