@@ -24,7 +24,7 @@ from stages.dataset.stage import read_stage, write_stage
 from stages.params import AugmentParams, load_params
 from stages.transforms import AUGMENT, build_steps
 from stages.transforms.kept_folder import clear
-from stages.transforms.outputs import Encoding, as_manifests, check_names, report, transform
+from stages.transforms.outputs import Encoding, as_manifests, check_names, check_some, report, transform
 from stages.transforms.plan import CopyPlan
 from stages.transforms.planned import Planned, planned_of
 from stages.transforms.recipe import Recipe
@@ -42,10 +42,11 @@ def augment(
         trace: is told what each copy and box is made from.
 
     Returns:
-        the new manifest, a finding for each box that a copy lost and each copy that came out twice, and a summary.
+        the new manifest, a finding for each box that a copy lost and each copy that came out twice or could not be
+        made, and a summary.
 
     Raises:
-        StageError: an image is gone, is not the one in the manifest, or cannot be transformed.
+        StageError: an image is gone, is not the one in the manifest, or none can be transformed.
     """
     steps = build_steps(params.steps, AUGMENT)
     if not params.enabled or not steps:
@@ -68,6 +69,7 @@ def augment(
     identical: list[Finding] = []
     different = _different(trace.made(rows), sources if params.keep_original else Manifest.of([], []), identical)
     result = Manifest(kept, _of_images(manifest.annotations, kept)).joined(as_manifests(different))
+    check_some(tally)
     check_names(result)
     findings = [*tally.lost, *identical]
     in_words = "; ".join(step.describe() for step in steps)

@@ -19,7 +19,7 @@ from stages.dataset.stage import read_stage, write_stage
 from stages.params import PreprocessParams, load_params
 from stages.transforms import PREPROCESS, build_steps
 from stages.transforms.kept_folder import clear
-from stages.transforms.outputs import Encoding, as_manifests, check_names, report, transform
+from stages.transforms.outputs import Encoding, as_manifests, check_names, check_some, report, transform
 from stages.transforms.plan import plan_preprocess
 from stages.transforms.planned import planned_of
 from stages.transforms.recipe import Recipe
@@ -35,10 +35,10 @@ def preprocess(
         trace: is told what each image and box is made from.
 
     Returns:
-        the new manifest, a finding for each image and box that was left out or lost, and a summary.
+        the new manifest, a finding for each image and box that was left out, lost or could not be made, and a summary.
 
     Raises:
-        StageError: an image is gone, is not the one in the manifest, or cannot be transformed.
+        StageError: an image is gone, is not the one in the manifest, or none can be transformed.
     """
     steps = build_steps(params.steps, PREPROCESS)
     if not params.enabled or not steps:
@@ -51,6 +51,7 @@ def preprocess(
     encoding = Encoding(params.image_format, params.quality)
     rows, tally = transform(trace.planned(planned), recipe, encoding, folder, "preprocess", sources=count)
     result = Manifest.of([], []).joined(as_manifests(trace.made(rows)))
+    check_some(tally)
     check_names(result)
     findings += tally.lost
     in_words = "; ".join(step.describe() for step in steps)

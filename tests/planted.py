@@ -34,12 +34,14 @@ preprocess:
     - min_box_size: {side: 6}
     - crop: {right: 0.9}
     - tile: {width: 144, height: 120}
-    - resize: {width: 36, height: 30, mode: stretch}
+    - resize: {width: 36, height: 30, mode: within}
 augment:
   enabled: true
   copies: 1
   splits: [train, valid, test]
-  steps: [{flip: {horizontal: 1, except_classes: [still]}}]
+  steps:
+    - flip: {horizontal: 1, except_classes: [still]}
+    - albumentations: {CenterCrop: {width: 36, height: 28}, except_classes: [still]}
 export: {formats: [voc]}
 """
 
@@ -103,8 +105,9 @@ OF_STEPS = {
     "not-exported": Plant("voc", "a polygon, exported as VOC"),
     "image-left-out": Plant("images/junk.jpg", "`filter_classes: {drop: [junk]}`"),
     "box-left-out": Plant("images/thin.jpg", "5 px wide, with `min_box_size: {side: 6}`"),
-    "image-smaller-than-tile": Plant("images/small.jpg", "80 x 60 px, with tiles of 144 x 120"),
-    "copy-identical": Plant("images/still.jpg", "its only step takes no image of class `still`"),
+    "image-smaller-than-tile": Plant("images/small.jpg", "80 x 50 px, with tiles of 144 x 120"),
+    "image-not-transformed": Plant("images/small.jpg", "36 x 25 px when `CenterCrop` is to cut 36 x 28 out of it"),
+    "copy-identical": Plant("images/still.jpg", "no step takes an image of class `still`"),
     "box-lost": Plant("images/at-the-edge.jpg", "an object that `crop: {right: 0.9}` cuts off"),
     "outline-lost": Plant("images/speck.jpg", "a mask of one pixel, made smaller"),
 }
@@ -259,6 +262,6 @@ def plant_for_steps(root: Path) -> None:
     before = 21 * HEIGHT + 21  # down each column in turn, as COCO counts
     speck = {"size": [HEIGHT, WIDTH], "counts": [before, 1, WIDTH * HEIGHT - before - 1]}
     data.entries("")["annotations"][-1]["segmentation"] = speck
-    data.add("small.jpg", saved(photograph(310, WIDTH // 2, HEIGHT // 2)), ("cat", 10, 10, 20, 20), split="")
+    data.add("small.jpg", saved(photograph(310, 80, 50)), ("cat", 10, 10, 20, 20), split="")
     data.entries("")["annotations"][-1]["segmentation"] = [[10, 10, 30, 10, 30, 30]]
     data.write()

@@ -3,14 +3,18 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from conftest import box, image_bytes, make_image, make_manifest
+from PIL import Image as PilImage
+from planted import saved
 
 from stages.augment import augment
 from stages.dataset import images
@@ -175,11 +179,47 @@ def test_a_name_that_a_copy_would_take_is_refused(tmp_path: Path) -> None:
         augment(manifest, on(), tmp_path / "out")
 
 
-def test_an_image_that_a_step_cannot_take_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = Recolour(lambda pixels, **_: cv2.resize(pixels[:0], (1, 1)))
-    monkeypatch.setitem(OPERATIONS, "rotate", broken)
-    with pytest.raises(StageError, match=r"00\.jpg: its 32 x 24 pixels cannot be transformed \(.*rotate.*resize"):
-        augment(with_boxes(many(tmp_path, 1)), on(), tmp_path / "out")
+@pytest.fixture
+def picky(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that cannot take a red picture."""
+    monkeypatch.setitem(OPERATIONS, "rotate", Recolour(lambda pixels, **_: _unless_red(pixels)))
+
+
+def _unless_red(pixels: np.ndarray) -> np.ndarray:
+    return cv2.resize(pixels[:0], (1, 1)) if pixels[0, 0, 0] > 200 > pixels[0, 0, 1] + 100 else 255 - pixels
+
+
+def plain(folder: Path, *names: str) -> Manifest:
+    """Pictures in the colours that they are named after."""
+    pictures = {name: saved(PilImage.new("RGB", (32, 24), name[:-4]), "PNG") for name in names}
+    return with_boxes([make_image(folder, name, data, split="train") for name, data in pictures.items()])
+
+
+def test_a_copy_that_cannot_be_made_is_named_and_left_out(tmp_path: Path, picky: None) -> None:
+    manifest = plain(tmp_path, "green.png", "red.png")
+    for _ in range(2):  # also when the rest is there already
+        result, findings, summary = augment(manifest, on(steps=[{"rotate": {}}], copies=1), tmp_path / "out")
+        assert [row.image_id for row in result.image_rows()] == ["green.png", "green.png#1", "red.png"]
+        assert [(one.code, one.file, one.place) for one in findings] == [("image-not-transformed", "red.png", "copy 1")]
+        assert re.match(r"32 x 24 pixels cannot be transformed \(rotate\): .*resize", findings[0].reason)
+        assert "1 copies of 2 train images" in summary and "1 image-not-transformed" in summary
+
+
+def test_a_step_that_no_image_can_take_stops(tmp_path: Path, picky: None) -> None:
+    with pytest.raises(StageError, match=r"^no image can .*; red\.png, copy 1: 32 x 24 pixels .*; change the step"):
+        augment(plain(tmp_path, "red.png"), on(steps=[{"rotate": {}}]), tmp_path / "out")
+
+
+@pytest.mark.parametrize("error", [MemoryError(), cv2.error("Failed to allocate")])
+def test_a_lack_of_memory_leaves_nothing_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fail(pixels: np.ndarray, **_: object) -> np.ndarray:
+        raise error
+
+    if isinstance(error, cv2.error):
+        error.code = cv2.Error.StsNoMem
+    monkeypatch.setitem(OPERATIONS, "rotate", Recolour(fail))
+    with pytest.raises(StageError, match=r"green\.png: its 32 x 24 pixels .*not enough memory"):
+        augment(plain(tmp_path, "green.png"), on(steps=[{"rotate": {}}]), tmp_path / "out")
 
 
 def test_an_original_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,8 +73,8 @@ def test_the_runner_sees_what_it_should(tmp_path: Path) -> None:
         "       'yolo_keras': lambda top, rng: (top / 'out/../../x').write_text('x'),\n"
         "       'yolo_darknet': lambda top, rng: next((top / 'raw').iterdir()).write_text('x'),\n"
         "       'labelbox': lambda top, rng: (top / fuzz_run.OUTSIDE).read_bytes(), 'tfod_csv': nameless,\n"
-        "       'ultralytics': forever, 'panlabel': lambda top, rng: time.sleep(1.2)}\n"
-        "fuzz_run.TARGETS.update(bad); fuzz_run.MOST_S = 1\n"
+        "       'ultralytics': forever, 'panlabel': lambda top, rng: time.sleep(0.7)}\n"
+        "fuzz_run.TARGETS.update(bad); fuzz_run.MOST_S = 0.5\n"
         "fuzz_run.main(['2', *bad], [])\n",
         encoding="utf-8",
     )

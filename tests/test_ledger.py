@@ -16,6 +16,7 @@ from workspaces import ROOT
 from stages.dataset.ledger import ENTERS, LEAVES, read_ledger, total
 from stages.dataset.manifest import Manifest
 from stages.dataset.stage import read_stage, write_stage
+from stages.transforms import making
 from tools.sample import write_sample
 
 Counts = dict[tuple[str, str, str, str], int]
@@ -171,6 +172,37 @@ def test_no_box_joins_an_image_of_one_pixel(workspace: Path) -> None:
     lines = of_stage("augment")
     assert lines["boxes", "made", "copy"] == lines["images", "made", "copy"] > 0
     assert ("boxes", "not made", "box-lost") not in lines
+
+
+TAKES_NOT = {
+    "image": ("preprocess", "[{resize: {width: 32, height: 32}}]", ("dropped", "image-not-transformed"), 1),
+    "tile": ("preprocess", "[{tile: {rows: 1, columns: 2}}]", ("not made", "image-not-transformed"), 2),
+    "copy": ("augment", "[{brightness: {}}]", ("not made", "image-not-transformed"), 2),
+}
+
+
+@pytest.mark.parametrize("what", TAKES_NOT)
+def test_it_balances_when_a_step_cannot_take_an_image(
+    at_split: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Those of 03.jpg."""
+    stage, steps, (fate, code), count = TAKES_NOT[what]
+    core = making._carry_out
+    monkeypatch.setattr(
+        making,
+        "_carry_out",
+        lambda sample, wanted, *rest: (
+            making.Refused("it is red") if "03.jpg" in wanted.sources[0].path else core(sample, wanted, *rest)
+        ),
+    )
+    run_stages(f"{stage}: {{enabled: true, steps: {steps}}}", ["preprocess", "augment", "export"])
+    lines, (manifest, findings) = of_stage(stage), read_stage(Path(f"data/{stage}"))
+    assert lines["images", fate, code] == count
+    assert [one.file for one in findings if one.code == code] == ["03.jpg"] * count
+    assert ("03.jpg" in manifest.images["image_id"].to_pylist()) == (what == "copy")
+    if what != "copy":
+        assert lines["images", "dropped", code] == 1
+        assert lines["boxes", "dropped", code] > 0
 
 
 def test_crowds_and_labels_of_the_whole_image_are_left_out_of_objects(at_split: Path) -> None:

@@ -180,6 +180,7 @@ def changed(what: str, row: int, column: str, value: object) -> Change:
     return change
 
 
+COPIED = "augment: {enabled: true, copies: 1, splits: [train, valid, test], steps: [{flip: {horizontal: 1}}]}"
 CHANGES = [
     (changed("images", 0, "split", "test"), r"image 00\.jpg has another split", "an original"),
     (changed("images", 1, "split", "test"), r"image 00\.jpg#1 has another split", "a copy"),
@@ -195,9 +196,8 @@ def test_a_row_that_augment_changes_is_named(
 ) -> None:
     core = stages.augment.augment
     monkeypatch.setattr(stages.augment, "augment", lambda *given: (change((done := core(*given))[0]), *done[1:]))
-    text = "augment: {enabled: true, copies: 1, splits: [train, valid, test], steps: [{flip: {horizontal: 1}}]}"
     with pytest.raises(StageError, match=message):
-        run_stages(text, ["augment"])
+        run_stages(COPIED, ["augment"])
 
 
 def test_a_copy_that_a_finding_leaves_out_and_that_came_out_fails(
@@ -206,9 +206,30 @@ def test_a_copy_that_a_finding_leaves_out_and_that_came_out_fails(
     core = stages.augment.augment
     wrong = found("copy-identical", "00.jpg", "copy 1")
     monkeypatch.setattr(stages.augment, "augment", lambda *given: ((done := core(*given))[0], [*done[1], wrong], ""))
-    text = "augment: {enabled: true, copies: 1, splits: [train, valid, test], steps: [{flip: {horizontal: 1}}]}"
     with pytest.raises(StageError, match=r"image 00\.jpg#1 is left out by a finding, and came out"):
-        run_stages(text, ["augment"])
+        run_stages(COPIED, ["augment"])
+
+
+def test_a_finding_that_a_copy_was_not_made_when_it_was_fails(
+    at_augment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core = stages.augment.augment
+    wrong = found("image-not-transformed", "00.jpg", "copy 1")
+    monkeypatch.setattr(stages.augment, "augment", lambda *given: ((done := core(*given))[0], [*done[1], wrong], ""))
+    with pytest.raises(StageError, match=r"image 00\.jpg \(copy 1\) was made, and a finding says that it was not"):
+        run_stages(COPIED, ["augment"])
+
+
+def test_a_copy_that_is_passed_over_without_a_finding_fails(at_augment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    core = stages.augment.transform
+
+    def wrong(*given: object, **how: object) -> tuple:
+        rows, tally = core(*given, **how)
+        return (row for row in rows if row[0].image_id != "00.jpg#1"), tally
+
+    monkeypatch.setattr(stages.augment, "transform", wrong)
+    with pytest.raises(StageError, match=r"image 00\.jpg \(copy 1\) was planned, and not made"):
+        run_stages(COPIED, ["augment"])
 
 
 # --- a row lost or doubled by hand between two stages

@@ -128,7 +128,11 @@ def _rows(manifest: Manifest, params: Params, count: int, work: Path) -> list[Ro
     parts = {one.image.path: maker.objects_first(parts[one.image.path])[:MOST_PARTS] for one in chosen}
     _check(chosen)
     made = maker.make([one for several in parts.values() for one in several])
-    firsts = [several[0].image.image_id for several in parts.values()]
+    parts = {path: [one for one in several if one.image.image_id in made] for path, several in parts.items()}
+    if not made:
+        raise StageError("no image that was chosen can be transformed, see above; change the step in params.yaml")
+    chosen = [one for one in chosen if parts[one.image.path]]
+    firsts = [parts[one.image.path][0].image.image_id for one in chosen]
     copies = _copies(pool, firsts, params.augment, maker, made, work / "augment")
     return [
         Row(
@@ -220,7 +224,9 @@ def _copies(
             break
         missing = [by_id[image_id] for image_id in sorted(taken)]
         _check(missing)
-        made = {**made, **maker.make(missing)}
+        new = maker.make(missing)
+        made = {**made, **new}
+        sources = [one for one in sources if one.image.image_id not in taken - new.keys()]
     recipe = Recipe(params.min_visibility, params.min_size_px, __file__)
     encoding = Encoding(params.image_format, params.quality)
     done = _carry_out(planned, recipe, encoding, folder, "preview: copies")
@@ -228,7 +234,7 @@ def _copies(
     first_with = {
         (image_id, made[image_id].image.sha256): "its original" for image_id in firsts if params.keep_original
     }
-    for one in planned:
+    for one in (one for one in planned if one.image.image_id in done):
         result, parent = done[one.image.image_id], one.image.parent_id or ""
         same = first_with.setdefault((parent, result.image.sha256), name := f"copy {one.image.copy}")
         remark = "" if same == name else f"identical to {same}: left out"
@@ -239,9 +245,14 @@ def _copies(
 def _carry_out(
     planned: Sequence[Planned], recipe: Recipe, encoding: Encoding, folder: Path, label: str
 ) -> dict[str, Planned]:
-    """image_id -> the image made, with its annotations."""
-    rows, _ = transform(planned, recipe, encoding, folder, label, sources=len(planned))
-    return {image.image_id: Planned(image, annotations) for image, annotations in rows}
+    """image_id -> the image made, with its annotations. What cannot be made is said, as a build leaves it out."""
+    rows, tally = transform(planned, recipe, encoding, folder, label, sources=len(planned))
+    done = {image.image_id: Planned(image, annotations) for image, annotations in rows}
+    for one in tally.lost:
+        if one.code == "image-not-transformed":
+            where = ", ".join(part for part in (one.file, one.place) if part)
+            print(f"preview: {where}: {one.reason}; left out, as a build leaves it out", file=sys.stderr)
+    return done
 
 
 def _check(images: Sequence[Planned]) -> None:

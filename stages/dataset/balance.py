@@ -31,6 +31,7 @@ class Traced:
     rows: (m,) the input row of each box; an image of several sources has boxes of several.
     planned: (boxes of the input,) bool: those that at least one image was to show.
     lost: (image of data/raw, part, label) -> how many boxes that part was to show, and does not.
+    passed_over: (image of data/raw, part) of each that was planned and not made.
     """
 
     ids: pa.Array
@@ -39,6 +40,7 @@ class Traced:
     rows: np.ndarray
     planned: np.ndarray
     lost: Counter[tuple[str, str, str]]
+    passed_over: set[tuple[str, str]]
 
 
 class Input:

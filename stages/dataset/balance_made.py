@@ -34,6 +34,7 @@ def balance_made(
     out = Output(entered, after, traced)
     alike = {f"{one.file}#{one.place.removeprefix('copy ')}" for one in findings if one.code == "copy-identical"}
     _check_outputs(out, traced, alike)
+    _check_passed_over(stage, findings, traced.passed_over)
     rows = out.rows(np.arange(len(entered.image_of)))
     out.compare_images(())
     out.compare_boxes(rows)
@@ -62,6 +63,7 @@ def balance_made(
     unnamed = _without_lost(stage, findings, traced.lost)
     _drop(entered, findings, unnamed, ~(out.came | entered.images.are(REPLACED)), ~seen, traced.planned)
     more_images[NOT_MADE, "copy-identical"] = len(alike)
+    more_images[NOT_MADE, "image-not-transformed"] = sum(1 for _, part in traced.passed_over if part)
     more_boxes[NOT_MADE, "box-lost"] = sum(count for (_, part, _), count in traced.lost.items() if part)
     return [*entered.images.lines(more_images), *entered.boxes.lines(more_boxes)]
 
@@ -75,6 +77,15 @@ def _check_outputs(out: Output, traced: Traced, alike: set[str]) -> None:
             raise unbalanced(out.stage, f"image {image_id}", "was made, and neither came out nor has a finding")
     for image_id in sorted(alike - set(missing)):
         raise unbalanced(out.stage, f"image {image_id}", "is left out by a finding, and came out or was never made")
+
+
+def _check_passed_over(stage: str, findings: Collection[Finding], passed_over: set[tuple[str, str]]) -> None:
+    """What was planned and not made has a finding, and that finding is of nothing else."""
+    named = {(one.file, one.place) for one in findings if one.code == "image-not-transformed"}
+    for file, part in sorted(named ^ passed_over):
+        where = f"image {file} ({part})" if part else f"image {file}"
+        wrong = "was made, and a finding says that it was not" if (file, part) in named else "was planned, and not made"
+        raise unbalanced(stage, where, wrong)
 
 
 def _without_lost(stage: str, findings: Collection[Finding], lost: Counter) -> dict[tuple[str, str], list[str]]:
@@ -111,7 +122,8 @@ def _drop(
     Raises:
         StageError: there is none.
     """
-    left_out = {one.file: _left_out(one) for one in findings if one.code == "image-left-out"}
+    left_out = {one.file: one.code for one in findings if one.code == "image-not-transformed"}
+    left_out |= {one.file: _left_out(one) for one in findings if one.code == "image-left-out"}
     because: dict[int, str] = {}
     for image in np.flatnonzero(gone_images).tolist():
         file = _raw_id(entered, image)

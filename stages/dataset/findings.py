@@ -296,6 +296,13 @@ CATALOGUE: dict[str, Rule] = {
         "a step of preprocess leaves the image out",
         "change the step, if you want the image",
     ),
+    "image-not-transformed": Rule(
+        "error",
+        "drop",
+        ("drop", "fail"),
+        "a step cannot be applied to the image, or the result cannot be written; the image, tile or copy is left out",
+        "resize before the step, give it a smaller crop, or leave the image out",
+    ),
     "box-left-out": Rule(
         "info",
         "drop",

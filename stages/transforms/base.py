@@ -45,6 +45,13 @@ class Sample:
         return self.size[1] if self.size else self.pixels.shape[0]
 
 
+def is_for_memory(error: Exception) -> bool:
+    """Whether it is for want of memory: of Python, or of OpenCV, which has a code for it."""
+    import cv2
+
+    return isinstance(error, MemoryError) or (isinstance(error, cv2.error) and error.code == cv2.Error.StsNoMem)
+
+
 class Operator(Protocol):
     """What carries an operation out."""
 

@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages.dataset.workers import map_items
-from stages.transforms.making import Wanted, make, read_source
+from stages.transforms.making import Refused, Wanted, make, read_source
 from stages.transforms.recipe import Outcome, Recipe, prepare_process
 
 _EXTENSIONS = {"jpeg": "jpg", "png": "png", "webp": "webp"}
@@ -126,7 +126,7 @@ class Table:
 
 def make_all(
     wanted: Iterable[Wanted], recipe: Recipe, folder: Path, label: str, sources: int
-) -> Iterator[tuple[Made, bool]]:
+) -> Iterator[tuple[Made | Refused, bool]]:
     """What is there for each one wanted, in order, and whether it was there already.
 
     Args:
@@ -134,7 +134,7 @@ def make_all(
         sources: how many sources there are, for the progress bar.
 
     Raises:
-        StageError: a source is gone, is not the one in the manifest, or an operation cannot transform it.
+        StageError: a source is gone, is not the one in the manifest, or there is not enough memory.
     """
     old, new = Table.read(folder), Table()
     work = partial(_have, recipe=recipe, folder=folder)
@@ -142,7 +142,8 @@ def make_all(
     try:
         for results in map_items(work, tasks, label, chunk=4, setup=prepare_process, total=sources, preload=["cv2"]):
             for made, reused in results:
-                new.add(made)
+                if isinstance(made, Made):
+                    new.add(made)
                 yield made, reused
     except BaseException:
         new.add_missing(old)  # what this run did not come to may still be there
@@ -174,7 +175,7 @@ def _file_name(wanted: Wanted, recipe: Recipe) -> str:
     return f"images/{digest[:2]}/{digest}.{_EXTENSIONS[wanted.format]}"
 
 
-def _have(task: Task, recipe: Recipe, folder: Path) -> list[tuple[Made, bool]]:
+def _have(task: Task, recipe: Recipe, folder: Path) -> list[tuple[Made | Refused, bool]]:
     """What is there is checked; the rest is made."""
     there = {file: old for file, _, old in task if old and _is_intact(old, folder)}
     missing = {file: one for file, one, _ in task if file not in there}
@@ -190,10 +191,14 @@ def _is_intact(made: Made, folder: Path) -> bool:
         return False
 
 
-def _make_files(wanted: dict[str, Wanted], recipe: Recipe, folder: Path) -> dict[str, Made]:
-    made = {}
+def _make_files(wanted: dict[str, Wanted], recipe: Recipe, folder: Path) -> dict[str, Made | Refused]:
+    made: dict[str, Made | Refused] = {}
     results = make(list(wanted.values()), recipe, read_source)
-    for file, (data, outcome) in zip(wanted, results, strict=True):
+    for file, result in zip(wanted, results, strict=True):
+        if isinstance(result, Refused):
+            made[file] = result
+            continue
+        data, outcome = result
         _put(folder / file, data)
         sha256 = hashlib.sha256(data).hexdigest()
         sample = outcome.sample

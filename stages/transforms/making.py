@@ -11,7 +11,7 @@ import numpy as np
 
 from stages.dataset import images
 from stages.dataset.errors import StageError
-from stages.transforms.base import Operation, Sample
+from stages.transforms.base import Operation, Sample, is_for_memory
 from stages.transforms.objects import Objects
 from stages.transforms.recipe import Outcome, Recipe
 from stages.transforms.resize import pixels_needed
@@ -44,11 +44,20 @@ class Wanted:
     quality: int
 
 
-def make(wanted: Sequence[Wanted], recipe: Recipe, read: Callable[[Source], bytes]) -> Iterator[tuple[bytes, Outcome]]:
+@dataclass(frozen=True)
+class Refused:
+    """An image that cannot be made of its source: why not, the same on every machine."""
+
+    reason: str
+
+
+def make(
+    wanted: Sequence[Wanted], recipe: Recipe, read: Callable[[Source], bytes]
+) -> Iterator[tuple[bytes, Outcome] | Refused]:
     """Each image's bytes and what became of its objects. All come from the same file, which is decoded once.
 
     Raises:
-        StageError: a source does not decode, or an operation cannot transform it.
+        StageError: a source does not decode, or there is not enough memory.
     """
     source = wanted[0].sources[0]
     data = read(source)
@@ -57,10 +66,14 @@ def make(wanted: Sequence[Wanted], recipe: Recipe, read: Callable[[Source], byte
     for one in wanted:
         others = [_sample(_decode(read(other), other), other) for other in one.sources[1:]]
         outcome = _carry_out(_sample(pixels, one.sources[0], others, size), one, recipe)
+        if isinstance(outcome, Refused):
+            yield outcome
+            continue
         made = outcome.sample.pixels
         unchanged = made is pixels or np.array_equal(made, pixels)
         as_it_was = unchanged and source.format == one.format and source.orientation == 1
-        yield data if as_it_was else _encode(made, one), outcome
+        encoded = data if as_it_was else _encode(made, one)
+        yield encoded if isinstance(encoded, Refused) else (encoded, outcome)
 
 
 def read_source(source: Source) -> bytes:
@@ -102,15 +115,12 @@ def _undecodable(source: Source, error: ValueError) -> StageError:
     return StageError(f"{source.path}: it does not decode ({error}); run dvc repro")
 
 
-def _encode(pixels: np.ndarray, wanted: Wanted) -> bytes:
+def _encode(pixels: np.ndarray, wanted: Wanted) -> bytes | Refused:
     try:
         return images.encode(pixels, wanted.format, wanted.quality)
     except ValueError as error:
         size = f"{pixels.shape[1]} x {pixels.shape[0]} pixels"
-        raise StageError(
-            f"{wanted.sources[0].path}: its {size} cannot be written as {wanted.format} ({error}); "
-            "set image_format to png, or resize"
-        ) from None
+        return Refused(f"{size} cannot be written as {wanted.format} ({error}); set image_format to png, or resize")
 
 
 def _sample(
@@ -119,16 +129,16 @@ def _sample(
     return Sample(pixels, Objects.of(source.boxes, source.segmentations), others, size)
 
 
-def _carry_out(sample: Sample, wanted: Wanted, recipe: Recipe) -> Outcome:
+def _carry_out(sample: Sample, wanted: Wanted, recipe: Recipe) -> Outcome | Refused:
     import cv2
 
+    names = ", ".join(name for name, _ in wanted.operations)
+    what = f"{sample.width} x {sample.height} pixels cannot be transformed ({names})"
     try:
         return recipe.carry_out(sample, wanted.operations)
     except (cv2.error, ValueError, MemoryError) as error:
-        names = ", ".join(name for name, _ in wanted.operations)
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
-        size = f"{sample.width} x {sample.height} pixels"
-        raise StageError(
-            f"{wanted.sources[0].path}: its {size} cannot be transformed ({names}): {reason}; "
-            "leave the image or the step out"
-        ) from None
+        if is_for_memory(error):
+            raise StageError(
+                f"{wanted.sources[0].path}: its {what}: not enough memory; try SHARDSMITH_WORKERS=1, or smaller sizes"
+            ) from None
+        return Refused(f"{what}: {' '.join(str(error).split())[:300] or type(error).__name__}")

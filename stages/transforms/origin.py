@@ -13,7 +13,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from stages.transforms.making import Source, Wanted, make
+from stages.dataset.errors import StageError
+from stages.transforms.making import Refused, Source, Wanted, make
 from stages.transforms.planned import Planned
 from stages.transforms.recipe import Recipe
 
@@ -44,6 +45,9 @@ def remake(origin: dict[str, Any], read: Callable[[str, str], tuple[bytes, str, 
         files |= {str(n): (remake(partner, read), "", 1) for n, partner in enumerate(partners, start=1)}
         sources = [Source(name, "", file[1], file[2]) for name, file in files.items()]
         wanted = Wanted(sources, operations, stage["format"], stage["quality"])
-        ((data, _),) = make([wanted], _ANYTHING, lambda source, files=files: files[source.path][0])  # type: ignore[misc]
+        (made,) = make([wanted], _ANYTHING, lambda source, files=files: files[source.path][0])  # type: ignore[misc]
+        if isinstance(made, Refused):
+            raise StageError(f"{origin['image_id']}: {made.reason}")
+        data = made[0]
         format, orientation = stage["format"], 1
     return data

@@ -13,7 +13,7 @@ from stages.dataset.errors import StageError
 from stages.dataset.findings import Finding, found
 from stages.dataset.manifest import Annotation, Image, Manifest
 from stages.transforms.kept_folder import Made, make_all
-from stages.transforms.making import Source, Wanted
+from stages.transforms.making import Refused, Source, Wanted
 from stages.transforms.origin import origin_of
 from stages.transforms.planned import Planned, has_box
 from stages.transforms.recipe import TOO_SMALL, Recipe
@@ -35,7 +35,8 @@ class Tally:
     """
     images: how many there are.
     reused: how many of them were there from an earlier run.
-    lost: a finding for each box of which too little was left, and for each outline that did not follow its box.
+    lost: a finding for each image that could not be made, each box of which too little was left, and each outline that
+        did not follow its box.
     steps: operation -> what it did.
     """
 
@@ -69,7 +70,7 @@ def transform(
         sources: how many sources there are, for the progress bar.
 
     Raises:
-        StageError: a source is gone, is not the one in the manifest, or an operation cannot transform it.
+        StageError: a source is gone, is not the one in the manifest, or there is not enough memory.
     """
     tally = Tally()
     return _transform(planned, recipe, encoding, folder, label, sources, tally), tally
@@ -88,6 +89,9 @@ def _transform(
 
     for made, reused in make_all(ask(), recipe, folder, label, sources):
         one, wanted = pending.popleft()
+        if isinstance(made, Refused):
+            tally.lost.append(found("image-not-transformed", one.source_id, one.part_name(), reason=made.reason))
+            continue
         objects = made.parsed()
         tally.images += 1
         tally.reused += reused
@@ -103,6 +107,17 @@ def as_manifests(rows: Iterable[tuple[Image, list[Annotation]]]) -> Iterator[Man
     rows = iter(rows)
     while some := list(islice(rows, _BATCH)):
         yield Manifest.of((image for image, _ in some), (one for _, annotations in some for one in annotations))
+
+
+def check_some(tally: Tally) -> None:
+    """
+    Raises:
+        StageError: images were to be made, and none could be: it is the step that is wrong.
+    """
+    if tally.lost and not tally.images:
+        first = tally.lost[0]
+        where = ", ".join(part for part in (first.file, first.place) if part)
+        raise StageError(f"no image can be transformed; {where}: {first.reason}; change the step in params.yaml")
 
 
 def check_names(manifest: Manifest) -> None:

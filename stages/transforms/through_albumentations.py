@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from stages.transforms.base import Sample
+from stages.transforms.base import Sample, is_for_memory
 from stages.transforms.objects import Objects
 from stages.transforms.places import follow, shapes, where
 
@@ -104,6 +104,7 @@ def run(transform: Any, sample: Sample, seed: int, **how: bool) -> tuple[np.ndar
 
     Raises:
         ValueError: it fails, or gives something else than an image.
+        MemoryError: there is not enough.
     """
     import cv2
 
@@ -114,10 +115,8 @@ def run(transform: Any, sample: Sample, seed: int, **how: bool) -> tuple[np.ndar
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             result = transform(image=sample.pixels.copy(), objects=sample.objects, bboxes=None, mask=None, **how)
-    except MemoryError:
-        raise
     except Exception as error:
-        raise ValueError(_reason(error)) from None
+        raise (MemoryError() if is_for_memory(error) else ValueError(_reason(error))) from None
     pixels = result["image"]
     if pixels.dtype != np.uint8 or pixels.shape[2:] != (3,) or not pixels.size:
         raise ValueError(f"gives {pixels.dtype} of shape {pixels.shape}; allowed: uint8 with 3 channels")

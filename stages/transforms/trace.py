@@ -42,6 +42,7 @@ class Trace:
         self._parts: list[pa.Array] = []
         self._parents, self._counts, self._rows = array("q"), array("q"), array("q")
         self._lost: Counter[tuple[str, str, str]] = Counter()
+        self._passed_over: set[tuple[str, str]] = set()
 
     def entering(self, images: Iterable[Planned]) -> Iterator[Planned]:
         """With annotations that know their rows."""
@@ -61,18 +62,20 @@ class Trace:
     def made(self, rows: Iterable[Rows]) -> Iterator[Rows]:
         """
         Raises:
-            StageError: an image is made that was not planned next, or a box that was not to be on it.
+            StageError: an image is made that was not planned, or not in this order, or a box that was not to be on it.
         """
         for image, boxes in rows:
-            one = self._pending.popleft() if self._pending else None
-            if one is None or one.image.image_id != image.image_id:
-                raise unbalanced(
-                    self.stage, f"image {one.image.image_id if one else image.image_id}", "was passed over"
-                )
-            self._note(one, image, boxes)
+            while self._pending and self._pending[0].image.image_id != image.image_id:
+                self._pass_over(self._pending.popleft())
+            if not self._pending:
+                raise unbalanced(self.stage, f"image {image.image_id}", "was made, and not planned next")
+            self._note(self._pending.popleft(), image, boxes)
             yield image, boxes
-        if self._pending:
-            raise unbalanced(self.stage, f"image {self._pending[0].image.image_id}", "was planned, and not made")
+        while self._pending:
+            self._pass_over(self._pending.popleft())
+
+    def _pass_over(self, one: Planned) -> None:
+        self._passed_over.add((one.source_id, one.part_name()))
 
     def _note(self, one: Planned, image: Image, made: list[Annotation]) -> None:
         # an image of one pixel in width or height has no quarters: no mosaic is made of it
@@ -104,7 +107,8 @@ class Trace:
         """Once every image is made."""
         self._pack()
         parents, counts, rows = (np.array(column, np.int64) for column in (self._parents, self._counts, self._rows))
-        return Traced(pa.concat_arrays(self._parts), parents, counts, rows, self._planned, self._lost)
+        ids = pa.concat_arrays(self._parts)
+        return Traced(ids, parents, counts, rows, self._planned, self._lost, self._passed_over)
 
 
 def _row(annotation: Annotation) -> int:
