@@ -6,11 +6,12 @@ import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
 from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
 
@@ -26,10 +27,10 @@ _echo: list[Log] = []
 _lines: deque[str] = deque(maxlen=30)
 
 
-@task(task_run_name="{stage}")
-def run_stage(stage: str) -> Any:
-    """`dvc repro STAGE`: DVC decides whether there is anything to do."""
-    return _or_failed(lambda log: Workspace.find().dvc("repro", stage, log=log))
+@task(task_run_name="{stage}", cache_policy=NO_CACHE)
+def run_stage(stage: str, lines: Iterator[str]) -> Any:
+    """One stage of `dvc repro`, from when DVC comes to it until it is done or left as it is."""
+    return _or_failed(lambda log: _say(lines, log))
 
 
 @task(task_run_name="read back")
@@ -124,8 +125,11 @@ def _build(name: str | None, settings: dict[str, Any], how: Publishing, wait: bo
         dataset = recording.prepare(workspace, name, _log)
         before = recording.last_tag(workspace, dataset)
         if not recording.is_current(workspace, dataset):
-            for stage in workspace.stages():
-                _result(run_stage(stage, return_state=True))
+            for stage, lines in workspace.repro():
+                if stage:
+                    _result(run_stage(stage, lines, return_state=True))
+                else:
+                    _say(lines, _log)
             _result(read_back(return_state=True))
         outcome: recording.Outcome = _result(record_version(name, how, return_state=True))
     artifacts.publish_version(workspace, outcome, before)
@@ -149,6 +153,11 @@ def _log(message: str) -> None:
     _lines.append(message)
     for say in (get_run_logger().info, *_echo):
         say(message)
+
+
+def _say(lines: Iterator[str], log: Log) -> None:
+    for line in lines:
+        log(line)
 
 
 def _or_failed(work: Callable[[Log], Any]) -> Any:

@@ -12,11 +12,13 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from configparser import ConfigParser
 from configparser import Error as ConfigError
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +32,9 @@ Log = Callable[[str], None]
 _ROUTINE = re.compile(
     r"\s*$|Stage '|Running stage|'.*didn't change|> |Updating lock|To track the changes|\s+git add|To enable auto|"
     r"\s+dvc config|Use `dvc push`|Verifying data sources|\S+ is already|Everything is up to date|"
-    r"ERROR: failed to reproduce .* exited with"
+    r"ERROR: failed to reproduce .* exited with|Generating lock"
 )
+_STAGE = re.compile(r"(?:Running stage|Stage) '([^']+)'")  # what it says when it comes to one
 # a git server that does not answer is given up after a minute
 _NO_STALL = {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
 _NO_ROOM = 100_000  # bytes
@@ -86,17 +89,43 @@ class Workspace:
         Raises:
             VersionError: dvc fails; the message holds what it said last.
         """
-        command = [sys.executable, "-m", "dvc", *arguments]
-        bars = None if log and sys.stderr.isatty() else subprocess.STDOUT if log else subprocess.PIPE
+        lines = []
+        for line in self._lines_of_dvc(*arguments, shown=bool(log)):
+            lines.append(line)
+            if log and not _ROUTINE.match(line):
+                log(line)
+        return "\n".join(lines)
+
+    def repro(self) -> Iterator[tuple[str, Iterator[str]]]:
+        """`dvc repro`, where DVC decides what there is to do: each stage as it comes to it, and what is said there.
+
+        The first may be "", for what is said before any stage. The lines of one are to be read before the next.
+
+        Raises:
+            VersionError: a stage or dvc fails; from the lines of that stage.
+        """
+        stages, stage = self._pipeline()["stages"], ""
+
+        def stage_of(line: str) -> str:
+            nonlocal stage
+            if (found := _STAGE.match(line)) and found[1] in stages:
+                stage = found[1]
+            return stage
+
+        for name, lines in groupby(self._lines_of_dvc("repro", shown=True), key=stage_of):
+            yield name, _of_stage(name, lines)
+
+    def _lines_of_dvc(self, *arguments: str, shown: bool) -> Iterator[str]:
+        command = [sys.executable, "-u", "-m", "dvc", *arguments]  # else its lines come after those of its stages
+        bars = None if shown and sys.stderr.isatty() else subprocess.STDOUT if shown else subprocess.PIPE
         process = subprocess.Popen(
             command, cwd=self.root, stdout=subprocess.PIPE, stderr=bars, text=True, errors="replace"
         )
-        lines = []
+        last: deque[str] = deque(maxlen=5)
         try:
             for line in process.stdout or ():
-                lines.append(line.rstrip())
-                if log and not _ROUTINE.match(line):
-                    log(line.rstrip())
+                last.append(line.rstrip())
+                yield line.rstrip()
             errors = process.stderr.read() if process.stderr else ""
         except BaseException:
             process.terminate()
@@ -104,9 +133,8 @@ class Workspace:
         finally:
             code = process.wait()
         if code:
-            said = ": see above" if log else f": {errors.strip() or ' '.join(lines[-5:])}"
+            said = ": see above" if shown else f": {errors.strip() or ' '.join(last)}"
             raise VersionError(f"dvc {shlex.join(arguments)} failed{said}{self._if_full()}")
-        return "\n".join(lines)
 
     def _if_full(self) -> str:
         """What DVC says on a full disk may be of the files that it left half written."""
@@ -116,23 +144,6 @@ class Workspace:
             if place.exists() and shutil.disk_usage(place).free < _NO_ROOM
         ]
         return f"\nNo space left on device: {full[0]}; free some space and try again" if full else ""
-
-    def stages(self) -> list[str]:
-        """The stages of dvc.yaml, each after those whose outputs it depends on."""
-        stages = self._pipeline()["stages"]
-        outputs = {name: set(_paths(stage, "outs", "metrics", "plots")) for name, stage in stages.items()}
-        needs = {
-            name: {other for other, outs in outputs.items() if any(_within(dep, outs) for dep in stage["deps"])}
-            - {name}
-            for name, stage in stages.items()
-        }
-        ordered: list[str] = []
-        while len(ordered) < len(stages):
-            ready = [name for name in stages if name not in ordered and needs[name] <= set(ordered)]
-            if not ready:
-                raise VersionError("dvc.yaml: stages depend on each other in a circle")
-            ordered.append(ready[0])
-        return ordered
 
     def code(self) -> list[str]:
         """The deps of dvc.yaml that git tracks: all that is not data."""
@@ -214,17 +225,16 @@ class Workspace:
         return env
 
 
+def _of_stage(stage: str, lines: Iterator[str]) -> Iterator[str]:
+    try:
+        yield from (line for line in lines if not _ROUTINE.match(line))
+    except VersionError as error:
+        raise VersionError(f"{stage}: {error}" if stage else str(error)) from None
+
+
 def _try_lock(file: Any) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
-
-
-def _paths(stage: dict[str, Any], *keys: str) -> list[str]:
-    return [entry if isinstance(entry, str) else next(iter(entry)) for key in keys for entry in stage.get(key, [])]
-
-
-def _within(path: str, folders: set[str]) -> bool:
-    return any(path == folder or path.startswith(f"{folder}/") for folder in folders)

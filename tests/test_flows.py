@@ -133,7 +133,7 @@ def test_settings_stay_only_when_the_build_succeeds(place: Place) -> None:
     before = place.read("params.yaml")
     for wrong, message in (
         ("augment.copys=3", "did you mean copies"),
-        ("split.strategy=source", "dvc repro split failed"),
+        ("split.strategy=source", "split: dvc repro failed"),
         ("split", "not KEY=VALUE"),
     ):
         done = place.build("-S", wrong, ok=False)

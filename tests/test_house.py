@@ -13,7 +13,6 @@ import pytest
 from ruamel.yaml import YAML
 
 from flows.cli import make_parser
-from flows.repository import Workspace
 from stages.formats import READERS, WRITERS
 
 ROOT = Path(__file__).parents[1]
@@ -118,10 +117,6 @@ def test_params_that_a_stage_reads_are_recorded(stage: str) -> None:
     )
     listed = {name.split(".")[0] for name in PIPELINE[stage]["params"]}
     assert read <= listed
-
-
-def test_stages_run_in_the_order_of_their_inputs() -> None:
-    assert Workspace(ROOT).stages() == ["ingest", "validate", "split", "preprocess", "augment", "export", "report"]
 
 
 _SLOW = ("tensorflow", "albumentations", "prefect", "dvc")

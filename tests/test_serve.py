@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from staged import STAGES
 from workspaces import BIN, Place, make_workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("flows")]
@@ -65,6 +66,17 @@ class Served:
             return "", ""
         return state["name"], state["message"] or ""
 
+    def said(self, run: str) -> dict[str, str]:
+        """Task -> what it logged; in the order in which they began."""
+        of_run = {"flow_runs": {"id": {"any_": [run]}}, "sort": "EXPECTED_START_TIME_ASC"}
+        tasks = {one["id"]: one["name"] for one in self.ask("task_runs/filter", of_run)}
+        lines = self.ask("logs/filter", {"logs": {"flow_run_id": {"any_": [run]}}, "sort": "TIMESTAMP_ASC"})
+        return {
+            name: "\n".join(line["message"] for line in lines if line["task_run_id"] == number)
+            for number, name in tasks.items()
+            if name != "refresh"
+        }
+
     def artifact(self, key: str) -> str:
         return self.ask(f"artifacts/{key}/latest")["data"]
 
@@ -107,6 +119,9 @@ def test_a_press_of_the_button_makes_a_version_with_what_was_chosen(served: Serv
     assert served.place.git("status", "--porcelain") == ""
     params = served.place.git("show", "sample@v1:params.yaml")
     assert "formats: [tfrecord, coco]" in params
+    assert list(served.said(run)) == [*STAGES, "report", "read back", "record"]
+    for stage in [*STAGES, "report"]:
+        await_(lambda stage=stage: f"{stage}: " in served.said(run)[stage])  # Prefect sends lines when it comes to it
     shown = served.artifact("version")
     assert all(
         words in shown for words in ("# sample@v1", "## Class balance", "data:image/jpeg;base64,", "shardsmith pull")
