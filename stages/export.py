@@ -27,7 +27,7 @@ from stages.dataset.stage import read_stage, write_table
 from stages.described import describe_augmentation, describe_preprocessing, describe_split
 from stages.formats import WRITERS
 from stages.formats.export_job import ExportJob
-from stages.formats.losses import find_losses, fitted
+from stages.formats.losses import fitted, losses_of_export
 from stages.formats.readme import Description, format_readme
 from stages.params import load_params
 
@@ -85,12 +85,6 @@ def balance_tables(manifest: Manifest, folder: Path) -> list[Line]:
     return lines
 
 
-def carries(name: str, masks: bool) -> frozenset[str]:
-    """What a format holds: its CARRIES, and its MASKS where they are asked for."""
-    writer = WRITERS[name]
-    return writer.CARRIES | (getattr(writer, "MASKS", frozenset()) if masks else frozenset())
-
-
 def write_metrics(path: Path, counts: dict[str, Any]) -> None:
     path.write_text(json.dumps(counts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -123,7 +117,7 @@ def main(arguments: list[str] | None = None) -> None:
     label_map = read_label_map(options["label_map"])
     counts = count_manifest(manifest)
     formats = list(dict.fromkeys(params.export.formats))
-    losses = [loss for name in formats for loss in find_losses(manifest, name, carries(name, params.export.masks))]
+    losses = losses_of_export(manifest, formats, params.export.masks)
     if losses and params.export.on_loss == "fail":
         raise FindingError("export.on_loss in params.yaml says to fail:\n" + "\n".join(summarise(losses)))
     findings = [*findings, *losses]

@@ -21,6 +21,7 @@ from stages.dataset.stage import read_stage, write_table
 from stages.described import describe_augmentation, describe_preprocessing, describe_split
 from stages.formats import WRITERS
 from stages.formats.export_job import stored_size
+from stages.formats.losses import losses_of_export
 from stages.page.content import Content, Made, compose
 from stages.page.facts import aspects, box_sizes_px, classes, image_sizes, objects_per_image
 from stages.page.figures import MOST_SIZES
@@ -97,6 +98,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = vars(parser.parse_args(arguments))
     params = load_params()
     manifest, findings = read_stage(options["in"])
+    findings += losses_of_export(manifest, params.export.formats, params.export.masks)
     if not manifest.images.num_rows:
         raise StageError(f"{options['in']}: no image is left to show; see findings.csv there")
     taken_in = Manifest.read(options["ingest"]).joined([Manifest.read(options["ingest"] / LEFT_OUT)])

@@ -11,10 +11,10 @@ from planted import GROUPED, IN_GROUPS, OF_STEPS, PARAMS, PLANTED, STEPS, plant,
 from staged import run_stages
 
 from docs import findings as docs_findings
+from stages import report
 from stages.dataset.findings import CATALOGUE, Finding
 from stages.dataset.stage import read_stage
-from stages.export import carries
-from stages.formats.losses import find_losses
+from stages.formats.losses import losses_of_export
 from stages.params import Params, parse_params
 from tools.check import check
 from tools.sample import write_sample
@@ -46,8 +46,11 @@ def of_steps(folder: Path) -> dict[str, list[Finding]]:
         plant_for_steps(folder / "data/raw")
         run_stages(STEPS)
         manifest, findings = read_stage(Path("data/augment"))
-        losses = find_losses(manifest, "voc", carries("voc", masks=False))
+        losses = losses_of_export(manifest, ["voc"], masks=False)
         counts = json.loads(Path("data/metrics.json").read_text())["findings"]
+        report.main(["data/augment", "data/ingest", "data/label_map.pbtxt", "data/report"])
+        page = Path("data/report/index.html").read_text()
+    assert [code for code in OF_STEPS if f'id="{code}"' not in page] == []
     found = by_code([*findings, *losses])
     assert {code: counts.get(code, 0) for code in OF_STEPS} == {code: len(found[code]) for code in OF_STEPS}
     return {code: found[code] for code in OF_STEPS}

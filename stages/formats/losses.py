@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -10,9 +11,24 @@ import pyarrow.compute as pc
 
 from stages.dataset.findings import Finding, found
 from stages.dataset.manifest import Annotation, Manifest
+from stages.formats import WRITERS
 
 _UNSAID = (0, "Unspecified", None, "")
 _OWN_WORDS = ("difficult", "truncated", "occluded", "pose")
+
+
+def losses_of_export(manifest: Manifest, formats: Iterable[str], masks: bool) -> list[Finding]:
+    """What each of the formats loses.
+
+    Args:
+        masks: whether those that hold masks where asked to are asked to.
+    """
+    losses = []
+    for name in dict.fromkeys(formats):
+        writer = WRITERS[name]
+        carries = writer.CARRIES | (getattr(writer, "MASKS", frozenset()) if masks else frozenset())
+        losses += find_losses(manifest, name, carries)
+    return losses
 
 
 def find_losses(manifest: Manifest, format_name: str, carries: frozenset[str]) -> list[Finding]:

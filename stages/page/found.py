@@ -13,7 +13,9 @@ PICTURES = 40
 _PLACES = 3
 _PICTURES_A_CODE = 4
 _DONE = {"keep": "kept", "repair": "repaired", "drop": "dropped", "fail": "failed"}
-_OF_CLASSES = {"class-without-boxes", "class-alike", "class-not-found", "class-rare"}  # their `file` is a class
+_OF_NO_IMAGE = {  # their `file` is a class, or a format
+    "class-without-boxes", "class-alike", "class-not-found", "class-rare", "not-exported",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ class _RowsByName:
 
     def find(self, finding: Finding) -> int | None:
         """None where no image, or not just one, fits."""
-        if not finding.file or finding.code in _OF_CLASSES:
+        if not finding.file or finding.code in _OF_NO_IMAGE:
             return None
         # "annotations.json, images/a.jpg" is how COCO names an entry; a tile or a copy stands for its image
         for name in (finding.file, finding.file.partition(", ")[2], finding.place, finding.file.partition("#")[0]):
