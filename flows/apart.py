@@ -10,14 +10,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 from flows.patience import patiently
 from flows.publish import git_remote
 from flows.recording import RAW
 from flows.repository import Log, Workspace
 from flows.versions import METRICS
 from stages.dataset.errors import VersionError
+from stages.dataset.yaml_text import load_yaml
 
 FOLDER = ".builds"
 BRANCH = "builds"
@@ -125,7 +124,7 @@ def _refresh_raw(workspace: Workspace, clone: Workspace, log: Log) -> None:
 
 def _is_imported(pointer: Path) -> bool:
     """Whether `dvc update` can refresh it: `dvc import-url` made it."""
-    return "deps" in (YAML(typ="safe", pure=True).load(pointer.read_text(encoding="utf-8")) or {})
+    return "deps" in (load_yaml(pointer.read_text(encoding="utf-8")) or {})
 
 
 def mirror(source: Path, target: Path) -> None:

@@ -22,10 +22,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from flows.leftovers import MARK, clear
 from stages.dataset.errors import VersionError
+from stages.dataset.yaml_text import YamlError, load_yaml
 
 Log = Callable[[str], None]
 # what dvc says at every stage, and what its hints say that a build does by itself
@@ -104,7 +103,7 @@ class Workspace:
         Raises:
             VersionError: a stage or dvc fails; from the lines of that stage.
         """
-        stages, stage = self._pipeline()["stages"], ""
+        stages, stage = self._stages(), ""
 
         def stage_of(line: str) -> str:
             nonlocal stage
@@ -147,17 +146,20 @@ class Workspace:
 
     def code(self) -> list[str]:
         """The deps of dvc.yaml that git tracks: all that is not data."""
-        deps = {dep for stage in self._pipeline()["stages"].values() for dep in stage["deps"]}
+        deps = {dep for stage in self._stages().values() for dep in stage["deps"]}
         return sorted(dep for dep in deps if not dep.startswith("data/"))
 
     def lock_file(self, revision: str | None = None) -> dict[str, Any]:
         """dvc.lock as of a commit or tag, or as it stands; {} where there is none."""
         path = self.root / "dvc.lock"
         text = self.file_at(revision, "dvc.lock") if revision else path.read_text("utf-8") if path.exists() else None
-        return YAML(typ="safe", pure=True).load(text) if text else {}
+        return _as_mapping(text or "", "dvc.lock")
 
-    def _pipeline(self) -> dict[str, Any]:
-        return YAML(typ="safe", pure=True).load((self.root / "dvc.yaml").read_text(encoding="utf-8"))
+    def _stages(self) -> dict[str, Any]:
+        stages = _as_mapping((self.root / "dvc.yaml").read_text(encoding="utf-8"), "dvc.yaml").get("stages")
+        if not isinstance(stages, dict):
+            raise VersionError("dvc.yaml: has no stages; restore it: git checkout dvc.yaml")
+        return stages
 
     def status(self) -> dict[str, Any]:
         """What `dvc repro` would do: {} for nothing."""
@@ -223,6 +225,14 @@ class Workspace:
             if not self.git_ok("var", f"GIT_{role}_IDENT"):
                 env |= {f"GIT_{role}_{key}": value for key, value in _IDENTITY.items()}
         return env
+
+
+def _as_mapping(text: str, file: str) -> dict[str, Any]:
+    try:
+        content = load_yaml(text) or {}
+    except YamlError as error:
+        raise VersionError(f"{file}{error.place}: {error}; correct it, or restore it: git checkout {file}") from None
+    return content if isinstance(content, dict) else {}
 
 
 def _of_stage(stage: str, lines: Iterator[str]) -> Iterator[str]:

@@ -10,10 +10,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import YAMLError
 
 from flows.repository import Workspace
 from stages.dataset.errors import ParamsError
+from stages.dataset.yaml_text import YamlError, load_yaml
 from stages.params import parse_params
 
 _NULL = "tag:yaml.org,2002:null"
@@ -31,8 +31,8 @@ def parse_settings(pairs: list[str]) -> dict[str, Any]:
         if not equals or not key.strip():
             raise ParamsError(f"--set {pair}: not KEY=VALUE; for example --set augment.copies=3")
         try:
-            settings[key.strip()] = YAML(typ="safe", pure=True).load(value)
-        except YAMLError:
+            settings[key.strip()] = load_yaml(value)
+        except YamlError:
             raise ParamsError(f"--set {pair}: the value is not YAML; put quotes around it") from None
     return settings
 
@@ -49,7 +49,11 @@ def with_settings(text: str, settings: Mapping[str, Any]) -> str:
     yaml.width, yaml.preserve_quotes = 120, True
     yaml.indent(mapping=2, sequence=4, offset=2)  # as params.yaml is written, so that only the value changes
     yaml.representer.add_representer(type(None), lambda writer, _: writer.represent_scalar(_NULL, "null"))
-    document = yaml.load(text) or {}
+    try:
+        load_yaml(text)
+        document = yaml.load(text) or {}
+    except (YamlError, TypeError) as error:  # it reads a few things less: a list as a key
+        raise ParamsError(f"params.yaml{getattr(error, 'place', '')}: {error}; correct it") from None
     for key, value in settings.items():
         *folders, leaf = key.split(".")
         node = document

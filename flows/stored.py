@@ -19,14 +19,12 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO, TypeVar
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from flows.addresses import without_secrets
 from flows.patience import patiently
 from flows.repository import Workspace
 from stages.dataset.errors import VersionError
 from stages.dataset.workers import progress, worker_count
+from stages.dataset.yaml_text import YamlError, load_yaml
 
 _BLOCK = 4 << 20
 _REMOTE_JOBS = 16  # requests at once: waiting, not computing
@@ -216,11 +214,11 @@ def is_readable(path: Path) -> bool:
     from voluptuous import Invalid
 
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        content = load_yaml(path.read_text(encoding="utf-8"))
         if path.suffix == ".dvc":  # its schema does without the path, which comes last; what reads it does not
             return COMPILED_SINGLE_STAGE_SCHEMA(content)["outs"][0]["path"] == path.stem
         return bool(COMPILED_LOCKFILE_SCHEMA(content))
-    except (YAMLError, Invalid, UnicodeDecodeError, KeyError, TypeError, IndexError):
+    except (YamlError, Invalid, UnicodeDecodeError, KeyError, TypeError, IndexError):
         return False
 
 

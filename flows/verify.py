@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
 import tarfile
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-from ruamel.yaml import YAML
 
 from flows.checks import Check, Damage, Recorded, check_committed, check_folder, check_params, check_tag, is_shard
 from flows.lineage import RAW, parse_message
@@ -116,7 +113,7 @@ def _read(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 def raw_pointer(recorded: Recorded) -> str:
     """The hash of the raw data, as data/raw.dvc has it at the tag; "" for none."""
-    pointer = YAML(typ="safe", pure=True).load(io.BytesIO(recorded.files.get(f"{RAW}.dvc", b"{}"))) or {}
+    pointer = read_leniently(recorded.files.get(f"{RAW}.dvc", b"").decode())
     return str((pointer.get("outs") or [{}])[0].get("md5", ""))
 
 

@@ -8,11 +8,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from flows.repository import Workspace
 from stages.dataset.errors import VersionError
+from stages.dataset.yaml_text import YamlError, load_yaml
 from stages.params import parse_params
 
 EXPORT = "data/export"
@@ -76,8 +74,8 @@ def own_dataset(workspace: Workspace) -> str:
 def read_leniently(text: str) -> dict[str, Any]:
     """params.yaml of any age as plain values, allowed today or not; {} for what is no mapping."""
     try:
-        values = YAML(typ="safe", pure=True).load(text)
-    except YAMLError:
+        values = load_yaml(text)
+    except YamlError:
         return {}
     return values if isinstance(values, dict) else {}
 

@@ -7,18 +7,16 @@ this module: it only says yes or no, and passes on the values that dvc.lock reco
 from __future__ import annotations
 
 import difflib
-import io
 import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from stages.dataset.errors import ParamsError
 from stages.dataset.findings import CATALOGUE, Action
+from stages.dataset.yaml_text import YamlError, load_yaml
 from stages.formats import PANLABEL, READERS, WRITERS
 from stages.transforms import AUGMENT, PREPROCESS, Step
 
@@ -190,17 +188,15 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
 
 
 def parse_params(text: str, where: str = "params.yaml") -> Params:
-    """YAML 1.2, as DVC reads it (`no` and `off` are words, not booleans).
+    """The params of a text in YAML.
 
     Raises:
         ParamsError: all that is wrong, a line each: key, value, what is allowed.
     """
-    if len(text) > _MOST_CHARACTERS:
-        raise ParamsError(f"{where}: {len(text):,} characters; allowed: up to {_MOST_CHARACTERS:,}")
     try:
-        content = YAML(typ="safe", pure=True).load(io.StringIO(text)) or {}
-    except (YAMLError, ValueError, RecursionError) as error:  # a date that is none; nested too deep
-        raise ParamsError(f"{where}: not YAML: {' '.join(str(error).split())[:300]}") from None
+        content = load_yaml(text, _MOST_CHARACTERS) or {}
+    except YamlError as error:
+        raise ParamsError(f"{where}{error.place}: {error}; correct it") from None
     if not isinstance(content, dict):
         raise ParamsError(f"{where}: {content!r}: not a mapping of blocks; allowed: {', '.join(_keys(Params))}")
     try:

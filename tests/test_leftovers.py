@@ -45,6 +45,8 @@ def kill_a_holder(workspace: Workspace) -> int:
     )
     assert holder.stdout
     started = int(holder.stdout.readline())
+    while not Path(f"/proc/{started}/environ").read_bytes():  # the kernel says it a moment after the start
+        time.sleep(0.01)
     holder.kill()
     holder.wait()
     return started

@@ -344,6 +344,18 @@ def test_ultralytics_pose_keeps_the_box_and_names_the_loss(tmp_path: Path) -> No
     assert (boxes(source), codes(source)) == ([("a.jpg", "cat", 12, 6, 20, 18)], ["not-carried"])
 
 
+@pytest.mark.parametrize("shape", ["[-1, 1]", "[2, -3]", "[0, 3]", "[2]", "[a, b]", "17", "[2, 3, 4]"])
+def test_ultralytics_no_keypoints_of_an_odd_shape(tmp_path: Path, shape: str) -> None:
+    """Found by fuzzing: of a negative number of columns a box lacked one."""
+    files: Files = {
+        "a.jpg": A,
+        "a.txt": "0 0.5 0.5 0.25 0.5\n0 0.5 0.5 0.25",
+        "data.yaml": f"{YAML}kpt_shape: {shape}",
+    }
+    source = read(tmp_path, files)
+    assert (boxes(source), codes(source)) == ([("a.jpg", "cat", 12, 6, 20, 18)], ["annotation-unreadable"])
+
+
 # --- Keras
 
 

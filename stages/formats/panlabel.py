@@ -188,9 +188,10 @@ def _program() -> str:
 
 def _image_name(folder: RawFolder, image: dict[str, Any], file: str) -> str:
     """As LabelMe's own imagePath has it, where that is there: panlabel gives the annotation file's name."""
-    own = (image.get("attributes") or {}).get("labelme_image_path")
-    if own:
-        beside = PurePosixPath(image["file_name"]).with_name(PurePosixPath(own.replace("\\", "/")).name)
+    own = PurePosixPath(str((image.get("attributes") or {}).get("labelme_image_path") or "").replace("\\", "/")).name
+    said = PurePosixPath(image["file_name"])
+    if own and said.name:
+        beside = said.with_name(own)
         if isinstance(folder.locate(str(beside), file), str):
             return str(beside)
     return image["file_name"]

@@ -22,7 +22,7 @@ from stages.formats.json_text import paired
 from stages.formats.raw_folder import RawFolder
 
 _POLYGON = "polygons, of which the box around each is kept,"
-_BAD = (KeyError, TypeError, ValueError, AttributeError, IndexError)
+_BAD = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 
 
 class Prepared:

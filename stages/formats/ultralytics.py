@@ -18,12 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from stages.dataset.errors import RawDataError
 from stages.dataset.findings import Finding, found
 from stages.dataset.manifest import Annotation, Image
+from stages.dataset.yaml_text import YamlError, load_yaml
 from stages.formats.export_job import ExportJob, leaving_names, write_images
 from stages.formats.placement import corners
 from stages.formats.raw_folder import SHOWN, ImageEntry, RawFolder, Source
@@ -41,7 +42,6 @@ from stages.formats.yolo_lines import ClassNames, format_box, format_outline, ou
 
 _SPLITS = {"train": "train", "val": "valid", "valid": "valid", "validation": "valid", "test": "test"}
 _MOST_CLASSES = 100_000
-_MOST_CHARACTERS = 4_000_000
 _REMEDY = "add the data.yaml that names them"
 
 TITLE = "Ultralytics YOLO"
@@ -77,26 +77,24 @@ def parse_data(text: str, file: str) -> DataFile:
     Raises:
         RawDataError: it is no YAML, or names no classes.
     """
-    if len(text) > _MOST_CHARACTERS:
-        raise RawDataError(f"{file}: {len(text):,} characters are no data.yaml; {_REMEDY}")
     try:
-        content = YAML(typ="safe", pure=True).load(text)
-    except (YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f":{mark.line + 1}" if mark else ""
-        reason = getattr(error, "problem", None) or type(error).__name__
-        raise RawDataError(f"{file}{place}: not YAML ({reason}); correct it") from None
+        content = load_yaml(text)
+    except YamlError as error:
+        raise RawDataError(f"{file}{error.place}: {error}; correct it") from None
     if not isinstance(content, dict):
         raise RawDataError(f"{file}: has no keys; {_REMEDY}")
     paths = {}
     for key in _SPLITS:
         values = content.get(key)
         paths[key] = [value for value in (values if isinstance(values, list) else [values]) if isinstance(value, str)]
-    shape = content.get("kpt_shape")
-    keypoints = (
-        shape if isinstance(shape, list) and all(isinstance(n, int) for n in shape) and len(shape) == 2 else [0, 0]
-    )
-    return DataFile(ClassNames(file, _names(content, file)), paths, keypoints[0] * keypoints[1])
+    return DataFile(ClassNames(file, _names(content, file)), paths, _keypoint_columns(content.get("kpt_shape")))
+
+
+def _keypoint_columns(shape: object) -> int:
+    """Of `kpt_shape: [how many, values of each]`; 0 for anything else."""
+    if not isinstance(shape, list) or len(shape) != 2 or not all(isinstance(n, int) and n > 0 for n in shape):
+        return 0
+    return shape[0] * shape[1]
 
 
 def _names(content: dict[str, Any], file: str) -> tuple[str, ...]:

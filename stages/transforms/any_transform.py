@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -10,9 +9,8 @@ from typing import Any
 
 import numpy as np
 from pydantic import Field, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
+from stages.dataset.yaml_text import load_yaml
 from stages.transforms.any_transform_checks import checked, known_arguments
 from stages.transforms.base import Operation, RandomStep
 from stages.transforms.through_albumentations import Transforms
@@ -73,17 +71,17 @@ def read_saved(path: object) -> list[dict[str, Any]]:
     try:
         text = Path(where).read_text(encoding="utf-8")
         outermost = _from_saved(_parse(text, where.suffix)["transform"])
+        compose = outermost.get("Compose", {})
+        return compose["transforms"] if compose.get("p") == 1 else [outermost]
     except OSError as error:
         raise ValueError(f"saved: {where}: cannot be read ({error.strerror}); run in the top folder") from None
-    except (LookupError, TypeError, AttributeError, YAMLError, ValueError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise ValueError(f"saved: {where}: not as albumentations.save writes it ({reason})") from None
-    compose = outermost.get("Compose", {})
-    return compose["transforms"] if compose.get("p") == 1 else [outermost]
 
 
 def _parse(text: str, suffix: str) -> Any:
-    return json.loads(text) if suffix == ".json" else YAML(typ="safe", pure=True).load(io.StringIO(text))
+    return json.loads(text) if suffix == ".json" else load_yaml(text)
 
 
 def _from_saved(node: dict[str, Any]) -> dict[str, Any]:
