@@ -46,7 +46,8 @@ def publish_version(workspace: Workspace, outcome: Outcome, before: str | None) 
     header, *rows = report.count_rows(metrics)
     header[0] = "count"
     table = [dict(zip(header, (cell.strip() for cell in row), strict=True)) for row in rows]
-    create_table_artifact(key="counts", table=table, description=f"Images and boxes per split of {outcome.tag}")
+    counted = f"Images and {report.kind_of(metrics)} per split of {outcome.tag}"
+    create_table_artifact(key="counts", table=table, description=counted)
 
 
 def publish_failure(error: Exception, lines: Iterable[str]) -> None:
@@ -70,7 +71,7 @@ def publish_failure(error: Exception, lines: Iterable[str]) -> None:
 
 
 def _balance(metrics: dict[str, Any]) -> list[str]:
-    """Each class's share of the boxes, as a number and as a bar."""
+    """Each class's share of the annotations, as a number and as a bar."""
     counts = {name: sum(per.values()) for name, per in metrics["classes"].items()}
     largest, total = max(counts.values(), default=0), sum(counts.values())
     if not total:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from flows.report import kind_of
 from stages.dataset import command
 from stages.dataset.errors import StageError
 from stages.dataset.label_map import read_label_map
@@ -133,7 +134,7 @@ def main() -> None:
     metrics = json.loads(options.metrics.read_text(encoding="utf-8"))
     seen = read_back(options.folder, metrics["splits"])
     images, boxes = (sum(pair[position] for pair in seen.values()) for position in (0, 1))
-    print(f"read back: TensorFlow reads and decodes all {images:,} images and {boxes:,} boxes")
+    print(f"read back: TensorFlow reads and decodes all {images:,} images and {boxes:,} {kind_of(metrics)}")
 
 
 if __name__ == "__main__":

@@ -57,11 +57,16 @@ def count_rows(metrics: dict[str, Any]) -> list[list[str]]:
     """Images, then boxes of each class, per split and in all; a header first."""
     splits, classes = metrics["splits"], metrics["classes"]
     rows = [["", *SPLITS, "all"]]
-    for key in ("images", "boxes", "negatives"):
-        rows.append([key, *(f"{splits[split][key]:,}" for split in SPLITS), f"{metrics[key]:,}"])
+    for key, shown in (("images", "images"), ("boxes", kind_of(metrics)), ("negatives", "negatives")):
+        rows.append([shown, *(f"{splits[split][key]:,}" for split in SPLITS), f"{metrics[key]:,}"])
     for name, per in sorted(classes.items(), key=lambda item: -sum(item[1].values())):
         rows.append([f"  {name}", *(f"{per[split]:,}" for split in SPLITS), f"{sum(per.values()):,}"])
     return rows
+
+
+def kind_of(metrics: dict[str, Any]) -> str:
+    """What `boxes` counts: "labels" of a version that has no box. Older versions do not say."""
+    return str(metrics.get("annotation_kind", "boxes"))
 
 
 def how_it_was_made(readme: str) -> list[str]:

@@ -139,8 +139,8 @@ def main(arguments: list[str] | None = None) -> None:
     if losses:
         print("\n".join(summarise(losses)))
     print(
-        f"export: {counts['images']:,} images and {counts['boxes']:,} boxes as {', '.join(params.export.formats)}, "
-        f"{size / 1e6:,.1f} MB in {options['out']}"
+        f"export: {counts['images']:,} images and {counts['boxes']:,} {counts['annotation_kind']} as "
+        f"{', '.join(params.export.formats)}, {size / 1e6:,.1f} MB in {options['out']}"
     )
 
 

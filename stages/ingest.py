@@ -278,7 +278,7 @@ def main(arguments: list[str] | None = None) -> None:
     options.label_map.write_text(label_map.format(), encoding="utf-8")
     images, boxes = manifest.images.num_rows, manifest.annotations.num_rows
     print(
-        f"ingest: {images:,} images and {boxes:,} boxes of {len(label_map.ids)} classes ({format_name}); "
+        f"ingest: {images:,} images and {boxes:,} {manifest.word} of {len(label_map.ids)} classes ({format_name}); "
         f"{len(findings)} findings"
     )
 

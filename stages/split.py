@@ -224,7 +224,7 @@ def table(manifest: Manifest) -> list[str]:
     images = Counter(manifest.images["split"].to_pylist())
     split_of = dict(zip(manifest.images["image_id"].to_pylist(), manifest.images["split"].to_pylist(), strict=True))
     boxes = Counter(split_of[image_id] for image_id in manifest.annotations["image_id"].to_pylist())
-    lines = [f"{'split':8}{'images':>10}{'share':>9}{'boxes':>10}{'share':>9}"]
+    lines = [f"{'split':8}{'images':>10}{'share':>9}{manifest.word:>10}{'share':>9}"]
     for name in SPLITS:
         parts = [(images[name], images.total()), (boxes[name], boxes.total())]
         lines.append(f"{name:8}" + "".join(f"{n:>10,}{n / total if total else 0:>9.1%}" for n, total in parts))

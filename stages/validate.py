@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from stages.checks.images import Seen, check_classes, check_looks, check_similar, check_sizes, look, with_groups
 from stages.dataset import command
 from stages.dataset.balance import balance
-from stages.dataset.boxes import CORNERS, LOST, check_boxes, label_whole_image
+from stages.dataset.boxes import CORNERS, LOST, check_boxes
 from stages.dataset.errors import ParamsError, StageError
 from stages.dataset.findings import Action, Finding, action_for, count_severities, found, stop_on_fail, summarise
 from stages.dataset.images import PORTABLE_FORMATS, extension_contradicts
@@ -168,10 +168,9 @@ def check_left_empty(manifest: Manifest, box_findings: list[Finding], actions: M
 
 def kept(before: Manifest, after: Manifest) -> str:
     """ "198 of 200 images and 215 of 217 boxes" """
-    noun = "annotations" if label_whole_image(before.annotations).any() else "boxes"
     return (
         f"{len(after.images):,} of {len(before.images):,} images and "
-        f"{len(after.annotations):,} of {len(before.annotations):,} {noun}"
+        f"{len(after.annotations):,} of {len(before.annotations):,} {before.word}"
     )
 
 

@@ -11,8 +11,10 @@ import pytest
 from conftest import box, image_bytes, make_image, make_manifest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from staged import enter, run_stages
 from test_formats import codes, raw_folder, read
 
+from flows.report import summary
 from stages.augment import augment
 from stages.dataset.counts import count_manifest
 from stages.dataset.errors import RawDataError, StageError
@@ -308,3 +310,17 @@ def test_every_stage_passes_labels_on(tmp_path: Path, monkeypatch: pytest.Monkey
     assert all(row.image_id.startswith(row.label) and row.xmin is None for row in manifest.annotation_rows())
     tfrecord.write(ExportJob(Manifest.of(manifest.image_rows(), manifest.annotation_rows()), labels), Path("out"))
     assert json.loads(Path("out/dataset_info.json").read_text())["supervisedKeys"]
+
+
+def test_labels_are_not_called_boxes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    enter(tmp_path, monkeypatch)
+    for number, name in enumerate(["cat", "dog", "cat", "dog"]):
+        make_image(Path("data/raw") / name, f"{number}.jpg", image_bytes(seed=number))
+    run_stages("split: {seed: 3}")
+    metrics = json.loads(Path("data/metrics.json").read_text())
+    readme = Path("data/export/tfrecord/README.md").read_text()
+    said = "\n".join([capsys.readouterr().out, summary(metrics, "x@one", "data/export"), readme.partition("## ")[0]])
+    assert "4 images and 4 labels" in said
+    assert "box" not in said

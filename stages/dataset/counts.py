@@ -15,6 +15,7 @@ from stages.dataset.manifest import SPLITS, Manifest
 def count_manifest(manifest: Manifest) -> dict[str, Any]:
     """Counts as metrics.json has them: images, boxes, negatives and copies in all and per split, boxes per class.
 
+    Labels of whole images count as boxes; `annotation_kind` says which they are.
     Splits without images are there with zeros, so that versions can be compared.
     """
     images, annotations = manifest.images, manifest.annotations
@@ -39,6 +40,7 @@ def count_manifest(manifest: Manifest) -> dict[str, Any]:
     classes = {name: dict(zip(SPLITS, counts, strict=True)) for name, counts in zip(names, per_class, strict=True)}
     return {
         **{key: sum(total[key] for total in totals.values()) for key in ("images", "boxes", "negatives", "copies")},
+        "annotation_kind": manifest.word,
         "splits": totals,
         "classes": dict(sorted(classes.items())),
     }

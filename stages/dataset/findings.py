@@ -250,7 +250,7 @@ CATALOGUE: dict[str, Rule] = {
         "add images, or change split.fractions; with split.strategy source, put images into that split of the source",
     ),
     "split-lacks-class": Rule(
-        "warning", "keep", ("keep", "fail"), "a split has no box of a class", "add images of that class"
+        "warning", "keep", ("keep", "fail"), "a split shows nothing of a class", "add images of that class"
     ),
     "split-missing": Rule(
         "error",

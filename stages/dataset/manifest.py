@@ -125,6 +125,11 @@ _ROWS_AT_ONCE = 16_384  # what a writer holds beside the table
 Row = TypeVar("Row", Image, Annotation)
 
 
+def word_for(boxes: int, annotations: int) -> str:
+    """What people call that many annotations, of which so many have a box: "labels" are of whole images."""
+    return "boxes" if boxes == annotations else "annotations" if boxes else "labels"
+
+
 @dataclass(frozen=True)
 class Manifest:
     """images and annotations as pyarrow tables with the schemas IMAGES and ANNOTATIONS."""
@@ -138,6 +143,11 @@ class Manifest:
         image_rows = sorted(images, key=lambda image: image.image_id)
         annotation_rows = sorted(annotations, key=lambda annotation: annotation.image_id)
         return cls(_table(image_rows, IMAGES), _table(annotation_rows, ANNOTATIONS))
+
+    @property
+    def word(self) -> str:
+        """What its annotations are; see word_for."""
+        return word_for(self.annotations.num_rows - self.annotations["xmin"].null_count, self.annotations.num_rows)
 
     def pairs(self) -> Iterator[tuple[Image, list[Annotation]]]:
         """Each image with its annotations, in order; rows are built as they are asked for."""

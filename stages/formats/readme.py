@@ -25,14 +25,14 @@ class Description:
 
 
 def format_readme(about: Description, loading: str) -> str:
-    counts, name = about.counts, about.label_map.dataset
+    counts, name, kind = about.counts, about.label_map.dataset, about.counts["annotation_kind"]
+    around = "" if kind == "labels" else f" around {plain(about.annotation_group)}"
     lines = [
         f"# {name}",
         "",
-        f"{counts['images']:,} images with {counts['boxes']:,} boxes around {plain(about.annotation_group)} "
-        f"of {len(counts['classes'])} classes.",
+        f"{counts['images']:,} images with {counts['boxes']:,} {kind}{around} of {len(counts['classes'])} classes.",
         "",
-        "| split | images | boxes | negatives | augmented copies |",
+        f"| split | images | {kind} | negatives | augmented copies |",
         "| --- | ---: | ---: | ---: | ---: |",
         *(_split_row(split, counts["splits"][split]) for split in SPLITS),
         _split_row("all", counts),

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from stages.dataset.boxes import CORNERS
 from stages.dataset.label_map import LabelMap
-from stages.dataset.manifest import SPLITS, Manifest
+from stages.dataset.manifest import SPLITS, Manifest, word_for
 
 GRID = 24  # cells of the heat maps, across and down
 ASPECTS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 1.01, 1.11, 1.25, 1.45, 1.7, 2.0, 2.5)
@@ -83,9 +83,8 @@ class Columns:
 
     @property
     def word(self) -> str:
-        """What the annotations are: boxes, labels (of whole images), or both."""
-        boxes = int(self.has_box.sum())
-        return "labels" if not boxes and len(self.boxes) else "boxes" if boxes == len(self.boxes) else "annotations"
+        """What the annotations are; see word_for."""
+        return word_for(int(self.has_box.sum()), len(self.boxes))
 
 
 def classes(columns: Columns) -> list[tuple[str, list[int]]]:
