@@ -69,7 +69,7 @@ def test_metrics_and_plots(workspace: Path) -> None:
     metrics = json.loads(Path("data/metrics.json").read_text())
     assert metrics | {"splits": 0, "classes": 0, "bytes": 0} == {
         "splits": 0, "classes": 0, "bytes": 0, "dataset": "ds", "images": 2, "boxes": 2, "negatives": 1, "copies": 0,
-        "findings": {"box-empty": 1, "not-exported": 1}, "dropped": {"box-empty": 1},
+        "annotation_kind": "boxes", "findings": {"box-empty": 1, "not-exported": 1}, "dropped": {"box-empty": 1},
     }  # fmt: skip
     assert metrics["splits"]["test"] == {"images": 0, "boxes": 0, "negatives": 0, "copies": 0}
     assert metrics["bytes"] == sum(path.stat().st_size for path in Path("data/export").rglob("*") if path.is_file())
