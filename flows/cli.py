@@ -87,13 +87,14 @@ def build(options: argparse.Namespace) -> int:
     from flows.environment import prepare_environment
     from flows.publish import Publishing
     from flows.repository import Workspace
-    from flows.settings import parse_settings
+    from flows.settings import parse_settings, with_settings
     from flows.versions import EXPORT, METRICS, own_dataset
 
     workspace = Workspace.find()
     os.chdir(workspace.root)
     prepare_environment(workspace.root)
     settings = parse_settings(options.set)
+    with_settings((workspace.root / "params.yaml").read_text(encoding="utf-8"), settings)  # a typo is said at once
     how, wait = Publishing(options.push, options.verify_remote, options.allow_label_change), options.wait
     outcome = None if settings else recording.record_if_current(workspace, options.name, _log, how, wait)
     if outcome is None:
