@@ -77,7 +77,7 @@ def augment(
     of = f"{sources.images.num_rows:,} {' and '.join(params.splits)} images"
     instead = "" if params.keep_original else ", which are left out themselves"
     summary = f"{tally.images - len(identical):,} copies of {of}{instead} ({in_words}), {', '.join(counts)}"
-    return result, findings, "\n".join([summary, *report(tally.steps)])
+    return result, findings, "\n".join([summary, *report(tally)])
 
 
 def _different(rows: Iterable[Rows], originals: Manifest, identical: list[Finding]) -> Iterator[Rows]:

@@ -58,7 +58,7 @@ def preprocess(
     counts = [f"{tally.reused:,} reused", *(f"{n:,} {code}" for code, n in count_codes(findings).items())]
     of = "" if tally.images == count else f" from {count:,}"
     summary = f"{tally.images:,} images{of} ({in_words}), {', '.join(counts)}"
-    return result, findings, "\n".join([summary, *report(tally.steps)])
+    return result, findings, "\n".join([summary, *report(tally)])
 
 
 def main() -> None:

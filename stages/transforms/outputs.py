@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.dataset.errors import StageError
-from stages.dataset.findings import Finding, found
+from stages.dataset.findings import Finding, found, summarise
 from stages.dataset.manifest import Annotation, Image, Manifest
 from stages.transforms.kept_folder import Made, make_all
 from stages.transforms.making import Refused, Source, Wanted
@@ -130,10 +130,13 @@ def check_names(manifest: Manifest) -> None:
             raise StageError(f"{one}: a tile or copy of another image gets this name; rename the file in data/raw")
 
 
-def report(steps: dict[str, StepCount]) -> list[str]:
-    """A table for the end of a stage's output; none where no step did anything."""
-    if not steps:
-        return []
+def report(tally: Tally) -> list[str]:
+    """For the end of a stage's output: what could not be made, and a table of what the steps did; [] for neither."""
+    not_made = summarise([one for one in tally.lost if one.code == "image-not-transformed"])
+    return [*not_made, *(_table(tally.steps) if tally.steps else [])]
+
+
+def _table(steps: dict[str, StepCount]) -> list[str]:
     rows = [("step", "images", "boxes cut", "boxes lost")]
     rows += [(name, f"{one.images:,}", f"{one.cut:,}", f"{one.lost:,}") for name, one in steps.items()]
     width = max(len(row[0]) for row in rows)
