@@ -200,23 +200,20 @@ def test_a_row_that_augment_changes_is_named(
         run_stages(COPIED, ["augment"])
 
 
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("copy-identical", r"image 00\.jpg#1 is left out by a finding, and came out"),
+        ("image-not-transformed", r"image 00\.jpg \(copy 1\) was made, and a finding says that it was not"),
+    ],
+)
 def test_a_copy_that_a_finding_leaves_out_and_that_came_out_fails(
-    at_augment: Path, monkeypatch: pytest.MonkeyPatch
+    at_augment: Path, monkeypatch: pytest.MonkeyPatch, code: str, message: str
 ) -> None:
     core = stages.augment.augment
-    wrong = found("copy-identical", "00.jpg", "copy 1")
+    wrong = found(code, "00.jpg", "copy 1")
     monkeypatch.setattr(stages.augment, "augment", lambda *given: ((done := core(*given))[0], [*done[1], wrong], ""))
-    with pytest.raises(StageError, match=r"image 00\.jpg#1 is left out by a finding, and came out"):
-        run_stages(COPIED, ["augment"])
-
-
-def test_a_finding_that_a_copy_was_not_made_when_it_was_fails(
-    at_augment: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    core = stages.augment.augment
-    wrong = found("image-not-transformed", "00.jpg", "copy 1")
-    monkeypatch.setattr(stages.augment, "augment", lambda *given: ((done := core(*given))[0], [*done[1], wrong], ""))
-    with pytest.raises(StageError, match=r"image 00\.jpg \(copy 1\) was made, and a finding says that it was not"):
+    with pytest.raises(StageError, match=message):
         run_stages(COPIED, ["augment"])
 
 

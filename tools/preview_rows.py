@@ -248,10 +248,8 @@ def _carry_out(
     """image_id -> the image made, with its annotations. What cannot be made is said, as a build leaves it out."""
     rows, tally = transform(planned, recipe, encoding, folder, label, sources=len(planned))
     done = {image.image_id: Planned(image, annotations) for image, annotations in rows}
-    for one in tally.lost:
-        if one.code == "image-not-transformed":
-            where = ", ".join(part for part in (one.file, one.place) if part)
-            print(f"preview: {where}: {one.reason}; left out, as a build leaves it out", file=sys.stderr)
+    for one in tally.not_made:
+        print(f"preview: {one.where}: {one.reason}; left out, as a build leaves it out", file=sys.stderr)
     return done
 
 

@@ -132,11 +132,11 @@ def _sample(
 def _carry_out(sample: Sample, wanted: Wanted, recipe: Recipe) -> Outcome | Refused:
     import cv2
 
-    names = ", ".join(name for name, _ in wanted.operations)
-    what = f"{sample.width} x {sample.height} pixels cannot be transformed ({names})"
     try:
         return recipe.carry_out(sample, wanted.operations)
     except (cv2.error, ValueError, MemoryError) as error:
+        names = ", ".join(name for name, _ in wanted.operations)
+        what = f"{sample.width} x {sample.height} pixels cannot be transformed ({names})"
         if is_for_memory(error):
             raise StageError(
                 f"{wanted.sources[0].path}: its {what}: not enough memory; try SHARDSMITH_WORKERS=1, or smaller sizes"

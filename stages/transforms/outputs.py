@@ -45,6 +45,11 @@ class Tally:
     lost: list[Finding] = field(default_factory=list)
     steps: dict[str, StepCount] = field(default_factory=dict)
 
+    @property
+    def not_made(self) -> list[Finding]:
+        """Those of images that could not be made."""
+        return [one for one in self.lost if one.code == "image-not-transformed"]
+
 
 @dataclass(frozen=True)
 class Encoding:
@@ -116,8 +121,7 @@ def check_some(tally: Tally) -> None:
     """
     if tally.lost and not tally.images:
         first = tally.lost[0]
-        where = ", ".join(part for part in (first.file, first.place) if part)
-        raise StageError(f"no image can be transformed; {where}: {first.reason}; change the step in params.yaml")
+        raise StageError(f"no image can be transformed; {first.where}: {first.reason}; change the step in params.yaml")
 
 
 def check_names(manifest: Manifest) -> None:
@@ -132,8 +136,7 @@ def check_names(manifest: Manifest) -> None:
 
 def report(tally: Tally) -> list[str]:
     """For the end of a stage's output: what could not be made, and a table of what the steps did; [] for neither."""
-    not_made = summarise([one for one in tally.lost if one.code == "image-not-transformed"])
-    return [*not_made, *(_table(tally.steps) if tally.steps else [])]
+    return [*summarise(tally.not_made), *(_table(tally.steps) if tally.steps else [])]
 
 
 def _table(steps: dict[str, StepCount]) -> list[str]:
