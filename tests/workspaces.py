@@ -90,11 +90,13 @@ def copied(place: Place, to: Path) -> Place:
 def make_workspace(root: Path, home: Path, api: str = "") -> Place:
     """The repository's own files as a user's fresh clone, with ten small images in data/raw.
 
-    Its HOME is empty: no git identity, no settings of the machine's user.
+    What `make dataset` has recorded in the repository since stays behind. Its HOME is empty: no git identity, no settings
+    of the machine's user.
     """
     listed = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, text=True)
     for file in listed.split("\0"):
-        if file and (ROOT / file).is_file():
+        recorded = file == "dvc.lock" or (file.startswith("data/") and file != "data/.gitignore")
+        if file and not recorded and (ROOT / file).is_file():
             (root / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / file, root / file)
     for package in ("flows", "stages", "tools"):  # compiled once
