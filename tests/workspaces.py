@@ -90,8 +90,8 @@ def copied(place: Place, to: Path) -> Place:
 def make_workspace(root: Path, home: Path, api: str = "") -> Place:
     """The repository's own files as a user's fresh clone, with ten small images in data/raw.
 
-    What `make dataset` has recorded in the repository since stays behind. Its HOME is empty: no git identity, no settings
-    of the machine's user.
+    What `make dataset` has recorded in the repository since stays behind. Its HOME is empty: no git identity, no
+    settings of the machine's user.
     """
     listed = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, text=True)
     for file in listed.split("\0"):
