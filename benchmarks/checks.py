@@ -28,8 +28,8 @@ import numpy as np  # noqa: E402
 import simplejpeg  # noqa: E402
 
 from benchmarks.inputs import prepare  # noqa: E402
-from stages.checks.similar import find_pairs  # noqa: E402
-from stages.dataset.workers import worker_count  # noqa: E402
+from shardsmith.dataset.workers import worker_count  # noqa: E402
+from shardsmith.pipeline.checks.similar import find_pairs  # noqa: E402
 
 WORK = ROOT / "benchmarks" / "work"
 MEASURE = ROOT / "benchmarks" / "measure.py"

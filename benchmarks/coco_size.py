@@ -22,11 +22,11 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from stages.dataset.images import ImageInfo  # noqa: E402
-from stages.dataset.manifest import Image, Manifest  # noqa: E402
-from stages.formats import coco  # noqa: E402
-from stages.formats.coco_entries import parse  # noqa: E402
-from stages.formats.raw_folder import RawFolder, Source  # noqa: E402
+from shardsmith.dataset.images import ImageInfo  # noqa: E402
+from shardsmith.dataset.manifest import Image, Manifest  # noqa: E402
+from shardsmith.formats.coco import format as coco  # noqa: E402
+from shardsmith.formats.coco.entries import parse  # noqa: E402
+from shardsmith.formats.shared.raw_folder import RawFolder, Source  # noqa: E402
 
 POINTS = 21  # of an outline: with these the file is as large as the 448 MB of instances_train2017.json
 CROWDS = 100  # one annotation in so many is a crowd, as RLE

@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PilImage
 
-from stages.dataset.images import EXTENSIONS, encode
-from stages.dataset.manifest import Annotation, Image
-from stages.dataset.workers import map_items
-from stages.formats.voc import format_xml
-from tools.sample.pictures import draw
+from shardsmith.dataset.images import EXTENSIONS, encode
+from shardsmith.dataset.manifest import Annotation, Image
+from shardsmith.dataset.workers import map_items
+from shardsmith.formats.voc import format_xml
+from shardsmith.sample.pictures import draw
 
 WIDTH_PX, HEIGHT_PX = 640, 480
 WANTED_BYTES = 100_000

@@ -20,7 +20,7 @@ import numpy as np
 import workspace
 from table import HERE, Row, format_table, measure, table_of
 
-from stages.dataset.images import encode
+from shardsmith.dataset.images import encode
 
 WORK = HERE / "work"
 SIDE_PX = 16

@@ -12,7 +12,7 @@ import transform_floor
 import workspace
 from table import HERE, Row, measure, table_of
 
-from stages.dataset.manifest import Manifest
+from shardsmith.dataset.manifest import Manifest
 
 # Every image is a train image, so that augment has as many sources as preprocess.
 PARAMS: dict[str, dict[str, Any]] = {

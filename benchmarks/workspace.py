@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow.compute as pc
 from ruamel.yaml import YAML
 
-from stages.dataset.manifest import Manifest
+from shardsmith.dataset.manifest import Manifest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

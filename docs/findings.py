@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stages.dataset.findings import CATALOGUE
+from shardsmith.dataset.codes import CATALOGUE
 from tests.planted import IN_GROUPS, OF_STEPS, PLANTED
 
 _HEAD = """# Findings

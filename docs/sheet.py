@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stages.dataset.images import decode
-from tools.contact_sheet import Colour, draw_tile, in_grid
-from tools.sample.pictures import draw
+from shardsmith.dataset.images import decode
+from shardsmith.inspect.sheet import Colour, draw_tile, in_grid
+from shardsmith.sample.pictures import draw
 
 SHOWN = [
     "coast-04", "reef-02", "sky-09", "beach-02",

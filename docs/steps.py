@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tools.catalogue import step_rows, steps_markdown
+from shardsmith.inspect.catalogue import step_rows, steps_markdown
 
 
 def main() -> None:

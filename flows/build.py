@@ -1,58 +1,36 @@
-"""The Prefect flow: run the pipeline of dvc.yaml, a task a stage, let TensorFlow read it back, record the version."""
+"""How a version of this dataset is made: the flow that `shardsmith build`, the schedule and Prefect's page run.
 
-from __future__ import annotations
+It is yours: a message when a version is made, a training run that starts with it. docs/your-own.md has an example.
+"""
 
-import os
-import subprocess
-import sys
-from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from typing import Any
 
-from prefect import flow, get_run_logger, task
-from prefect.cache_policies import NO_CACHE
-from prefect.runtime import flow_run
-from prefect.states import Completed, Failed, State
+from prefect import flow
 
-from flows import apart, artifacts, form, recording
-from flows.environment import prepare_environment
-from flows.publish import Publishing
-from flows.repository import Log, Workspace
-from flows.settings import applied
-from flows.versions import EXPORT, METRICS, own_dataset
-from stages.dataset.errors import ShardsmithError, StageError, VersionError
-
-_echo: list[Log] = []
-_lines: deque[str] = deque(maxlen=30)
+from shardsmith.flow import form, steps
+from shardsmith.versions.publish import Publishing
+from shardsmith.versions.record import Outcome
+from shardsmith.workspace.workspace import Workspace
 
 
-@task(task_run_name="{stage}", cache_policy=NO_CACHE)
-def run_stage(stage: str, lines: Iterator[str]) -> Any:
-    """One stage of `dvc repro`, from when DVC comes to it until it is done or left as it is."""
-    return _or_failed(lambda log: _say(lines, log))
-
-
-@task(task_run_name="read back")
-def read_back() -> Any:
-    """TensorFlow reads every record, in a process of its own."""
-    return _or_failed(_read_back)
-
-
-@task(task_run_name="record")
-def record_version(name: str | None, how: Publishing) -> Any:
-    """Push, commit and tag, or say that nothing changed."""
-    workspace = Workspace.find()
-    return _or_failed(lambda log: recording.record(workspace, own_dataset(workspace), name, log, how, flow_run.id))
-
-
-@task(task_run_name="refresh")
-def refresh() -> Any:
-    """Bring the clone that scheduled builds work in up to date: code, parameters, raw data."""
-    return _or_failed(lambda log: apart.refresh(Workspace.find(), log))
+def make(
+    workspace: Workspace, name: str | None, settings: dict[str, Any], how: Publishing, wait: bool = True
+) -> Outcome:
+    """The pipeline of dvc.yaml, a task a stage; then TensorFlow's judgement, and the record."""
+    with steps.started(workspace, name, settings, wait) as run:
+        stage = None
+        for stage, lines in run.stages():  # `dvc repro`: DVC decides what there is to do
+            steps.run_stage(run, stage, lines)
+        if stage:
+            steps.read_back(run)
+        outcome = steps.record(run, name, how)
+    steps.show(run, outcome)
+    # what else should happen goes here: outcome.tag is the version, outcome.made whether it is new
+    return outcome
 
 
 @flow(name="build", flow_run_name="build", persist_result=False)
+@steps.told
 def build(
     name: str | None = None,
     settings: dict[str, Any] | None = None,
@@ -71,14 +49,11 @@ def build(
         allow_label_change: record a label map that breaks readers of the version before.
         wait: for a build that is at work in this workspace; else fail.
     """
-    try:
-        outcome = _build(name, settings or {}, Publishing(push, verify_remote, allow_label_change), wait)
-    except ShardsmithError as error:
-        return Failed(message=str(error))
-    return Completed(message=outcome.message, data=outcome)
+    return make(Workspace.find(), name, settings or {}, Publishing(push, verify_remote, allow_label_change), wait)
 
 
 @flow(name="build", persist_result=False)
+@steps.told
 def build_apart(
     name: str = "",
     split: form.Split | None = None,
@@ -101,91 +76,8 @@ def build_apart(
         verify_remote: Read every pushed object back and compare its hash.
         allow_label_change: Record a label map that breaks readers of the last version.
     """
-    prepare_environment(Workspace.find().root)
+    clone = steps.refresh(Workspace.find())
     settings = form.as_settings(split, preprocess, augment, formats) | other_settings
-    try:
-        clone: Workspace = _result(refresh(return_state=True))
-        os.chdir(clone.root)
-        outcome = _build(name or None, settings, Publishing(True, verify_remote, allow_label_change), wait=True)
-        apart.hand_over(clone, outcome.tag)
-    except ShardsmithError as error:
-        artifacts.publish_failure(error, list(_lines))
-        return Failed(message=str(error))
-    return Completed(message=outcome.message, data=outcome)
-
-
-def _build(name: str | None, settings: dict[str, Any], how: Publishing, wait: bool) -> recording.Outcome:
-    """
-    Raises:
-        ShardsmithError: it failed.
-    """
-    workspace = Workspace.find()
-    prepare_environment(workspace.root)
-    with workspace.lock(_log, wait), applied(workspace, settings):
-        dataset = recording.prepare(workspace, name, _log)
-        before = recording.last_tag(workspace, dataset)
-        if not recording.is_current(workspace, dataset):
-            for stage, lines in workspace.repro():
-                if stage:
-                    _result(run_stage(stage, lines, return_state=True))
-                else:
-                    _say(lines, _log)
-            _result(read_back(return_state=True))
-        outcome: recording.Outcome = _result(record_version(name, how, return_state=True))
-    artifacts.publish_version(workspace, outcome, before)
+    outcome = make(clone, name or None, settings, Publishing(True, verify_remote, allow_label_change))
+    steps.hand_over(clone, outcome)
     return outcome
-
-
-def run(name: str | None, settings: dict[str, Any], how: Publishing, wait: bool) -> recording.Outcome:
-    """Run the flow here and now, and say on the terminal what its log says.
-
-    Raises:
-        VersionError: it failed.
-    """
-    _echo.append(lambda message: print(message, file=sys.stderr))
-    state: State = build(name, settings, **asdict(how), wait=wait, return_state=True)  # type: ignore[assignment]
-    if not state.is_completed():
-        raise VersionError(state.message or f"the build ended as {state.name}")
-    return state.result()
-
-
-def _log(message: str) -> None:
-    _lines.append(message)
-    for say in (get_run_logger().info, *_echo):
-        say(message)
-
-
-def _say(lines: Iterator[str], log: Log) -> None:
-    for line in lines:
-        log(line)
-
-
-def _or_failed(work: Callable[[Log], Any]) -> Any:
-    """What `work` returns, or a failed state with its message: Prefect would log a raised error with a traceback."""
-    try:
-        return work(_log)
-    except ShardsmithError as error:
-        return Failed(message=str(error))
-
-
-def _result(state: State) -> Any:
-    """
-    Raises:
-        StageError: the task failed.
-    """
-    if state.is_completed():
-        return state.result()
-    raise StageError(state.message or f"the task ended as {state.name}")
-
-
-def _read_back(log: Log) -> None:
-    workspace = Workspace.find()
-    folder = workspace.root / EXPORT / "tfrecord"
-    if not folder.is_dir():
-        log("read back: no TFRecord in this version, so there is nothing for TensorFlow to read")
-        return
-    command = [sys.executable, "-m", "flows.readback", str(folder), METRICS]
-    done = subprocess.run(command, cwd=workspace.root, stdout=subprocess.PIPE, text=True, check=False)
-    log(done.stdout.strip())
-    if done.returncode:
-        raise StageError("TensorFlow does not read back what was written; no version was recorded")

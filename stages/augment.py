@@ -1,120 +1,36 @@
-"""augment: random copies of each train image, beside the original.
+"""augment: random copies of the train images, beside the originals. Off: everything passes through."""
 
-    python -m stages.augment IN OUT
-
-Off, or without steps, the manifest passes through and no image is copied.
-"""
-
-from __future__ import annotations
-
-import argparse
-from collections.abc import Iterable, Iterator
-from itertools import groupby
+import sys
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
+try:
+    from shardsmith.pipeline.program import run
+except ModuleNotFoundError as error:
+    sys.exit(f"error: {sys.executable}: {error}; activate the environment that has requirements.lock's packages")
 
-from stages.dataset import command
-from stages.dataset.balance_made import balance_made
-from stages.dataset.findings import Finding, count_codes, found, stop_on_fail
-from stages.dataset.ledger import read_ledger, write_ledger
-from stages.dataset.manifest import Annotation, Image, Manifest
-from stages.dataset.stage import read_stage, write_stage
-from stages.params import AugmentParams, load_params
-from stages.transforms import AUGMENT, build_steps
-from stages.transforms.kept_folder import clear
-from stages.transforms.outputs import Encoding, as_manifests, check_names, check_some, report, transform
-from stages.transforms.plan import CopyPlan
-from stages.transforms.planned import Planned, planned_of
-from stages.transforms.recipe import Recipe
-from stages.transforms.trace import Trace
-
-Rows = tuple[Image, list[Annotation]]
+from shardsmith.dataset.findings import stop_on_fail
+from shardsmith.ledger.fates import read_ledger
+from shardsmith.ledger.making import balance_made
+from shardsmith.pipeline.augment import augment
+from shardsmith.pipeline.params import load_params
+from shardsmith.pipeline.stage import read_stage, write_stage
+from shardsmith.transforms.run.trace import Trace
 
 
-def augment(
-    manifest: Manifest, params: AugmentParams, folder: Path, trace: Trace | None = None
-) -> tuple[Manifest, list[Finding], str]:
-    """The images, and copies of those in `params.splits` in `folder`/images.
-
-    Args:
-        trace: is told what each copy and box is made from.
-
-    Returns:
-        the new manifest, a finding for each box that a copy lost and each copy that came out twice or could not be
-        made, and a summary.
-
-    Raises:
-        StageError: an image is gone, is not the one in the manifest, or none can be transformed.
-    """
-    steps = build_steps(params.steps, AUGMENT)
-    if not params.enabled or not steps:
-        clear(folder)
-        return manifest, [], "off"
-    images = manifest.images
-    chosen = pc.is_in(images["split"], value_set=pa.array(params.splits))
-    sources = Manifest(images.filter(chosen), manifest.annotations)
-    kept = images if params.keep_original else images.filter(pc.invert(chosen))
-    trace = trace or Trace("augment", manifest)
-
-    def entering() -> Iterator[Planned]:
-        return trace.entering(planned_of(sources))
-
-    plan = CopyPlan(entering, steps, params.copies, params.seed, params.balance)
-    planned = trace.planned(copy for image in entering() for copy in plan.of(image))
-    recipe = Recipe(params.min_visibility, params.min_size_px, __file__)
-    encoding = Encoding(params.image_format, params.quality)
-    rows, tally = transform(planned, recipe, encoding, folder, "augment", sources=sources.images.num_rows)
-    identical: list[Finding] = []
-    different = _different(trace.made(rows), sources if params.keep_original else Manifest.of([], []), identical)
-    result = Manifest(kept, _of_images(manifest.annotations, kept)).joined(as_manifests(different))
-    check_some(tally)
-    check_names(result)
-    findings = [*tally.lost, *identical]
-    in_words = "; ".join(step.describe() for step in steps)
-    counts = [f"{tally.reused:,} reused", *(f"{n:,} {code}" for code, n in count_codes(findings).items())]
-    of = f"{sources.images.num_rows:,} {' and '.join(params.splits)} images"
-    instead = "" if params.keep_original else ", which are left out themselves"
-    summary = f"{tally.images - len(identical):,} copies of {of}{instead} ({in_words}), {', '.join(counts)}"
-    return result, findings, "\n".join([summary, *report(tally)])
-
-
-def _different(rows: Iterable[Rows], originals: Manifest, identical: list[Finding]) -> Iterator[Rows]:
-    """The copies that are like neither their original, where that stays, nor an earlier copy of it; a finding for
-    each other one.
-    """
-    digests = dict(zip(*(originals.images[name].to_pylist() for name in ("image_id", "sha256")), strict=True))
-    for parent, copies in groupby(rows, key=lambda one: one[0].parent_id or ""):
-        first = {digests[parent]: "its original"} if parent in digests else {}
-        for image, boxes in copies:
-            if image.sha256 in first:
-                reason = f"it is identical to {first[image.sha256]}; it is left out"
-                identical.append(found("copy-identical", parent, f"copy {image.copy}", reason=reason))
-            else:
-                first[image.sha256] = f"copy {image.copy}"
-                yield image, boxes
-
-
-def _of_images(annotations: pa.Table, images: pa.Table) -> pa.Table:
-    return annotations.filter(pc.is_in(annotations["image_id"], value_set=images["image_id"].combine_chunks()))
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m stages.augment", description=__doc__.splitlines()[0])
-    parser.add_argument("source", type=Path, metavar="IN", help="the folder of the stage before")
-    parser.add_argument("folder", type=Path, metavar="OUT", help="this stage's folder, kept between runs")
-    args = parser.parse_args()
+def main(source: Path, out: Path) -> None:
     params = load_params()
-    manifest, findings = read_stage(args.source)
-    trace = Trace("augment", manifest)
-    result, new_findings, summary = augment(manifest, params.augment, args.folder, trace)
-    stop_on_fail(new_findings, params.validate_.actions)
-    ledger = balance_made("augment", manifest, result, new_findings, trace.result())
-    write_stage(args.folder, result, findings + new_findings)
-    write_ledger(args.folder, read_ledger(args.source) + ledger)
+    before, earlier = read_stage(source)
+
+    # each copy is drawn from (seed, image, number of the copy), so a larger dataset changes no old copy
+    trace = Trace("augment", before)
+    after, own, summary = augment(before, params.augment, out, trace)
+    stop_on_fail(own, params.validate_.actions)
+
+    ledger = balance_made("augment", before, after, own, trace.result())
+
+    write_stage(out, after, earlier + own, read_ledger(source) + ledger)
     print(f"augment: {summary}")
 
 
 if __name__ == "__main__":
-    command.run(main)
+    run(main)

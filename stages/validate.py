@@ -1,240 +1,37 @@
-"""Check every image and every box: `python -m stages.validate IN OUT`, both folders of a stage.
+"""validate: every image and box checked; what is dropped or repaired has a finding that says why."""
 
-Each image and each box has one fate: kept, repaired or dropped. What is not simply kept has a finding that says why;
-`validate.actions` in params.yaml chooses the fate per code. OUT also gets a readable summary.md.
-
-One change has no finding: a box that passes the edge by less than a millionth of the side (boxes.EDGE_NOISE) is
-clipped, since that is how a source that writes shares of the side with six decimals rounds.
-"""
-
-from __future__ import annotations
-
-import argparse
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+import sys
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
+try:
+    from shardsmith.pipeline.program import run
+except ModuleNotFoundError as error:
+    sys.exit(f"error: {sys.executable}: {error}; activate the environment that has requirements.lock's packages")
 
-from stages.checks.images import Seen, check_classes, check_looks, check_similar, check_sizes, look, with_groups
-from stages.dataset import command
-from stages.dataset.balance import balance
-from stages.dataset.boxes import CORNERS, LOST, check_boxes
-from stages.dataset.errors import ParamsError, StageError
-from stages.dataset.findings import Action, Finding, action_for, count_severities, found, stop_on_fail, summarise
-from stages.dataset.images import PORTABLE_FORMATS, extension_contradicts
-from stages.dataset.ledger import read_ledger, write_ledger
-from stages.dataset.manifest import Image, Manifest
-from stages.dataset.stage import read_stage, write_stage
-from stages.dataset.workers import map_items
-from stages.params import Params, load_params
-
-_ALONE_PIXELS = 300_000_000  # as many are decoded here before other processes have started
+from shardsmith.dataset.findings import count_severities
+from shardsmith.ledger.balance import balance
+from shardsmith.ledger.fates import read_ledger
+from shardsmith.pipeline.params import load_params
+from shardsmith.pipeline.stage import read_stage, write_stage
+from shardsmith.pipeline.validate import kept, summary, validate
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m stages.validate", description="Check every image and every box.")
-    parser.add_argument("input", type=Path, help="the folder that ingest wrote")
-    parser.add_argument("output", type=Path, help="the folder to write")
-    folders = parser.parse_args()
+def main(source: Path, out: Path) -> None:
     params = load_params()
-    before, earlier = read_stage(folders.input)
+    before, earlier = read_stage(source)
+
+    # validate.actions in params.yaml says what becomes of each kind of finding; all findings so far come back
     after, findings = validate(before, earlier, params)
+
+    # a check of your own goes here: docs/your-own.md has one
+
+    # the ledger: every image and box has one fate, and no row is lost or changed without a finding
     ledger = balance("validate", before, after, findings[len(earlier) :], sets=("group",))
-    write_stage(folders.output, after, findings)
-    write_ledger(folders.output, read_ledger(folders.input) + ledger)
-    path = folders.output / "summary.md"
-    path.write_text(summary(before, after, findings), encoding="utf-8")
-    print(f"validate: {kept(before, after)} kept; {count_severities(findings)}: {path}")
 
-
-def validate(manifest: Manifest, findings: list[Finding], params: Params) -> tuple[Manifest, list[Finding]]:
-    """The manifest without what is dropped and with what is repaired, and the findings given plus its own.
-
-    Args:
-        manifest: as ingest wrote it; the images' files are read.
-        findings: those of ingest.
-
-    Raises:
-        FindingError: a code was found whose action is `fail`.
-        ParamsError: an action that comes too late, as ingest has done otherwise.
-        StageError: an image file is gone or changed, or no image is left.
-    """
-    actions = params.validate_.actions
-    _refuse_late_actions(findings, actions)
-    if not len(manifest.images):
-        raise StageError("there is no image to validate: ingest left none" + _because(findings))
-    seen = dict(zip(manifest.images["image_id"].to_pylist(), _decode(manifest.images), strict=True))
-    own = check_images(manifest, [one.error for one in seen.values()], actions)
-    left = _without(manifest, own)
-    for check in (lambda rows: check_looks(rows, seen, actions), lambda rows: check_sizes(rows, actions)):
-        own += _told_in_full(check(left), manifest)
-        left = _without(left, own)
-    similar, clusters = check_similar(left, seen, params.validate_.near_identical, actions)
-    left = _without(left, similar)
-    if action_for("image-near-duplicate", actions) not in LOST:
-        left = with_groups(left, clusters)
-    own += _told_in_full(similar, manifest)
-    left, box_findings = check_boxes(left, actions, params.validate_.max_over_edge, params.validate_.tiny_box_px)
-    empty_findings = check_left_empty(left, box_findings, actions)
-    after = _without(left, empty_findings)
-    own += [*box_findings, *empty_findings, *check_classes(after, actions)]
-    stop_on_fail([*findings, *own], actions)
-    if not len(after.images):
-        raise StageError(f"none of {len(manifest.images)} images is left" + _because(own))
-    return after, [*findings, *own]
-
-
-def check_images(manifest: Manifest, reasons: Sequence[str], actions: Mapping[str, Action]) -> list[Finding]:
-    """
-    Args:
-        reasons: why each image does not decode, or "".
-    """
-    findings = []
-    remaining = []
-    for image, reason in zip(manifest.image_rows(), reasons, strict=True):
-        own = []
-        for code, value, why in _problems(image, reason):
-            own.append(Finding(code, action_for(code, actions), image.image_id, "", value, why))
-            if own[-1].action in LOST:
-                break
-        else:
-            remaining.append(image)
-        findings += own
-    findings += _check_duplicates(remaining, manifest, actions)
-    return _told_in_full(sorted(findings, key=lambda finding: finding.code), manifest)
-
-
-def _problems(image: Image, reason: str) -> Iterator[tuple[str, str, str]]:
-    """(code, value, reason) of each thing to say about one image."""
-    if reason or image.format is None:
-        yield "image-unreadable", "", reason
-        return
-    if image.orientation != 1:
-        yield "image-turned", f"orientation {image.orientation}", ""
-    if image.format not in PORTABLE_FORMATS:
-        yield "image-encoding", image.format, ""
-    if extension_contradicts(image.image_id, image.format):
-        yield "image-extension", image.format, ""
-
-
-def _check_duplicates(images: list[Image], manifest: Manifest, actions: Mapping[str, Action]) -> list[Finding]:
-    """A finding for each image with the bytes of one before it; which code depends on the two's annotations."""
-    by_content: dict[str, list[Image]] = defaultdict(list)
-    for image in images:
-        by_content[image.sha256].append(image)
-    alike = [same for same in by_content.values() if len(same) > 1]
-    annotations = _labelling(manifest, [image.image_id for same in alike for image in same])
-    findings = []
-    for first, *copies in alike:
-        for copy in copies:
-            one, other = annotations[first.image_id], annotations[copy.image_id]
-            agree = first.annotated == copy.annotated and one == other
-            code = "image-duplicate" if agree else "image-duplicate-conflict"
-            reason = f"same bytes as {first.image_id}"
-            if not agree:
-                reason += f", other annotations: {_told(copy, other)} here, {_told(first, one)} there"
-            findings.append(Finding(code, action_for(code, actions), copy.image_id, "", "", reason))
-    return findings
-
-
-def _labelling(manifest: Manifest, image_ids: list[str]) -> dict[str, list[str]]:
-    """image_id -> what its annotations say, in an order that does not depend on theirs."""
-    table = manifest.annotations
-    rows = table.filter(pc.is_in(table["image_id"], pa.array(image_ids, pa.string()))).to_pylist()
-    said: dict[str, list[str]] = {image_id: [] for image_id in image_ids}
-    for row in rows:
-        said[row["image_id"]].append(repr([row[key] for key in ("label", *CORNERS, "is_crowd", "segmentation")]))
-    return {image_id: sorted(annotations) for image_id, annotations in said.items()}
-
-
-def _told(image: Image, annotations: list[str]) -> str:
-    return _counted(len(annotations), "box") if image.annotated else "unlabelled"
-
-
-def check_left_empty(manifest: Manifest, box_findings: list[Finding], actions: Mapping[str, Action]) -> list[Finding]:
-    """Images that would pass for negatives, because every box of theirs was dropped."""
-    lost = Counter(finding.file for finding in box_findings if finding.action in LOST)
-    boxes = _count_annotations(manifest)
-    action = action_for("image-left-empty", actions)
-    return [
-        replace(found("image-left-empty", image_id, value=_counted(lost[image_id], "box")), action=action)
-        for image_id in sorted(lost)
-        if not boxes[image_id]
-    ]
-
-
-def kept(before: Manifest, after: Manifest) -> str:
-    """ "198 of 200 images and 215 of 217 boxes" """
-    return (
-        f"{len(after.images):,} of {len(before.images):,} images and "
-        f"{len(after.annotations):,} of {len(before.annotations):,} {before.word}"
-    )
-
-
-def summary(before: Manifest, after: Manifest, findings: list[Finding]) -> str:
-    """The findings of ingest and validate as Markdown, most severe first."""
-    lines = ["# Findings", "", f"{kept(before, after)} kept by validate; {count_severities(findings)}.", ""]
-    for line in summarise(findings, examples=10):
-        lines.append(f"    - {line.strip()}" if line.startswith(" ") else f"- {line}")
-    if findings:
-        lines += ["", "All of them, a row each, stand in findings.csv beside this file."]
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def _decode(images: pa.Table) -> Iterator[Seen]:
-    """What decoding each image tells."""
-    columns = (images[name].to_pylist() for name in ("path", "format", "orientation"))
-    items = list(zip(*columns, strict=True))
-    pixels = pc.sum(pc.multiply(images["width"].cast(pa.int64()), images["height"].cast(pa.int64()))).as_py() or 0
-    alone_below = len(items) + 1 if pixels < _ALONE_PIXELS else 0
-    return map_items(look, items, "validate", alone_below=alone_below)
-
-
-def _refuse_late_actions(findings: list[Finding], actions: Mapping[str, Action]) -> None:
-    for finding in findings:
-        wanted = actions.get(finding.code, finding.action)
-        if wanted not in (finding.action, "fail"):
-            raise ParamsError(
-                f"params.yaml: validate.actions: {finding.code}: {wanted}: ingest already chose {finding.action}; "
-                f"leave the code out of validate.actions; {finding.rule.remedy}"
-            )
-
-
-def _without(manifest: Manifest, findings: list[Finding]) -> Manifest:
-    """Without the images that a finding drops, and without their annotations."""
-    gone = pa.array([finding.file for finding in findings if finding.action in LOST], pa.string())
-    tables = (manifest.images, manifest.annotations)
-    images, annotations = (table.filter(pc.invert(pc.is_in(table["image_id"], gone))) for table in tables)
-    return Manifest(images.combine_chunks(), annotations.combine_chunks())
-
-
-def _count_annotations(manifest: Manifest) -> Counter[str]:
-    """image_id -> how many annotations it has."""
-    return Counter(manifest.annotations["image_id"].to_pylist())
-
-
-def _told_in_full(findings: Iterable[Finding], manifest: Manifest) -> list[Finding]:
-    """With how many boxes go with each image that is dropped."""
-    boxes = _count_annotations(manifest)
-    told = []
-    for finding in findings:
-        if finding.action in LOST and boxes[finding.file]:
-            reason = finding.reason or finding.rule.meaning.partition(";")[0]
-            finding = replace(finding, reason=f"{reason}; {_counted(boxes[finding.file], 'box')} with it")
-        told.append(finding)
-    return told
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 'es'}"
-
-
-def _because(findings: list[Finding]) -> str:
-    return ":\n" + "\n".join(summarise(findings)) if findings else "; see data/raw"
+    write_stage(out, after, findings, read_ledger(source) + ledger)
+    (out / "summary.md").write_text(summary(before, after, findings), encoding="utf-8")
+    print(f"validate: {kept(before, after)} kept; {count_severities(findings)}: {out / 'summary.md'}")
 
 
 if __name__ == "__main__":
-    command.run(main)
+    run(main)

@@ -17,8 +17,8 @@ import pytest
 from PIL import Image as PilImage
 from tallies import attack, pytest_terminal_summary  # noqa: F401 (pytest looks for them here)
 
-from stages.dataset.images import probe
-from stages.dataset.manifest import Annotation, Image, Manifest
+from shardsmith.dataset.images import probe
+from shardsmith.dataset.manifest import Annotation, Image, Manifest
 
 if TYPE_CHECKING:
     from workspaces import Place

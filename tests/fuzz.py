@@ -15,8 +15,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from stages.dataset.messages import Example
-from stages.formats.tfrecord_frames import frame
+from shardsmith.dataset.messages import Example
+from shardsmith.formats.tfrecord.frames import frame
 
 Files = dict[str, bytes]
 OUTSIDE = "outside/secret.jpg"

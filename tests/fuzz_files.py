@@ -14,9 +14,9 @@ from conftest import RACCOON, box, image_bytes, make_image, make_manifest
 from fuzz import Files
 from PIL import Image as PilImage
 
-from stages.dataset.label_map import LabelMap
-from stages.formats import WRITERS
-from stages.formats.export_job import ExportJob
+from shardsmith.dataset.label_map import LabelMap
+from shardsmith.formats.registry import WRITERS
+from shardsmith.formats.shared.job import ExportJob
 
 TURNED = PilImage.Exif()
 TURNED[0x0112] = 6

@@ -39,8 +39,8 @@ from fuzz_targets import ROOT, TARGETS, Case, Tables, files_of, round_trip, seed
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from stages.dataset import images
-from stages.dataset.errors import ShardsmithError
+from shardsmith.dataset import images
+from shardsmith.dataset.errors import ShardsmithError
 
 MOST_S = 5.0
 MOST_BYTES = 10**9

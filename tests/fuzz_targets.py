@@ -17,16 +17,16 @@ import pyarrow as pa
 from fuzz import change_bytes, change_json, change_ndjson, change_records, make_archive, text
 from fuzz_grammars import GRAMMARS, label_map_text
 
-from stages.dataset import images
-from stages.dataset.errors import ShardsmithError
-from stages.dataset.findings import Finding
-from stages.dataset.label_map import LabelMap, parse_label_map, read_label_map
-from stages.dataset.manifest import Manifest
-from stages.dataset.stage import read_stage, write_stage
-from stages.ingest import ingest
-from stages.params import IngestParams, load_params
-from stages.transforms.any_transform import read_saved
-from tools.archive import unpack
+from shardsmith.dataset import images
+from shardsmith.dataset.archive import unpack
+from shardsmith.dataset.errors import ShardsmithError
+from shardsmith.dataset.findings import Finding
+from shardsmith.dataset.label_map import LabelMap, parse_label_map, read_label_map
+from shardsmith.dataset.manifest import Manifest
+from shardsmith.pipeline.ingest import ingest
+from shardsmith.pipeline.params import IngestParams, load_params
+from shardsmith.pipeline.stage import read_stage, write_stage
+from shardsmith.transforms.albumentations.step import read_saved
 
 ROOT = Path(__file__).parents[1]
 Case = tuple[bool, list[int]]

@@ -4,10 +4,10 @@ import argparse
 import sys
 from functools import partial
 
-from flows.publish import Publishing
-from flows.recording import prepare, record
-from flows.repository import Workspace
-from stages.dataset.command import run
+from shardsmith.dataset.errors import run
+from shardsmith.versions.publish import Publishing
+from shardsmith.versions.record import prepare, record
+from shardsmith.workspace.workspace import Workspace
 
 
 def main() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages.transforms import AUGMENT, PREPROCESS, Sample, Step, build_steps, perform
-from stages.transforms.base import FixedStep, RandomStep
-from stages.transforms.objects import Objects
+from shardsmith.transforms.base import FixedStep, RandomStep
+from shardsmith.transforms.catalogue import AUGMENT, PREPROCESS, Sample, Step, build_steps, perform
+from shardsmith.transforms.geometry.objects import Objects
 
 MIN_SIDE_PX = 12
 

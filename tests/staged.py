@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 from conftest import image_bytes
 from test_formats import OBJECT, XML
 
-from stages.dataset.manifest import Manifest
+from shardsmith.dataset.manifest import Manifest
 
 FLOWN = [
     ("ingest", "data/raw data/ingest data/label_map.pbtxt"),
@@ -32,11 +31,9 @@ Change = Callable[[Manifest], Manifest]
 def run_stages(params: str = "", stages: list[str] = STAGES) -> None:
     """Those of the stages that are named, with this params.yaml."""
     Path("params.yaml").write_text(params)
-    with pytest.MonkeyPatch.context() as patch:
-        for stage, arguments in FLOWN:
-            if stage in stages:
-                patch.setattr(sys, "argv", [stage, *arguments.split()])
-                importlib.import_module(f"stages.{stage}").main()
+    for stage, arguments in FLOWN:
+        if stage in stages:
+            importlib.import_module(f"stages.{stage}").main(*map(Path, arguments.split()))
 
 
 def enter(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.dataset.errors import ParamsError
-from stages.params import parse_params
-from stages.transforms import OPERATIONS
-from stages.transforms.any_transform_checks import checked, names
-from stages.transforms.recipe import prepare_process
-from stages.transforms.through_albumentations import class_of, library
+from shardsmith.dataset.errors import ParamsError
+from shardsmith.pipeline.params import parse_params
+from shardsmith.transforms.albumentations.checks import checked, names
+from shardsmith.transforms.albumentations.library import class_of, library
+from shardsmith.transforms.catalogue import OPERATIONS
+from shardsmith.transforms.run.recipe import prepare_process
 from tests.scenes import done, draw_scene, operations, sample_of, step
 
 NEEDED = {  # arguments without a default, and defaults that do not fit a small image

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from stages.dataset.outlines import from_mask, to_mask
-from stages.transforms import Sample
-from stages.transforms.any_transform_checks import names
-from stages.transforms.objects import Objects
-from stages.transforms.recipe import prepare_process
+from shardsmith.dataset.shapes import from_mask, to_mask
+from shardsmith.transforms.albumentations.checks import names
+from shardsmith.transforms.catalogue import Sample
+from shardsmith.transforms.geometry.objects import Objects
+from shardsmith.transforms.run.recipe import prepare_process
 from tests.scenes import done, draw_scene, iou, measure, overlaps, sample_of, step
 
 BY_MATRIX = {

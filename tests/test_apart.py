@@ -11,9 +11,9 @@ import pytest
 from faults import BUCKET, s3_server
 from workspaces import QUICK, Place, make_workspace
 
-from flows.apart import BRANCH, FOLDER, hand_over, mirror, refresh
-from flows.repository import Workspace
-from stages.dataset.errors import VersionError
+from shardsmith.dataset.errors import VersionError
+from shardsmith.flow.clone import BRANCH, FOLDER, hand_over, mirror, refresh
+from shardsmith.workspace.workspace import Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("apart")]
 

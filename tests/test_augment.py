@@ -16,16 +16,16 @@ from conftest import box, image_bytes, make_image, make_manifest
 from PIL import Image as PilImage
 from planted import saved
 
-from stages.augment import augment
-from stages.dataset import images
-from stages.dataset.errors import StageError
-from stages.dataset.manifest import Image, Manifest
-from stages.dataset.stage import read_stage, write_stage
-from stages.params import AugmentParams, PreprocessParams
-from stages.preprocess import preprocess
-from stages.transforms import OPERATIONS
-from stages.transforms.base import Recolour
-from stages.transforms.origin import remake
+from shardsmith.dataset import images
+from shardsmith.dataset.errors import StageError
+from shardsmith.dataset.manifest import Image, Manifest
+from shardsmith.pipeline.augment import augment
+from shardsmith.pipeline.params import AugmentParams, PreprocessParams
+from shardsmith.pipeline.preprocess import preprocess
+from shardsmith.pipeline.stage import read_stage, write_stage
+from shardsmith.transforms.base import Recolour
+from shardsmith.transforms.catalogue import OPERATIONS
+from shardsmith.transforms.run.origin import remake
 
 PREPROCESSED = [{"resize": {"width": 64, "height": 48}}, {"tile": {"rows": 1, "columns": 2}}]
 STEPS = [{"flip": {}}, {"rotate": {"degrees": 30}}, {"brightness_contrast": {}}]
@@ -271,8 +271,8 @@ def test_another_cpu_gives_the_same_bytes(
     steps = "[{flip: {}}, {rotate: {degrees: 30}}, {brightness_contrast: {}}]"
     resize = "{enabled: true, steps: [{resize: {width: 150, height: 250, mode: fill}}]}"
     Path("params.yaml").write_text(f"augment: {{enabled: true, copies: 3, steps: {steps}}}\npreprocess: {resize}\n")
-    code = "import sys; from stages import preprocess, augment\n"
-    code += "for stage, *sys.argv in ((preprocess, '', 'in', 'mid'), (augment, '', 'mid', 'out')): stage.main()"
+    code = "from pathlib import Path; from stages import preprocess, augment\n"
+    code += "for stage, *folders in ((preprocess, 'in', 'mid'), (augment, 'mid', 'out')): stage.main(*map(Path, folders))"
     tables = []
     for cpu in ({}, PLAIN_CPU):
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), **cpu}

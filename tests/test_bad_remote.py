@@ -14,16 +14,17 @@ import pytest
 from faults import BUCKET, FAULTS, KEYS, Proxy, bucket, no_fault, one_in, s3_server
 from workspaces import Place, make_workspace
 
-from flows import patience
-from flows.publish import publish_name
-from flows.pull import hash_files, pull
-from flows.push import confirm, needed
-from flows.repository import Workspace
-from flows.stored import Stores, open_stores
-from flows.verify import raw_pointer, read_recorded
-from flows.verify_stored import Folder, verify_remote
-from flows.versions import content, page_hash
-from stages.dataset.errors import VersionError
+from shardsmith.dataset.errors import VersionError
+from shardsmith.download.pull import pull
+from shardsmith.proof.objects import Folder, verify_remote
+from shardsmith.proof.verify import raw_pointer, read_recorded
+from shardsmith.store.pulled import hash_files
+from shardsmith.store.store import Stores, open_stores
+from shardsmith.versions.publish import publish_name
+from shardsmith.versions.push import confirm, needed
+from shardsmith.workspace import retry as patience
+from shardsmith.workspace.lock_file import content, page_hash
+from shardsmith.workspace.workspace import Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bad_remote")]
 

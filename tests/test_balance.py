@@ -11,14 +11,14 @@ import pytest
 from conftest import box, image_bytes, make_image, make_manifest
 from staged import twice, without
 
-from stages.dataset.balance import balance
-from stages.dataset.balance_read import Seen, balance_read
-from stages.dataset.errors import StageError
-from stages.dataset.findings import Finding, found
-from stages.dataset.ledger import Line, check_chain, read_ledger
-from stages.dataset.manifest import Manifest
-from stages.transforms.planned import planned_of
-from stages.transforms.trace import Trace
+from shardsmith.dataset.errors import StageError
+from shardsmith.dataset.findings import Finding, found
+from shardsmith.dataset.manifest import Manifest
+from shardsmith.ledger.balance import balance
+from shardsmith.ledger.fates import Line, check_chain, read_ledger
+from shardsmith.ledger.reading import Seen, balance_read
+from shardsmith.transforms.run.trace import Trace
+from shardsmith.transforms.scene import planned_of
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from planted import plant
 from test_formats import OBJECT, XML
 from workspaces import Place, make_workspace
 
-from flows.tool_commands import check as command
-from stages.dataset.errors import ParamsError, RawDataError
-from stages.dataset.findings import found
-from stages.params import Params, parse_params
-from tools.check import Checked, as_json, check, fails, make_check_params, rows
+from shardsmith.cli.data import check as command
+from shardsmith.conversion.check import Checked, as_json, check, fails, make_check_params, rows
+from shardsmith.dataset.errors import ParamsError, RawDataError
+from shardsmith.dataset.findings import found
+from shardsmith.pipeline.params import Params, parse_params
 
 
 @pytest.fixture

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from flows.checks import Check, Damage, Recorded, check_params, check_tag, committed_hash, compare_counts
-from flows.lineage import lock_hash
-from flows.pull import tree_hash
-from flows.rebuild import check_room, differing_files, other_packages
-from flows.stored import Seen
-from stages.dataset.errors import VersionError
-from stages.dataset.messages import Example
-from stages.formats.tfrecord_frames import frame
-from tools.records import Contents, first_difference, read_contents
+from shardsmith.dataset.errors import VersionError
+from shardsmith.dataset.messages import Example
+from shardsmith.formats.tfrecord.frames import frame
+from shardsmith.proof.checks import Check, Damage, Recorded, check_params, check_tag, committed_hash, compare_counts
+from shardsmith.proof.contents import Contents, first_difference, read_contents
+from shardsmith.proof.rebuild import check_room, differing_files, other_packages
+from shardsmith.store.objects import Seen
+from shardsmith.store.pulled import tree_hash
+from shardsmith.workspace.lock_file import lock_hash
 
 NAMES = {1: "cat", 2: "dog"}
 

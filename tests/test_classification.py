@@ -14,24 +14,27 @@ from hypothesis import strategies as st
 from staged import enter, run_stages
 from test_formats import codes, raw_folder, read
 
-from flows.report import summary
-from stages.augment import augment
-from stages.dataset.counts import count_manifest
-from stages.dataset.errors import RawDataError, StageError
-from stages.dataset.label_map import LabelMap
-from stages.dataset.manifest import Annotation, Manifest
-from stages.dataset.messages import Example
-from stages.formats import READERS, class_folders, multiclass_csv, tfrecord
-from stages.formats.class_folders import place_images
-from stages.formats.csv_lines import format_lines
-from stages.formats.export_job import ExportJob
-from stages.formats.raw_folder import RawFolder, Source
-from stages.formats.tfrecord_frames import frame, read_frames
-from stages.ingest import find_format, ingest, probe_images
-from stages.params import AugmentParams, IngestParams, Params, PreprocessParams
-from stages.preprocess import preprocess
-from stages.split import split
-from stages.validate import validate
+from shardsmith.dataset.errors import RawDataError, StageError
+from shardsmith.dataset.label_map import LabelMap
+from shardsmith.dataset.manifest import Annotation, Manifest
+from shardsmith.dataset.messages import Example
+from shardsmith.formats import class_folders
+from shardsmith.formats.class_folders import place_images
+from shardsmith.formats.csv import multiclass as multiclass_csv
+from shardsmith.formats.csv.lines import format_lines
+from shardsmith.formats.registry import READERS
+from shardsmith.formats.shared.job import ExportJob
+from shardsmith.formats.shared.raw_folder import RawFolder, Source
+from shardsmith.formats.tfrecord import format as tfrecord
+from shardsmith.formats.tfrecord.frames import frame, read_frames
+from shardsmith.ledger.counts import count_manifest
+from shardsmith.pipeline.augment import augment
+from shardsmith.pipeline.ingest import find_format, ingest, probe_images
+from shardsmith.pipeline.params import AugmentParams, IngestParams, Params, PreprocessParams
+from shardsmith.pipeline.preprocess import preprocess
+from shardsmith.pipeline.splits.split import split
+from shardsmith.pipeline.validate import validate
+from shardsmith.versions.summary import summary
 
 IMAGE = image_bytes()
 
@@ -193,8 +196,8 @@ def test_reading_what_was_written_gives_the_same(tmp_path: Path, format_name: st
     folder = RawFolder.scan(tmp_path / "out")
     name, files = find_format(folder)
     assert name == format_name
-    if hasattr(READERS[name], "unpack"):
-        READERS[name].unpack(folder, files, tmp_path / "unpacked")
+    if unpack := READERS[name].unpack:
+        unpack(folder, files, tmp_path / "unpacked")
     probe_images(folder)
     source = READERS[name].read(folder, files)
     assert source.findings == []
@@ -263,7 +266,7 @@ def test_detection_keeps_its_keys_and_metadata(tmp_path: Path) -> None:
 
 def test_read_back_counts_and_checks_labels(tmp_path: Path) -> None:
     pytest.importorskip("tensorflow")
-    from flows.readback import read_back
+    from shardsmith.proof.readback import read_back
 
     job = dataset(tmp_path, ["cat dög", "", "<b>", "cat"])
     tfrecord.write(job, tmp_path / "out")
@@ -277,7 +280,7 @@ def test_read_back_counts_and_checks_labels(tmp_path: Path) -> None:
 
 def test_read_back_compares_boxes_with_their_labels(tmp_path: Path) -> None:
     pytest.importorskip("tensorflow")
-    from flows.readback import read_back
+    from shardsmith.proof.readback import read_back
 
     job = ExportJob(make_manifest(make_image(tmp_path, "a.jpg", split="test"), box()), LabelMap("ds", {"cat": 1}))
     tfrecord.write(job, tmp_path / "out")

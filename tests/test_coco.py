@@ -18,11 +18,11 @@ from pycocotools import mask as rle_tools
 from pycocotools.coco import COCO as THEIRS
 from test_formats import COCO, codes, corners, raw_folder, read
 
-from stages.dataset.errors import RawDataError
-from stages.dataset.images import decode
-from stages.dataset.label_map import LabelMap
-from stages.dataset.manifest import Annotation
-from stages.dataset.outlines import (
+from shardsmith.dataset.errors import RawDataError
+from shardsmith.dataset.images import decode
+from shardsmith.dataset.label_map import LabelMap
+from shardsmith.dataset.manifest import Annotation
+from shardsmith.dataset.shapes import (
     OutlineError,
     area_px,
     box_around,
@@ -31,12 +31,13 @@ from stages.dataset.outlines import (
     to_mask,
     upright_outline,
 )
-from stages.formats import READERS, coco
-from stages.formats.coco_entries import CocoFile, parse
-from stages.formats.export_job import ExportJob
-from stages.formats.json_text import elements, members
-from stages.formats.raw_folder import RawFolder
-from stages.ingest import find_format, probe_images
+from shardsmith.formats.coco import format as coco
+from shardsmith.formats.coco.entries import CocoFile, parse
+from shardsmith.formats.registry import READERS
+from shardsmith.formats.shared.job import ExportJob
+from shardsmith.formats.shared.json import elements, members
+from shardsmith.formats.shared.raw_folder import RawFolder
+from shardsmith.pipeline.ingest import find_format, probe_images
 
 SQUARE = [2, 3, 12, 3, 12, 13, 2, 13]
 ENTRY = {"id": 1, "image_id": 7, "category_id": 3, "bbox": [2, 3, 10, 10]}

@@ -24,9 +24,9 @@ from moto.server import ThreadedMotoServer
 from test_house import commands_in
 from workspaces import ROOT, XML, Place, make_workspace
 
-from flows.cli import make_parser
-from flows.code import Contents, code_for, contents, without_secrets
-from flows.repository import Workspace
+from shardsmith.cli.main import make_parser
+from shardsmith.snippets.code import Contents, code_for, contents, without_secrets
+from shardsmith.workspace.workspace import Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("code")]
 
@@ -41,7 +41,7 @@ RUNNER = """
 import contextlib, io, json, os, sys, traceback
 class Blocked:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("stages", "flows", "tools"):
+        if name.partition(".")[0] == "shardsmith":
             raise ImportError(f"{name}: blocked in this test")
 sys.meta_path.insert(0, Blocked())
 results = {}

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from stages.transforms import AUGMENT, PREPROCESS, Operation, Sample, perform
-from stages.transforms.blur import line_weights
-from stages.transforms.recipe import prepare_process
+from shardsmith.transforms.catalogue import AUGMENT, PREPROCESS, Operation, Sample, perform
+from shardsmith.transforms.run.recipe import prepare_process
+from shardsmith.transforms.steps.blur import line_weights
 from tests.scenes import done, draw_scene, operations, sample_of, step
 
 RANDOM = [

@@ -28,9 +28,9 @@ GIVEN = {
 
 def _steps(of_albumentations: bool) -> Iterator[tuple[str, dict, object]]:
     """Every step that changes one image: name, arguments, the step. Of albumentations, every transform."""
-    from stages.transforms import AUGMENT, PREPROCESS, build_steps
-    from stages.transforms.any_transform_checks import names
-    from stages.transforms.base import FixedStep, RandomStep
+    from shardsmith.transforms.albumentations.checks import names
+    from shardsmith.transforms.base import FixedStep, RandomStep
+    from shardsmith.transforms.catalogue import AUGMENT, PREPROCESS, build_steps
     from tests.test_albumentations import arguments_for
 
     given = {**GIVEN, "albumentations": [{name: arguments_for(name)} for name in names() if of_albumentations]}
@@ -48,9 +48,9 @@ def digests(as_in_a_stage: bool, of_albumentations: bool) -> dict[str, str]:
     """What was done -> a digest of the image and its objects."""
     import numpy as np
 
-    from stages.transforms import Sample, perform
-    from stages.transforms.objects import Objects
-    from stages.transforms.recipe import prepare_process
+    from shardsmith.transforms.catalogue import Sample, perform
+    from shardsmith.transforms.geometry.objects import Objects
+    from shardsmith.transforms.run.recipe import prepare_process
     from tests.scenes import operations
 
     if as_in_a_stage:

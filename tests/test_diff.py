@@ -14,10 +14,10 @@ import pytest
 from conftest import box, make_manifest
 from workspaces import Place, copied
 
-from flows.diff_report import text
-from stages.dataset.manifest import ANNOTATIONS, IMAGES, Annotation, Image
-from tools.diff import Diff, Side, changed_params, compare
-from tools.diff_boxes import BoxPair
+from shardsmith.compare.boxes import BoxPair
+from shardsmith.compare.changes import Diff, Side, changed_params, compare
+from shardsmith.compare.report import text
+from shardsmith.dataset.manifest import ANNOTATIONS, IMAGES, Annotation, Image
 
 
 def image(name: str = "a.jpg", sha256: str = "1", **columns: object) -> Image:

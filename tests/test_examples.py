@@ -17,13 +17,13 @@ from test_classification import in_tfds
 from test_house import commands_in
 from workspaces import ROOT, Place, make_workspace
 
-from flows.cli import make_parser
-from stages.dataset.findings import Finding
-from stages.dataset.manifest import Annotation, Image, Manifest
-from stages.dataset.stage import read_stage
-from stages.params import load_params
-from stages.transforms import AUGMENT, PREPROCESS, build_steps
-from tools.sample import write_sample
+from shardsmith.cli.main import make_parser
+from shardsmith.dataset.findings import Finding
+from shardsmith.dataset.manifest import Annotation, Image, Manifest
+from shardsmith.pipeline.params import load_params
+from shardsmith.pipeline.stage import read_stage
+from shardsmith.sample.writer import write_sample
+from shardsmith.transforms.catalogue import AUGMENT, PREPROCESS, build_steps
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("examples")]
 
@@ -67,8 +67,7 @@ def run_stages(place: Place) -> None:
         patch.chdir(place.root)
         patch.setenv("SHARDSMITH_WORKERS", "1")
         for name, stage in YAML(typ="safe", pure=True).load(place.read("dvc.yaml"))["stages"].items():
-            patch.setattr(sys, "argv", shlex.split(stage["cmd"])[2:])
-            importlib.import_module(f"stages.{name}").main()
+            importlib.import_module(f"stages.{name}").main(*map(Path, shlex.split(stage["cmd"])[2:]))
 
 
 @pytest.fixture(params=BUILDS)

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from conftest import box, image_bytes, make_image, make_manifest
 
-from stages import export as stage
-from stages.dataset.counts import count_findings, count_manifest
-from stages.dataset.errors import FindingError, StageError
-from stages.dataset.findings import found
-from stages.dataset.label_map import LabelMap
-from stages.dataset.stage import write_stage
+from shardsmith.dataset.errors import FindingError, StageError
+from shardsmith.dataset.findings import found
+from shardsmith.dataset.label_map import LabelMap
+from shardsmith.ledger.counts import count_findings, count_manifest
+from shardsmith.pipeline import export as stage
+from shardsmith.pipeline.stage import write_stage
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_no_image_left_is_an_error(workspace: Path) -> None:
 
 
 def test_counts() -> None:
-    from stages.dataset.manifest import Image
+    from shardsmith.dataset.manifest import Image
 
     rows = [Image(name, name, "", 1, 1, "jpeg", split="train", copy=copy) for name, copy in (("a", 0), ("a#1", 1))]
     unlabelled = Image("b", "b", "", 1, 1, "jpeg", split="test", annotated=False)

@@ -10,16 +10,17 @@ import pytest
 from planted import GROUPED, IN_GROUPS, OF_STEPS, PARAMS, PLANTED, STEPS, plant, plant_for_steps
 from staged import run_stages
 
-import stages.validate
-from stages.dataset.balance import balance
-from stages.dataset.errors import FindingError, ParamsError
-from stages.dataset.findings import ACTIONS, CATALOGUE, Action, Finding
-from stages.dataset.label_map import LabelMap
-from stages.dataset.stage import read_stage
-from stages.ingest import ingest
-from stages.params import Params, parse_params
-from stages.split import split
-from stages.validate import validate
+import shardsmith.pipeline.validate as validation
+from shardsmith.dataset.codes import ACTIONS, CATALOGUE, Action
+from shardsmith.dataset.errors import FindingError, ParamsError
+from shardsmith.dataset.findings import Finding
+from shardsmith.dataset.label_map import LabelMap
+from shardsmith.ledger.balance import balance
+from shardsmith.pipeline.ingest import ingest
+from shardsmith.pipeline.params import Params, parse_params
+from shardsmith.pipeline.splits.split import split
+from shardsmith.pipeline.stage import read_stage
+from shardsmith.pipeline.validate import validate
 
 pytestmark = pytest.mark.xdist_group("planted")
 ALLOWED = [(code, action) for code, rule in CATALOGUE.items() for action in rule.allowed]
@@ -37,13 +38,13 @@ class Read:
     def __init__(self, folder: Path, text: str) -> None:
         self.text = text
         self.manifest, _, self.findings, _ = ingest(folder, parse_params(text).ingest, LabelMap("sample"))
-        self.seen = list(stages.validate._decode(self.manifest.images))
+        self.seen = list(validation._decode(self.manifest.images))
 
     def run(self, code: str, action: Action) -> list[Finding]:
         """What validate and split find; the ledger says that what they dropped, and nothing else, is gone."""
         params = acting(self.text, code, action)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(stages.validate, "_decode", lambda images: self.seen)
+            patch.setattr(validation, "_decode", lambda images: self.seen)
             valid, found = validate(self.manifest, self.findings, params)
         balance("validate", self.manifest, valid, found[len(self.findings) :], sets=["group"])
         done, own = split(valid, params)

@@ -11,9 +11,9 @@ from conftest import box, image_bytes, make_image, make_manifest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.dataset.boxes import check_boxes
-from stages.dataset.manifest import Annotation, Image, Manifest
-from stages.dataset.overlaps import overlapping
+from shardsmith.dataset.manifest import Annotation, Image, Manifest
+from shardsmith.pipeline.checks.boxes import check_boxes
+from shardsmith.pipeline.checks.overlaps import overlapping
 
 IMAGE = Image("a.jpg", "a.jpg", "0", 100, 100, "jpeg")
 
@@ -131,8 +131,8 @@ def test_ten_thousand_boxes_of_one_image_are_quick() -> None:
 
 def test_on_disk(tmp_path: Path) -> None:
     """The whole stage, with its own default for tiny boxes."""
-    from stages.params import Params
-    from stages.validate import validate
+    from shardsmith.pipeline.params import Params
+    from shardsmith.pipeline.validate import validate
 
     image = make_image(tmp_path, data=image_bytes(100, 100))
     rows = [box("a.jpg", "cat", 20, 20, 60, 60), box("a.jpg", "dog", 20, 20, 60, 60), box("a.jpg", "cat", 1, 1, 3, 9)]

@@ -12,14 +12,14 @@ from PIL import Image as PilImage
 from PIL import ImageEnhance, ImageOps
 from planted import HEIGHT, WIDTH, photograph, saved, turned, written_on
 
-from stages.checks.images import check_classes, check_sizes
-from stages.checks.similar import find_clusters, find_pairs, fingerprint
-from stages.dataset.images import glance, probe
-from stages.dataset.manifest import Image, Manifest
-from stages.ingest import find_alike
-from stages.params import Params, parse_params
-from stages.split import split
-from stages.validate import validate
+from shardsmith.dataset.images import glance, probe
+from shardsmith.dataset.manifest import Image, Manifest
+from shardsmith.pipeline.checks.images import check_classes, check_sizes
+from shardsmith.pipeline.checks.similar import find_clusters, find_pairs, fingerprint
+from shardsmith.pipeline.ingest import find_alike
+from shardsmith.pipeline.params import Params, parse_params
+from shardsmith.pipeline.splits.split import split
+from shardsmith.pipeline.validate import validate
 
 PHOTO = photograph(0)
 

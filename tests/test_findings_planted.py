@@ -11,13 +11,14 @@ from planted import GROUPED, IN_GROUPS, OF_STEPS, PARAMS, PLANTED, STEPS, plant,
 from staged import run_stages
 
 from docs import findings as docs_findings
-from stages import report
-from stages.dataset.findings import CATALOGUE, Finding
-from stages.dataset.stage import read_stage
-from stages.formats.losses import losses_of_export
-from stages.params import Params, parse_params
-from tools.check import check
-from tools.sample import write_sample
+from shardsmith.conversion.check import check
+from shardsmith.dataset.codes import CATALOGUE
+from shardsmith.dataset.findings import Finding
+from shardsmith.formats.losses import losses_of_export
+from shardsmith.pipeline import report
+from shardsmith.pipeline.params import Params, parse_params
+from shardsmith.pipeline.stage import read_stage
+from shardsmith.sample.writer import write_sample
 
 ALL = PLANTED | IN_GROUPS | OF_STEPS
 

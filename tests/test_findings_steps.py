@@ -8,11 +8,11 @@ import pytest
 from conftest import box, image_bytes, make_image, make_manifest
 from planted import PARAMS, PLANTED, plant
 
-from stages.dataset.label_map import LabelMap
-from stages.ingest import ingest
-from stages.params import PreprocessParams, parse_params
-from stages.preprocess import preprocess
-from tools.preview_rows import _checked
+from shardsmith.dataset.label_map import LabelMap
+from shardsmith.inspect.rows import _checked
+from shardsmith.pipeline.ingest import ingest
+from shardsmith.pipeline.params import PreprocessParams, parse_params
+from shardsmith.pipeline.preprocess import preprocess
 
 PLACES = [
     ([{"min_box_size": {"side": 9}}, {"crop": {"right": 0.5}}], ["object 1", "object 3"], "after one was left out"),

@@ -19,7 +19,7 @@ from moto.server import ThreadedMotoServer
 from ruamel.yaml import YAML
 from workspaces import BIN, Place, copied
 
-from flows.pull import hash_files, tree_hash
+from shardsmith.store.pulled import hash_files, tree_hash
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("flows")]
 

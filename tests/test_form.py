@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from flows.form import Augment, Format, Preprocess, Split, as_settings
-from flows.settings import with_settings
-from stages.params import parse_params
-from stages.transforms import AUGMENT, PREPROCESS
+from shardsmith.flow.form import Augment, Format, Preprocess, Split, as_settings
+from shardsmith.pipeline.params import parse_params
+from shardsmith.transforms.catalogue import AUGMENT, PREPROCESS
+from shardsmith.workspace.settings import with_settings
 
 NEEDED: dict[str, dict[str, Any]] = {
     "resize": {"width": 64, "height": 48},

@@ -13,13 +13,16 @@ from conftest import box, image_bytes, make_image, make_manifest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stages.dataset.errors import RawDataError
-from stages.dataset.label_map import LabelMap
-from stages.dataset.manifest import Annotation, Manifest
-from stages.formats import READERS, coco, tfod_csv, voc
-from stages.formats.export_job import ExportJob, leaving_names
-from stages.formats.raw_folder import RawFolder, Source, split_in_name, split_in_path
-from stages.ingest import find_format, probe_images
+from shardsmith.dataset.errors import RawDataError
+from shardsmith.dataset.label_map import LabelMap
+from shardsmith.dataset.manifest import Annotation, Manifest
+from shardsmith.formats import voc
+from shardsmith.formats.coco import format as coco
+from shardsmith.formats.csv import tfod as tfod_csv
+from shardsmith.formats.registry import READERS
+from shardsmith.formats.shared.job import ExportJob, leaving_names
+from shardsmith.formats.shared.raw_folder import RawFolder, Source, split_in_name, split_in_path
+from shardsmith.pipeline.ingest import find_format, probe_images
 
 XML = "<annotation><filename>a.jpg</filename><size><width>32</width><height>24</height></size>{}</annotation>"
 OBJECT = "<object><name>{}</name><bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox></object>"

@@ -64,7 +64,7 @@ def test_the_runner_sees_what_it_should(tmp_path: Path) -> None:
         f"import sys; sys.path.insert(0, {str(RUN.parent)!r})\n"
         "import fuzz_run, time\n"
         "from pathlib import Path\n"
-        "from stages.dataset.errors import RawDataError\n"
+        "from shardsmith.dataset.errors import RawDataError\n"
         "def forever(top, rng):\n    while True: pass\n"
         "def deep(top, rng): deep(top, rng)\n"
         "def nameless(top, rng): raise RawDataError('it is wrong')\n"

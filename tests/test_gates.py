@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from conftest import box, image_bytes, make_image, make_manifest
 
-from stages import export as stage
-from stages.dataset.counts import images_per_class
-from stages.dataset.errors import FindingError, ParamsError, StageError
-from stages.dataset.gates import missed_gates
-from stages.dataset.label_map import LabelMap
-from stages.dataset.ledger import Line, write_ledger
-from stages.dataset.manifest import Image, Manifest
-from stages.dataset.stage import write_stage
-from stages.params import parse_params
+from shardsmith.dataset.errors import FindingError, ParamsError, StageError
+from shardsmith.dataset.label_map import LabelMap
+from shardsmith.dataset.manifest import Image, Manifest
+from shardsmith.ledger.counts import images_per_class
+from shardsmith.ledger.fates import Line, write_ledger
+from shardsmith.pipeline import export as stage
+from shardsmith.pipeline.gates import missed_gates
+from shardsmith.pipeline.params import parse_params
+from shardsmith.pipeline.stage import write_stage
 
 
 def image(image_id: str, split: str = "train", parent_id: str | None = None, copy: int = 0) -> Image:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from faults import git_server
 
-from flows import patience
-from flows.publish import push_name
-from flows.repository import Workspace
-from stages.dataset.errors import VersionError
+from shardsmith.dataset.errors import VersionError
+from shardsmith.versions.publish import push_name
+from shardsmith.workspace import retry as patience
+from shardsmith.workspace.workspace import Workspace
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from flows.cli import make_parser
-from stages.formats import READERS, WRITERS
+from shardsmith.cli.main import make_parser
+from shardsmith.formats.registry import READERS, WRITERS
 
 ROOT = Path(__file__).parents[1]
 PIPELINE = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text())["stages"]

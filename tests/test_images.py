@@ -10,15 +10,8 @@ import pytest
 from conftest import image_bytes
 from PIL import Image, ImageOps
 
-from stages.dataset.images import (
-    decode,
-    decoding_error,
-    encode,
-    extension_contradicts,
-    portable,
-    probe,
-    upright_boxes,
-)
+from shardsmith.dataset.boxes import upright_boxes
+from shardsmith.dataset.images import decode, decoding_error, encode, extension_contradicts, portable, probe
 
 QUARTERS = np.zeros((24, 40, 3), np.uint8)  # every turn of it looks different
 QUARTERS[:12, :20] = 255, 0, 0

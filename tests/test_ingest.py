@@ -10,12 +10,12 @@ import pytest
 from conftest import image_bytes
 from test_formats import COCO, OBJECT, XML
 
-from stages.dataset.errors import RawDataError
-from stages.dataset.findings import Finding
-from stages.dataset.label_map import LabelMap
-from stages.dataset.manifest import Manifest
-from stages.ingest import free_ids, ingest, starting_map
-from stages.params import IngestParams
+from shardsmith.dataset.errors import RawDataError
+from shardsmith.dataset.findings import Finding
+from shardsmith.dataset.label_map import LabelMap
+from shardsmith.dataset.manifest import Manifest
+from shardsmith.pipeline.ingest import free_ids, ingest, starting_map
+from shardsmith.pipeline.params import IngestParams
 
 CSV = "filename,width,height,class,xmin,ymin,xmax,ymax\na.jpg,32,24,cat,2,3,12,13\n"
 XML_CAT = XML.format(OBJECT.format("cat", 2, 3, 12, 13))

@@ -11,9 +11,9 @@ import pytest
 from ruamel.yaml import YAML
 from workspaces import BIN, Place, make_workspace
 
-from flows.init import dataset_name, default_params, init, with_artifact
-from stages.dataset.errors import ParamsError, ShardsmithError, VersionError
-from stages.params import Params, parse_params
+from shardsmith.dataset.errors import ParamsError, ShardsmithError, VersionError
+from shardsmith.pipeline.params import Params, parse_params
+from shardsmith.workspace.template.init import dataset_name, default_params, init, with_artifact
 
 pytestmark = pytest.mark.xdist_group("init")
 ROOT = Path(__file__).parents[1]

@@ -22,14 +22,15 @@ from faults import BUCKET, KEYS, bucket, git_server, s3_server
 from ruamel.yaml import YAML
 from workspaces import BIN, QUICK, Place, make_workspace
 
-from flows.pull import hash_files, tree_hash
+from shardsmith.store.pulled import hash_files, tree_hash
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kills")]
 
 # what a build says, and how long after it to kill at most, as a share of a whole build
 MOMENTS = (("", 0.8), ("pushing to the DVC remote", 0.3), ("confirmed in", 0.1), ("", 0.8), ("pushed to origin", 0.02))
 STAGES = """
-import importlib, sys
+import importlib
+from pathlib import Path
 for name, *paths in (
     ("ingest", "data/raw", "data/ingest", "data/label_map.pbtxt"), ("validate", "data/ingest", "data/validate"),
     ("split", "data/validate", "data/split"), ("preprocess", "data/split", "data/preprocess"),
@@ -37,8 +38,7 @@ for name, *paths in (
     ("export", "data/augment", "data/ingest/source.json", "data/label_map.pbtxt", "data/export", "data/metrics.json",
      "data/plots"),
 ):
-    sys.argv[1:] = paths
-    importlib.import_module(f"stages.{name}").main()
+    importlib.import_module(f"stages.{name}").main(*map(Path, paths))
 """
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.dataset.errors import RawDataError, StageError
-from stages.dataset.label_map import LabelMap, parse_label_map, read_label_map
+from shardsmith.dataset.errors import RawDataError, StageError
+from shardsmith.dataset.label_map import LabelMap, parse_label_map, read_label_map
 
 ODD_NAMES = [
     "cat",

@@ -13,12 +13,12 @@ from hypothesis import given
 from test_coco import json_values
 from test_formats import COCO, codes, corners, raw_folder, read
 
-from stages.dataset.errors import RawDataError
-from stages.dataset.label_map import LabelMap
-from stages.formats import labelbox
-from stages.formats.labelbox_rows import LabelboxRow, RowError, parse_row
-from stages.ingest import ingest
-from stages.params import IngestParams
+from shardsmith.dataset.errors import RawDataError
+from shardsmith.dataset.label_map import LabelMap
+from shardsmith.formats.labelbox import format as labelbox
+from shardsmith.formats.labelbox.rows import LabelboxRow, RowError, parse_row
+from shardsmith.pipeline.ingest import ingest
+from shardsmith.pipeline.params import IngestParams
 
 BOX = {
     "name": "cat",

@@ -13,11 +13,11 @@ from staged import STAGES, draw_raw, enter, prepare, run_stages
 from test_formats import OBJECT, XML
 from workspaces import ROOT
 
-from stages.dataset.ledger import ENTERS, LEAVES, read_ledger, total
-from stages.dataset.manifest import Manifest
-from stages.dataset.stage import read_stage, write_stage
-from stages.transforms import making
-from tools.sample import write_sample
+from shardsmith.dataset.manifest import Manifest
+from shardsmith.ledger.fates import ENTERS, LEAVES, read_ledger, total
+from shardsmith.pipeline.stage import read_stage, write_stage
+from shardsmith.sample.writer import write_sample
+from shardsmith.transforms.run import make as making
 
 Counts = dict[tuple[str, str, str, str], int]
 

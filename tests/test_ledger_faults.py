@@ -12,15 +12,17 @@ import pytest
 from staged import STAGES, Change, enter, prepare, run_stages, twice, without
 from test_ledger import STEPS
 
+import shardsmith.pipeline.augment as augmentation
+import shardsmith.pipeline.export as exporting
+import shardsmith.pipeline.ingest as ingestion
+import shardsmith.pipeline.validate as validation
 import stages.augment
-import stages.export
-import stages.ingest
 import stages.split
-import stages.validate
-from stages.dataset.errors import StageError
-from stages.dataset.findings import found
-from stages.dataset.manifest import Manifest
-from stages.transforms import outputs, select, tile
+from shardsmith.dataset.errors import StageError
+from shardsmith.dataset.findings import found
+from shardsmith.dataset.manifest import Manifest
+from shardsmith.transforms.run import outputs
+from shardsmith.transforms.steps import select, tile
 
 
 @pytest.fixture
@@ -109,8 +111,8 @@ AT_EXPORT = {
 def test_an_export_that_loses_or_invents_a_row_fails(
     at_augment: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
 ) -> None:
-    write = stages.export.write_tables
-    monkeypatch.setattr(stages.export, "write_tables", lambda manifest, to: write(AT_EXPORT[wrong](manifest), to))
+    write = exporting.write_tables
+    monkeypatch.setattr(exporting, "write_tables", lambda manifest, to: write(AT_EXPORT[wrong](manifest), to))
     with pytest.raises(StageError, match=r"^export: the ledger does not balance: row "):
         run_stages(stages=["export"])
     assert not Path("data/export").exists()
@@ -127,11 +129,11 @@ def test_the_error_names_the_row(at_augment: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("stage", "module", "name"),
     [
-        ("validate", stages.validate, "check_boxes"),
+        ("validate", validation, "check_boxes"),
         ("preprocess", outputs, "_lost"),
         ("augment", outputs, "_lost"),
-        ("augment", stages.augment, "found"),
-        ("ingest", stages.ingest, "apply_classes"),
+        ("augment", augmentation, "found"),
+        ("ingest", ingestion, "apply_classes"),
         ("preprocess", tile, "_on"),
     ],
 )
@@ -218,13 +220,13 @@ def test_a_copy_that_a_finding_leaves_out_and_that_came_out_fails(
 
 
 def test_a_copy_that_is_passed_over_without_a_finding_fails(at_augment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    core = stages.augment.transform
+    core = augmentation.transform
 
     def wrong(*given: object, **how: object) -> tuple:
         rows, tally = core(*given, **how)
         return (row for row in rows if row[0].image_id != "00.jpg#1"), tally
 
-    monkeypatch.setattr(stages.augment, "transform", wrong)
+    monkeypatch.setattr(augmentation, "transform", wrong)
     with pytest.raises(StageError, match=r"image 00\.jpg \(copy 1\) was planned, and not made"):
         run_stages(COPIED, ["augment"])
 

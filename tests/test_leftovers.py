@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.repository import Workspace
+from shardsmith.workspace.workspace import Workspace
 
 LOCK = "schema: '2.0'\nstages:\n  a:\n    cmd: a\n    outs:\n    - path: data/a\n      md5: abcd\n"
 RAW = "outs:\n- md5: abcd.dir\n  size: 1\n  path: raw\n"

@@ -13,14 +13,14 @@ from conftest import box, image_bytes, make_image, make_manifest
 from PIL import Image as PilImage
 from PIL import ImageOps
 
-from stages.augment import augment
-from stages.dataset.errors import ParamsError, StageError
-from stages.dataset.findings import Finding
-from stages.dataset.images import decode
-from stages.dataset.manifest import Annotation, Image, Manifest
-from stages.params import AugmentParams, PreprocessParams, parse_params
-from stages.preprocess import preprocess
-from stages.transforms import AUGMENT, PREPROCESS
+from shardsmith.dataset.errors import ParamsError, StageError
+from shardsmith.dataset.findings import Finding
+from shardsmith.dataset.images import decode
+from shardsmith.dataset.manifest import Annotation, Image, Manifest
+from shardsmith.pipeline.augment import augment
+from shardsmith.pipeline.params import AugmentParams, PreprocessParams, parse_params
+from shardsmith.pipeline.preprocess import preprocess
+from shardsmith.transforms.catalogue import AUGMENT, PREPROCESS
 
 CHANNELS: dict[str, tuple[int, ...]] = {"L": (), "I;16": (), "LA": (2,), "RGB": (3,), "RGBA": (4,), "CMYK": (4,)}
 TURNED = PilImage.Exif()

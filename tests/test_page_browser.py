@@ -12,10 +12,10 @@ from browser import CHROMIUM, Page, open_browser
 from conftest import box, image_bytes, make_image, make_manifest
 from test_report_page import ENDING, HOSTILE, page_of
 
-from stages.dataset.findings import found
-from stages.dataset.manifest import SPLITS, Annotation, Image
-from stages.page.marks import COLOURS
-from stages.params import Params
+from shardsmith.dataset.findings import found
+from shardsmith.dataset.manifest import SPLITS, Annotation, Image
+from shardsmith.pipeline.params import Params
+from shardsmith.report.marks import COLOURS
 
 pytestmark = [
     pytest.mark.slow,

@@ -11,12 +11,13 @@ import pytest
 from conftest import image_bytes
 from test_formats import codes, corners, raw_folder
 
-from stages.dataset.errors import ParamsError, RawDataError
-from stages.dataset.label_map import LabelMap
-from stages.formats import PANLABEL, READERS, panlabel
-from stages.formats.raw_folder import Source
-from stages.ingest import find_format, ingest
-from stages.params import IngestParams, parse_params
+from shardsmith.dataset.errors import ParamsError, RawDataError
+from shardsmith.dataset.label_map import LabelMap
+from shardsmith.formats.panlabel import format as panlabel
+from shardsmith.formats.registry import PANLABEL, READERS
+from shardsmith.formats.shared.raw_folder import Source
+from shardsmith.pipeline.ingest import find_format, ingest
+from shardsmith.pipeline.params import IngestParams, parse_params
 
 CVAT_BOX = '<box label="cat" occluded="1" xtl="2" ytl="3" xbr="12" ybr="13"><attribute name="hue">red</attribute></box>'
 LABEL_STUDIO_BOX = {

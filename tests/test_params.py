@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from stages.dataset.errors import ParamsError
-from stages.dataset.findings import CATALOGUE, SEVERITIES
-from stages.params import Params, load_params, parse_params
+from shardsmith.dataset.codes import CATALOGUE, SEVERITIES
+from shardsmith.dataset.errors import ParamsError
+from shardsmith.pipeline.params import Params, load_params, parse_params
 
 PARAMS_YAML = Path(__file__).parents[1] / "params.yaml"
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from conftest import box, image_bytes, make_image, make_manifest
 
-from stages.dataset.manifest import Annotation, Image, Manifest
-from stages.params import PreprocessParams
-from stages.preprocess import preprocess
-from stages.transforms import AUGMENT, PREPROCESS, build_steps
-from stages.transforms.plan import CopyPlan, plan_preprocess, repeat_factors
-from stages.transforms.planned import Planned
-from stages.transforms.recipe import Recipe
+from shardsmith.dataset.manifest import Annotation, Image, Manifest
+from shardsmith.pipeline.params import PreprocessParams
+from shardsmith.pipeline.preprocess import preprocess
+from shardsmith.transforms.catalogue import AUGMENT, PREPROCESS, build_steps
+from shardsmith.transforms.run.plan import CopyPlan, plan_preprocess, repeat_factors
+from shardsmith.transforms.run.recipe import Recipe
+from shardsmith.transforms.scene import Planned
 
-RECIPE = Recipe(0.1, 1, __file__)
+RECIPE = Recipe(0.1, 1)
 
 
 def image(image_id: str, width: int = 100, height: int = 80, **columns: object) -> Image:
@@ -204,8 +204,8 @@ def test_repeat_factors_are_the_square_root_of_how_rare() -> None:
 
 
 def test_a_mosaic_brings_the_boxes_of_its_partners(tmp_path: Path) -> None:
-    from stages.augment import augment
-    from stages.params import AugmentParams
+    from shardsmith.pipeline.augment import augment
+    from shardsmith.pipeline.params import AugmentParams
 
     rows = [make_image(tmp_path, f"{n}.jpg", image_bytes(64, 48, n), split="train") for n in range(8)]
     boxes = [box(row.image_id, f"class {n}", 0, 0, 64, 48) for n, row in enumerate(rows)]

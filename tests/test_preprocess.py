@@ -10,15 +10,15 @@ import pytest
 from conftest import box, image_bytes, make_image, make_manifest
 from PIL import Image as PilImage
 
-from stages import preprocess as stage
-from stages.dataset import images
-from stages.dataset.errors import FindingError, StageError
-from stages.dataset.findings import found, read_findings
-from stages.dataset.manifest import Image, Manifest
-from stages.dataset.stage import write_stage
-from stages.params import PreprocessParams
-from stages.preprocess import preprocess
-from stages.transforms.recipe import Recipe
+from shardsmith.dataset import images
+from shardsmith.dataset.errors import FindingError, StageError
+from shardsmith.dataset.findings import found, read_findings
+from shardsmith.dataset.manifest import Image, Manifest
+from shardsmith.pipeline import preprocess as stage
+from shardsmith.pipeline.params import PreprocessParams
+from shardsmith.pipeline.preprocess import preprocess
+from shardsmith.pipeline.stage import write_stage
+from shardsmith.transforms.run.recipe import Recipe
 
 OFF = PreprocessParams(steps=[{"resize": {"width": 16, "height": 16}}])
 

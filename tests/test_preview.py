@@ -15,23 +15,23 @@ from conftest import box, image_bytes
 from PIL import Image as PilImage
 from workspaces import ROOT, XML
 
-from flows.cli import make_parser
-from stages.augment import augment
-from stages.dataset.errors import ParamsError, ShardsmithError
-from stages.dataset.label_map import LabelMap
-from stages.dataset.manifest import Annotation, Image, Manifest
-from stages.dataset.outlines import from_mask
-from stages.ingest import ingest
-from stages.params import Params, parse_params
-from stages.preprocess import preprocess
-from stages.split import split
-from stages.transforms import OPERATIONS
-from stages.transforms.base import FixedStep, RandomStep
-from stages.validate import validate
-from tools.catalogue import BLOCKS, step_rows, steps_markdown
-from tools.contact_sheet import colour_of, draw_tile, in_lines
-from tools.preview import Preview, in_short, only_step
-from tools.preview_rows import MOST_PARTS, Row, Shown, look
+from shardsmith.cli.main import make_parser
+from shardsmith.dataset.errors import ParamsError, ShardsmithError
+from shardsmith.dataset.label_map import LabelMap
+from shardsmith.dataset.manifest import Annotation, Image, Manifest
+from shardsmith.dataset.shapes import from_mask
+from shardsmith.inspect.catalogue import BLOCKS, step_rows, steps_markdown
+from shardsmith.inspect.preview import Preview, in_short, only_step
+from shardsmith.inspect.rows import MOST_PARTS, Row, Shown, look
+from shardsmith.inspect.sheet import colour_of, draw_tile, in_lines
+from shardsmith.pipeline.augment import augment
+from shardsmith.pipeline.ingest import ingest
+from shardsmith.pipeline.params import Params, parse_params
+from shardsmith.pipeline.preprocess import preprocess
+from shardsmith.pipeline.splits.split import split
+from shardsmith.pipeline.validate import validate
+from shardsmith.transforms.base import FixedStep, RandomStep
+from shardsmith.transforms.catalogue import OPERATIONS
 
 BOTH = "preprocess: {enabled: true, steps: [%s]}\naugment: {enabled: true, %s}"
 SHRINK = "{resize: {width: 40, height: 36}}"

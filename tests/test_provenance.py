@@ -12,16 +12,16 @@ import pytest
 from conftest import image_bytes, make_image, make_manifest
 from workspaces import Place, make_workspace
 
-from stages.augment import augment
-from stages.dataset.errors import StageError, VersionError
-from stages.dataset.label_map import LabelMap
-from stages.dataset.manifest import Image, Manifest
-from stages.formats import tfrecord
-from stages.formats.export_job import ExportJob
-from stages.ingest import ingest
-from stages.params import AugmentParams, IngestParams, PreprocessParams
-from stages.preprocess import preprocess
-from tools.provenance import describe, find_image, make_again
+from shardsmith.dataset.errors import StageError, VersionError
+from shardsmith.dataset.label_map import LabelMap
+from shardsmith.dataset.manifest import Image, Manifest
+from shardsmith.formats.shared.job import ExportJob
+from shardsmith.formats.tfrecord import format as tfrecord
+from shardsmith.inspect.provenance import describe, find_image, make_again
+from shardsmith.pipeline.augment import augment
+from shardsmith.pipeline.ingest import ingest
+from shardsmith.pipeline.params import AugmentParams, IngestParams, PreprocessParams
+from shardsmith.pipeline.preprocess import preprocess
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("provenance")]
 

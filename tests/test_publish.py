@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from workspaces import BIN, Place, make_workspace
 
-from flows.publish import broken_labels
-from flows.pull import hash_files
+from shardsmith.store.pulled import hash_files
+from shardsmith.versions.publish import broken_labels
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("publish")]
 

@@ -20,21 +20,23 @@ from PIL import Image as PilImage
 from pycocotools.coco import COCO
 from workspaces import BIN, Place, make_workspace
 
-from flows import pull_part, sources
-from flows.pull import Wanted, hash_files, pull
-from flows.verify_pulled import verify_pulled
-from stages.dataset.errors import ParamsError, ShardsmithError, VersionError
-from stages.dataset.label_map import LabelMap, read_label_map
-from stages.dataset.manifest import Manifest
-from stages.export import write_tables
-from stages.formats import WRITERS
-from stages.formats.export_job import ExportJob
-from stages.formats.losses import fitted
-from stages.formats.tfrecord_frames import read_frames
-from tools.archive import opened
-from tools.part import choose_part, needed_files
-from tools.part_writer import make_part
-from tools.records import image_id, parse_features
+from shardsmith.dataset.archive import opened
+from shardsmith.dataset.errors import ParamsError, ShardsmithError, VersionError
+from shardsmith.dataset.label_map import LabelMap, read_label_map
+from shardsmith.dataset.manifest import Manifest
+from shardsmith.download import part as pull_part
+from shardsmith.download import source as sources
+from shardsmith.download.pull import Wanted, pull
+from shardsmith.download.selection import choose_part, needed_files
+from shardsmith.download.writer import make_part
+from shardsmith.formats.losses import fitted
+from shardsmith.formats.registry import WRITERS
+from shardsmith.formats.shared.job import ExportJob
+from shardsmith.formats.tfrecord.features import image_id, parse_features
+from shardsmith.formats.tfrecord.frames import read_frames
+from shardsmith.pipeline.export import write_tables
+from shardsmith.proof.folder import verify_pulled
+from shardsmith.store.pulled import hash_files
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pull")]
 
@@ -112,7 +114,7 @@ def written(place: Place, format_name: str, out: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(place.root)
     manifest, writer = Manifest.read(Path("data/augment")), WRITERS[format_name]
     label_map = read_label_map(Path("data/label_map.pbtxt"))
-    writer.write(ExportJob(fitted(manifest, writer.CARRIES), label_map), out)
+    writer.write(ExportJob(fitted(manifest, writer.carries), label_map), out)
     return hash_files(out)
 
 
@@ -416,7 +418,7 @@ def exported(shared: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     def make(name: str, tables: bool) -> Path:
         monkeypatch.chdir(shared.root)
         manifest, writer = Manifest.read(Path("data/augment")), WRITERS[name]
-        job = ExportJob(fitted(manifest, writer.CARRIES), read_label_map(Path("data/label_map.pbtxt")))
+        job = ExportJob(fitted(manifest, writer.carries), read_label_map(Path("data/label_map.pbtxt")))
         writer.write(job, tmp_path / "stored" / name)
         if tables:
             write_tables(manifest, tmp_path / "stored")

@@ -20,23 +20,23 @@ from PIL import Image as PilImage
 from ruamel.yaml import YAML
 from workspaces import ROOT, Place, copied
 
-from stages import report as stage
-from stages.dataset.boxes import check_boxes
-from stages.dataset.errors import StageError
-from stages.dataset.findings import Finding, found
-from stages.dataset.images import probe
-from stages.dataset.label_map import LabelMap
-from stages.dataset.ledger import Line
-from stages.dataset.manifest import SPLITS, Annotation, Image, Manifest
-from stages.dataset.stage import write_stage
-from stages.page import facts, samples
-from stages.page.content import code_blocks
-from stages.page.facts import Columns
-from stages.page.found import found_blocks
-from stages.page.marks import MOST_MARKS, marks_of
-from stages.page.pictures import shrink
-from stages.page.pointed import Box, Frame, box_of, frame_of, point
-from stages.params import Params
+from shardsmith.dataset.errors import StageError
+from shardsmith.dataset.findings import Finding, found
+from shardsmith.dataset.images import probe
+from shardsmith.dataset.label_map import LabelMap
+from shardsmith.dataset.manifest import SPLITS, Annotation, Image, Manifest
+from shardsmith.ledger.fates import Line
+from shardsmith.pipeline import report as stage
+from shardsmith.pipeline.checks.boxes import check_boxes
+from shardsmith.pipeline.params import Params
+from shardsmith.pipeline.stage import write_stage
+from shardsmith.report import facts, samples
+from shardsmith.report.areas import Box, Frame, box_of, frame_of, point
+from shardsmith.report.blocks import found_blocks
+from shardsmith.report.content import code_blocks
+from shardsmith.report.facts import Columns
+from shardsmith.report.marks import MOST_MARKS, marks_of
+from shardsmith.report.pictures import shrink
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 ENDING = "</script></style>\"'<script>alert(2)</script>"

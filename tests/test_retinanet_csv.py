@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_formats import codes, corners, raw_folder, read
 
-from stages.dataset.label_map import LabelMap
-from stages.dataset.manifest import Image
-from stages.formats import retinanet_csv
-from stages.formats.csv_lines import format_lines
-from stages.formats.export_job import ExportJob
-from stages.ingest import find_format, ingest
-from stages.params import IngestParams
+from shardsmith.dataset.label_map import LabelMap
+from shardsmith.dataset.manifest import Image
+from shardsmith.formats.csv import retinanet as retinanet_csv
+from shardsmith.formats.csv.lines import format_lines
+from shardsmith.formats.shared.job import ExportJob
+from shardsmith.pipeline.ingest import find_format, ingest
+from shardsmith.pipeline.params import IngestParams
 
 RETINA = "a.jpg,2,3,12,13,cat\n"
 TFOD = "filename,width,height,class,xmin,ymin,xmax,ymax\na.jpg,32,24,cat,2,3,12,13\n"

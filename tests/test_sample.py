@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image as PilImage
 
-from stages.dataset.errors import RawDataError
-from stages.dataset.images import probe
-from stages.dataset.manifest import Annotation
-from stages.formats import READERS
-from stages.formats.raw_folder import RawFolder
-from tools.sample import main, write_sample
-from tools.sample.pictures import TASKS, Picture, draw, draw_picture
+from shardsmith.dataset.errors import RawDataError
+from shardsmith.dataset.images import probe
+from shardsmith.dataset.manifest import Annotation
+from shardsmith.formats.registry import READERS
+from shardsmith.formats.shared.raw_folder import RawFolder
+from shardsmith.sample.pictures import TASKS, Picture, draw, draw_picture
+from shardsmith.sample.writer import main, write_sample
 
 # Changes with what is drawn and with the codecs of requirements.lock, and with nothing else: not with the processor.
 PINNED = "2e4d6f6917b566a2"

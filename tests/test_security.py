@@ -11,12 +11,17 @@ import pytest
 from conftest import image_bytes
 from test_formats import raw_folder, read
 
-from stages.dataset.errors import ParamsError, RawDataError, StageError
-from stages.dataset.images import decode, decoding_error, probe
-from stages.dataset.label_map import MAX_ID, LabelMap, parse_label_map, read_label_map
-from stages.formats import READERS, panlabel_inputs, tfrecord_masks, ultralytics, voc, yolo_darknet
-from stages.ingest import fold_name
-from stages.params import parse_params
+from shardsmith.dataset.errors import ParamsError, RawDataError, StageError
+from shardsmith.dataset.images import decode, decoding_error, probe
+from shardsmith.dataset.label_map import MAX_ID, LabelMap, parse_label_map, read_label_map
+from shardsmith.formats import voc
+from shardsmith.formats.panlabel import inputs as panlabel_inputs
+from shardsmith.formats.registry import READERS
+from shardsmith.formats.tfrecord import masks as tfrecord_masks
+from shardsmith.formats.yolo import darknet as yolo_darknet
+from shardsmith.formats.yolo import ultralytics
+from shardsmith.pipeline.ingest import fold_name
+from shardsmith.pipeline.params import parse_params
 
 ATTACK = pytest.mark.usefixtures("attack")  # counted at the end of pytest's output
 SECRET = "secret.jpg"

@@ -14,12 +14,12 @@ import pytest
 from conftest import box, image_bytes, make_image, make_manifest
 from test_formats import raw_folder, read
 
-from stages.dataset.errors import RawDataError, StageError
-from stages.dataset.label_map import LabelMap
-from stages.formats import READERS, WRITERS
-from stages.formats.export_job import ExportJob
-from stages.formats.raw_folder import RawFolder
-from tools import archive
+from shardsmith.dataset import archive
+from shardsmith.dataset.errors import RawDataError, StageError
+from shardsmith.dataset.label_map import LabelMap
+from shardsmith.formats.registry import READERS, WRITERS
+from shardsmith.formats.shared.job import ExportJob
+from shardsmith.formats.shared.raw_folder import RawFolder
 
 pytestmark = pytest.mark.usefixtures("attack")
 

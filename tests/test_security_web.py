@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from conftest import image_bytes
 
-from flows import fetch, patience
-from flows.cli import make_parser
-from flows.repository import Workspace
-from stages.dataset.errors import RawDataError, ShardsmithError
-from stages.formats.readme import plain
+from shardsmith.cli.main import make_parser
+from shardsmith.dataset.errors import RawDataError, ShardsmithError
+from shardsmith.formats.readme import plain
+from shardsmith.raw import fetch
+from shardsmith.workspace import retry as patience
+from shardsmith.workspace.workspace import Workspace
 
 SECRET = "secret.jpg"
 

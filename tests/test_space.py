@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from workspaces import QUICK, Place, make_workspace
 
-from flows.pull import hash_files
-from flows.repository import Workspace
-from flows.space import Need, Raw, estimate, predict
-from stages.params import parse_params
+from shardsmith.pipeline.params import parse_params
+from shardsmith.store.pulled import hash_files
+from shardsmith.versions.space import Need, Raw, estimate, predict
+from shardsmith.workspace.workspace import Workspace
 
 MB = 1_000_000
 

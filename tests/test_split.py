@@ -15,13 +15,13 @@ from conftest import box, make_manifest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.dataset.clusters import cluster_group
-from stages.dataset.errors import FindingError, StageError
-from stages.dataset.findings import found
-from stages.dataset.manifest import SPLITS, Annotation, Image, Manifest
-from stages.dataset.stage import read_stage, write_stage
-from stages.params import Fractions, Params, parse_params
-from stages.split import declare_groups, make_units, split, stable_split, stratify, whole_shares
+from shardsmith.dataset.errors import FindingError, StageError
+from shardsmith.dataset.findings import found
+from shardsmith.dataset.manifest import SPLITS, Annotation, Image, Manifest
+from shardsmith.pipeline.params import Fractions, Params, parse_params
+from shardsmith.pipeline.splits.links import cluster_group
+from shardsmith.pipeline.splits.split import declare_groups, make_units, split, stable_split, stratify, whole_shares
+from shardsmith.pipeline.stage import read_stage, write_stage
 
 TOP = Path(__file__).parents[1]
 

@@ -14,11 +14,11 @@ import pytest
 from conftest import box, image_bytes, make_image, make_manifest
 from PIL import Image as PilImage
 
-from stages.dataset.errors import StageError
-from stages.dataset.label_map import LabelMap
-from stages.dataset.manifest import Image, Manifest
-from stages.formats import tfrecord
-from stages.formats.export_job import ExportJob
+from shardsmith.dataset.errors import StageError
+from shardsmith.dataset.label_map import LabelMap
+from shardsmith.dataset.manifest import Image, Manifest
+from shardsmith.formats.shared.job import ExportJob
+from shardsmith.formats.tfrecord import format as tfrecord
 
 NAMES = ["cat", 'naïve "dog"', "<b>"]
 
@@ -198,8 +198,8 @@ def test_an_image_that_is_not_the_ingested_one_stops_the_export(tmp_path: Path, 
 def test_raw_export_of_the_raccoons_keeps_every_byte(tf, tmp_path: Path, raccoon: Path) -> None:
     from defusedxml.ElementTree import parse
 
-    from stages.ingest import ingest
-    from stages.params import IngestParams
+    from shardsmith.pipeline.ingest import ingest
+    from shardsmith.pipeline.params import IngestParams
 
     raw = tmp_path / "raw"
     raw.mkdir()

@@ -16,21 +16,21 @@ from pycocotools import mask as coco_mask
 from test_classification import in_tfds
 from test_formats import corners
 
-from stages.augment import augment
-from stages.dataset.errors import RawDataError
-from stages.dataset.findings import Finding
-from stages.dataset.label_map import LabelMap
-from stages.dataset.manifest import Annotation, Manifest
-from stages.dataset.messages import Example
-from stages.dataset.outlines import box_around, from_mask
-from stages.formats import tfrecord
-from stages.formats.export_job import ExportJob
-from stages.formats.raw_folder import RawFolder
-from stages.formats.tfrecord_example import image_name, parse
-from stages.formats.tfrecord_frames import frame, read_frames
-from stages.formats.tfrecord_reader import missing_shards, split_of, unique_names
-from stages.ingest import ingest
-from stages.params import AugmentParams, IngestParams
+from shardsmith.dataset.errors import RawDataError
+from shardsmith.dataset.findings import Finding
+from shardsmith.dataset.label_map import LabelMap
+from shardsmith.dataset.manifest import Annotation, Manifest
+from shardsmith.dataset.messages import Example
+from shardsmith.dataset.shapes import box_around, from_mask
+from shardsmith.formats.shared.job import ExportJob
+from shardsmith.formats.shared.raw_folder import RawFolder
+from shardsmith.formats.tfrecord import format as tfrecord
+from shardsmith.formats.tfrecord.example import image_name, parse
+from shardsmith.formats.tfrecord.frames import frame, read_frames
+from shardsmith.formats.tfrecord.reader import missing_shards, split_of, unique_names
+from shardsmith.pipeline.augment import augment
+from shardsmith.pipeline.ingest import ingest
+from shardsmith.pipeline.params import AugmentParams, IngestParams
 
 IMAGE = image_bytes(32, 24)
 SIDES = {"xmin": 0.25, "ymin": 0.5, "xmax": 0.5, "ymax": 1.0}

@@ -14,19 +14,20 @@ import pytest
 from conftest import box, image_bytes, make_image, make_manifest
 from test_formats import OBJECT, XML
 
-from stages.dataset.errors import RawDataError, ShardsmithError
-from stages.dataset.label_map import LabelMap
-from stages.formats import CARRYABLE, FORMATS, WRITERS, tfrecord
-from stages.formats.export_job import ExportJob
-from stages.formats.losses import count_held, find_losses
-from stages.ingest import ingest
-from stages.params import IngestParams
-from tools.archive import unpack
-from tools.catalogue import format_rows
-from tools.convert import convert
-from tools.inspect import as_text, inspect
+from shardsmith.conversion.convert import convert
+from shardsmith.dataset.archive import unpack
+from shardsmith.dataset.errors import RawDataError, ShardsmithError
+from shardsmith.dataset.label_map import LabelMap
+from shardsmith.formats.losses import count_held, find_losses
+from shardsmith.formats.registry import CARRYABLE, FORMATS, WRITERS
+from shardsmith.formats.shared.job import ExportJob
+from shardsmith.formats.tfrecord import format as tfrecord
+from shardsmith.inspect.catalogue import format_rows
+from shardsmith.inspect.contents import as_text, inspect
+from shardsmith.pipeline.ingest import ingest
+from shardsmith.pipeline.params import IngestParams
 
-DETECTION = [name for name in WRITERS if "boxes" in WRITERS[name].CARRIES]
+DETECTION = [name for name in WRITERS if "boxes" in WRITERS[name].carries]
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def read_again(folder: Path, work: Path) -> tuple[int, int]:
 def test_convert_to_each_format_and_back(source: Path, tmp_path: Path, to: str) -> None:
     done = convert(source, to, tmp_path / "out", fractions="0.5,0.3,0.2")
     assert (done.read_as, done.images, done.boxes) == ("voc", 9, 8)
-    negatives = "negatives" in WRITERS[to].CARRIES
+    negatives = "negatives" in WRITERS[to].carries
     assert [f.value for f in done.findings if f.code == "not-exported"] == ([] if negatives else ["1 negatives"])
     again = convert(tmp_path / "out", "coco", tmp_path / "back")
     assert (again.read_as, again.images, again.boxes) == (to, 9 if negatives else 8, 8)
@@ -177,9 +178,9 @@ def test_what_a_manifest_holds_and_what_of_it_is_lost(tmp_path: Path) -> None:
 
 def test_every_format_says_what_it_carries() -> None:
     for module in FORMATS.values():
-        assert module.TITLE
-        assert CARRYABLE.keys() >= module.CARRIES
-    assert all(module.LOADING for module in WRITERS.values())
+        assert module.title
+        assert CARRYABLE.keys() >= module.carries
+    assert all(module.loading for module in WRITERS.values())
 
 
 def test_readme_has_the_table_of_formats() -> None:

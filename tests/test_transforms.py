@@ -12,17 +12,17 @@ import simplejpeg
 from PIL import Image as PilImage
 from scenes import done, draw_scene, iou, measure, operations, overlaps, sample_of, step
 
-from stages.dataset import images
-from stages.dataset.errors import ParamsError
-from stages.dataset.outlines import from_mask, to_mask
-from stages.params import parse_params
-from stages.transforms import AUGMENT, OPERATIONS, PREPROCESS, Sample, perform
-from stages.transforms.crop import cut
-from stages.transforms.frame import Frame
-from stages.transforms.making import Source, Wanted, make
-from stages.transforms.objects import Objects
-from stages.transforms.recipe import Recipe, prepare_process
-from stages.transforms.rotate import ROTATE
+from shardsmith.dataset import images
+from shardsmith.dataset.errors import ParamsError
+from shardsmith.dataset.shapes import from_mask, to_mask
+from shardsmith.pipeline.params import parse_params
+from shardsmith.transforms.catalogue import AUGMENT, OPERATIONS, PREPROCESS, Sample, perform
+from shardsmith.transforms.geometry.frame import Frame
+from shardsmith.transforms.geometry.objects import Objects
+from shardsmith.transforms.run.make import Source, Wanted, make
+from shardsmith.transforms.run.recipe import Recipe, prepare_process
+from shardsmith.transforms.steps.crop import cut
+from shardsmith.transforms.steps.rotate import ROTATE
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -304,7 +304,7 @@ def test_parameters_are_checked_without_opencv() -> None:
 
 def test_the_digest_depends_on_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     def digest(part: str = "x", min_visibility: float = 0.1, min_size_px: float = 1) -> str:
-        return Recipe(min_visibility, min_size_px, __file__).digest(part)
+        return Recipe(min_visibility, min_size_px).digest(part)
 
     digests = [digest(), digest("y"), digest(min_visibility=0.2), digest(min_size_px=2)]
     monkeypatch.setattr("stages.transforms.recipe.metadata.version", lambda name: "0")
@@ -318,7 +318,7 @@ def test_what_is_too_small_or_too_little_is_lost_with_its_step() -> None:
     scene = sample_of(np.zeros((100, 100, 3), np.uint8), [[0, 0, 10, 10], [50, 50, 54, 90], [20, 20, 60, 60]])
     edges = {"left": 0.095, "top": 0, "right": 1, "bottom": 1}
     listed = [("crop", edges), *operations(step("resize", width=45, height=50))]
-    outcome = Recipe(0.1, 3, __file__).carry_out(scene, listed)
+    outcome = Recipe(0.1, 3).carry_out(scene, listed)
     assert outcome.lost == {0: "crop", 1: "size"}
     assert outcome.sample.objects.rows.tolist() == [2]
     assert outcome.moved
@@ -346,7 +346,7 @@ def test_a_large_jpeg_is_decoded_small_and_looks_the_same(
     monkeypatch.setattr(simplejpeg, "decode_jpeg", noted)
     for least in (images.REDUCED_FROM, 10**9):
         monkeypatch.setattr(images, "REDUCED_FROM", least)
-        ((_, outcome),) = make(wanted, Recipe(0, 0, __file__), lambda source: stream.getvalue())
+        ((_, outcome),) = make(wanted, Recipe(0, 0), lambda source: stream.getvalue())
         outcomes.append(outcome.sample)
     reduced, full = outcomes
     assert sizes[0] < sizes[1] == 2405

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL.Image import Exif
 
-from stages.dataset.boxes import CODES, check_boxes
-from stages.dataset.errors import FindingError, ParamsError, StageError
-from stages.dataset.findings import Finding, found, read_findings, write_findings
-from stages.dataset.manifest import Annotation, Image, Manifest
-from stages.dataset.stage import read_stage, write_stage
-from stages.params import Params, parse_params
-from stages.validate import validate
+from shardsmith.dataset.errors import FindingError, ParamsError, StageError
+from shardsmith.dataset.findings import Finding, found, read_findings, write_findings
+from shardsmith.dataset.manifest import Annotation, Image, Manifest
+from shardsmith.pipeline.checks.boxes import CODES, check_boxes
+from shardsmith.pipeline.params import Params, parse_params
+from shardsmith.pipeline.stage import read_stage, write_stage
+from shardsmith.pipeline.validate import validate
 
 TOP = Path(__file__).parents[1]
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -328,7 +328,7 @@ def test_the_number_of_workers_changes_no_byte(tmp_path: Path) -> None:
     images = [make_image(tmp_path, f"{i}.jpg", image_bytes(seed=i)[: 600 if i % 7 == 0 else None]) for i in range(30)]
     boxes = [box(f"{i}.jpg", "cat", -1, 0, 5, 5) for i in range(30)]
     write_stage(tmp_path / "in", make_manifest(*images, *boxes), [])
-    code = "import stages.validate as v; v._ALONE_PIXELS = 0; v.command.run(v.main)"
+    code = "import shardsmith.pipeline.validate as v, stages.validate as s; v._ALONE_PIXELS = 0; s.run(s.main)"
     for workers in ("1", "2"):
         done = subprocess.run(
             [sys.executable, "-c", code, "in", f"out{workers}"],

@@ -14,11 +14,11 @@ import pytest
 from moto.server import ThreadedMotoServer
 from workspaces import Place, make_workspace
 
-from flows.checks import is_shard
-from flows.pull import tree_hash
-from flows.verify_pulled import verify_pulled
-from stages.dataset.messages import Example
-from stages.formats.tfrecord_frames import frame, read_frames
+from shardsmith.dataset.messages import Example
+from shardsmith.formats.tfrecord.frames import frame, read_frames
+from shardsmith.proof.checks import is_shard
+from shardsmith.proof.folder import verify_pulled
+from shardsmith.store.pulled import tree_hash
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("verify")]
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from workspaces import Place, copied
 
-from flows.lineage import parse_message
-from flows.listing import in_short
-from flows.versions import read_leniently
+from shardsmith.versions.lineage import parse_message
+from shardsmith.versions.listing import in_short
+from shardsmith.workspace.lock_file import read_leniently
 
 RESIZE = {"resize": {"width": 640, "height": 480, "mode": "fill"}}
 

@@ -8,7 +8,7 @@ import pytest
 from conftest import image_bytes
 from test_formats import OBJECT, XML, codes, raw_folder, read
 
-from stages.formats import voc
+from shardsmith.formats import voc
 
 CAT = OBJECT.format("cat", 2, 3, 12, 13)
 PART = "<part><name>head</name><bndbox><xmin>9</xmin><ymin>9</ymin><xmax>10</xmax><ymax>10</ymax></bndbox></part>"

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from flows.repository import Workspace
-from flows.settings import parse_settings, with_settings
-from stages.dataset.errors import ParamsError, RawDataError, VersionError
-from stages.dataset.yaml_text import YamlError, load_yaml
-from stages.formats.ultralytics import parse_data
-from stages.params import parse_params
+from shardsmith.dataset.errors import ParamsError, RawDataError, VersionError
+from shardsmith.dataset.yaml import YamlError, load_yaml
+from shardsmith.formats.yolo.ultralytics import parse_data
+from shardsmith.pipeline.params import parse_params
+from shardsmith.workspace.settings import parse_settings, with_settings
+from shardsmith.workspace.workspace import Workspace
 
 ODD = [
     "a: [1,\nb", "a: 1\na: 2", "? [[a]]", "a: 2021-99-99", "a: 0000-01-01", 'a: !!int ""', "a: !!bool x", "a: *b",

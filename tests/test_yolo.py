@@ -17,16 +17,20 @@ from hypothesis import strategies as st
 from PIL import Image as PilImage
 from test_formats import COCO, OBJECT, XML, codes, corners, raw_folder, read
 
-from stages.dataset.errors import RawDataError
-from stages.dataset.label_map import LabelMap
-from stages.dataset.manifest import Annotation, Image, Manifest
-from stages.dataset.outlines import to_mask
-from stages.formats import READERS, WRITERS, ultralytics, yolo_darknet, yolo_keras, yolo_lines
-from stages.formats.export_job import ExportJob
-from stages.formats.raw_folder import RawFolder, Source
-from stages.formats.yolo_lines import ClassNames, LineError
-from stages.ingest import find_format, ingest, probe_images
-from stages.params import IngestParams
+from shardsmith.dataset.errors import RawDataError
+from shardsmith.dataset.label_map import LabelMap
+from shardsmith.dataset.manifest import Annotation, Image, Manifest
+from shardsmith.dataset.shapes import to_mask
+from shardsmith.formats.registry import READERS, WRITERS
+from shardsmith.formats.shared.job import ExportJob
+from shardsmith.formats.shared.raw_folder import RawFolder, Source
+from shardsmith.formats.yolo import darknet as yolo_darknet
+from shardsmith.formats.yolo import keras as yolo_keras
+from shardsmith.formats.yolo import lines as yolo_lines
+from shardsmith.formats.yolo import ultralytics
+from shardsmith.formats.yolo.lines import ClassNames, LineError
+from shardsmith.pipeline.ingest import find_format, ingest, probe_images
+from shardsmith.pipeline.params import IngestParams
 
 A, B, C = (image_bytes(32, 24, seed=seed) for seed in range(3))
 LINE = "0 0.5 0.5 0.25 0.5\n"  # on 32 x 24 pixels: 12 6 20 18

@@ -13,7 +13,7 @@ from pathlib import Path
 import google_crc32c
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from stages.dataset.messages import Example
+from shardsmith.dataset.messages import Example
 
 _MASK = 0xA282EAD8
 

@@ -1,0 +1,95 @@
+"""Commands that build: build, serve, report."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import webbrowser
+from pathlib import Path
+
+from shardsmith.cli.parser import Commands, add_command, add_json, add_settings, print_json
+
+
+def add(commands: Commands) -> None:
+    command = add_command(
+        commands, "build", build, "build a version from data/raw and params.yaml, and record it",
+        "build                                      a version named by the time",
+        "build --name v1.0.0",
+        "build --name big -S preprocess.enabled=true -S augment.copies=3",
+    )  # fmt: skip
+    command.add_argument("--name", help="what it is called; the UTC time by default")
+    add_settings(command, "change a value of params.yaml; it stays if the build succeeds")
+    command.add_argument("--no-push", dest="push", action="store_false", help="record it here, and publish nothing")
+    command.add_argument("--verify-remote", action="store_true", help="read every pushed object back and hash it")
+    command.add_argument(
+        "--allow-label-change", action="store_true", help="record a label map that breaks readers of the last version"
+    )
+    command.add_argument(
+        "--no-wait", dest="wait", action="store_false", help="fail where another build is at work, not wait for it"
+    )
+    add_json(command)
+
+    command = add_command(
+        commands, "report", report, "open a version's page in the browser",
+        "report", "report v1.0.0 --out page.html",
+    )  # fmt: skip
+    command.add_argument("name", nargs="?", metavar="NAME", help="NAME, or DATASET@NAME; the one built last by default")
+    command.add_argument("--out", type=Path, metavar="FILE", help="write it there instead")
+
+    command = add_command(
+        commands, "serve", serve, "run Prefect's server, a worker and a schedule", "serve", "serve --cron '0 3 * * *'"
+    )
+    command.add_argument("--cron", help="when to build, five fields in UTC; no schedule by default")
+    command.add_argument("--port", type=int, default=4200, help="of Prefect's page, 4200 by default")
+
+
+def build(options: argparse.Namespace) -> int:
+    from shardsmith.flow.build import build as run_flow
+    from shardsmith.versions import summary
+    from shardsmith.versions.publish import Publishing
+    from shardsmith.versions.version import own_dataset
+    from shardsmith.workspace.paths import EXPORT, METRICS
+    from shardsmith.workspace.settings import parse_settings
+    from shardsmith.workspace.workspace import Workspace
+
+    workspace = Workspace.find()
+    how = Publishing(options.push, options.verify_remote, options.allow_label_change)
+    outcome = run_flow(workspace, options.name, parse_settings(options.set), how, options.wait)
+    if options.json:
+        print_json({"dataset": own_dataset(workspace), "tag": outcome.tag, "made": outcome.made})
+    elif outcome.made:
+        metrics = json.loads((workspace.root / METRICS).read_text(encoding="utf-8"))
+        print(f"\n{summary.summary(metrics, outcome.tag, EXPORT)}")
+    else:
+        print(outcome.message)
+    return 0
+
+
+def report(options: argparse.Namespace) -> int:
+    from shardsmith.versions.page import find_page
+    from shardsmith.workspace.environment import prepare_environment
+    from shardsmith.workspace.workspace import Workspace
+
+    workspace = Workspace.find()
+    prepare_environment(workspace.root)
+    page = find_page(workspace, options.name)
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(page, options.out)
+        page = options.out
+    else:
+        webbrowser.open(page.resolve().as_uri())
+    print(page)
+    return 0
+
+
+def serve(options: argparse.Namespace) -> int:
+    from shardsmith.flow.serve import serve as run_server
+    from shardsmith.workspace.environment import prepare_environment
+    from shardsmith.workspace.workspace import Workspace
+
+    workspace = Workspace.find()
+    prepare_environment(workspace.root)
+    run_server(workspace, options.cron, options.port)
+    return 0

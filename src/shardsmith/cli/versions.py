@@ -1,0 +1,254 @@
+"""Commands about versions: versions, show, diff, pull, verify."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shardsmith.cli.parser import Commands, add_command, add_json, print_json
+from shardsmith.workspace.log import to_stderr
+
+if TYPE_CHECKING:
+    from shardsmith.proof.checks import Check
+    from shardsmith.workspace.workspace import Workspace
+
+
+def add(commands: Commands) -> None:
+    add_json(add_command(commands, "versions", versions, "list the versions", "versions", "versions --json"))
+
+    command = add_command(
+        commands, "show", show, "what a version holds, or where one of its images comes from",
+        "show v1.0.0",
+        "show raccoon@v1.0.0 --json",
+        "show v1.0.0 --image 'raccoon-1.jpg#2' --remake copy.jpg",
+        "show v1.0.0 --code keras > load.py",
+    )  # fmt: skip
+    command.add_argument("name", metavar="NAME", help="NAME, or DATASET@NAME")
+    command.add_argument("--image", metavar="IMAGE_ID", help="its source, and each operation with the values drawn")
+    command.add_argument("--remake", type=Path, metavar="FILE", help="with --image: make the image again from them")
+    command.add_argument(
+        "--code", choices=("tfds", "tf.data", "keras", "torch", "yolo"), help="code that downloads and loads it"
+    )
+    command.add_argument("--remote", action="store_true", help="with --code: from the DVC remote alone, without git")
+    add_json(command)
+
+    command = add_command(
+        commands, "diff", diff, "what a version differs in from another, or from the workspace",
+        "diff v1.0.0 v1.1.0", "diff v1.1.0 workspace", "diff raccoon@v1 sample@v1 --json",
+    )  # fmt: skip
+    for name in ("old", "new"):
+        command.add_argument(name, metavar=name.upper(), help="NAME, DATASET@NAME, or workspace: what is here now")
+    add_json(command)
+
+    command = add_command(
+        commands, "pull", pull, "bring a version into a folder, every file checked",
+        "pull v1.0.0 --out data/v1",
+        "pull raccoon@v1.0.0 --out v1 --repo https://example.org/team/raccoon.git",
+        "pull raccoon@v1.0.0 --out v1 --remote s3://bucket/path",
+        "pull v1.0.0 --out v1 --format coco --split train --class dog",
+        "pull v1.0.0 --out v1 --zip --page          as v1.zip, with the version's page in it",
+    )  # fmt: skip
+    command.add_argument("name", metavar="NAME", help="NAME, or DATASET@NAME")
+    command.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="the folder, or with --zip the file, to make"
+    )
+    command.add_argument("--repo", metavar="PATH_OR_URL", help="the workspace's repository; the one here by default")
+    command.add_argument("--remote", metavar="URL", help="a DVC remote to pull from alone, without git or a workspace")
+    command.add_argument("--format", help="in this format, made of what is stored; see shardsmith formats")
+    command.add_argument(
+        "--split", action="append", default=[], choices=("train", "valid", "test"), help="this split alone; repeatable"
+    )
+    command.add_argument(
+        "--class", dest="classes", metavar="CLASS", action="append", default=[],
+        help="objects of this class alone, and the images that have one; repeatable",
+    )  # fmt: skip
+    command.add_argument("--zip", action="store_true", help="one file, DIR.zip, instead of a folder")
+    command.add_argument("--page", action="store_true", help="its page for people too, as page.html")
+    command.add_argument("--force", action="store_true", help="replace what is there and is something else")
+    add_json(command)
+
+    command = add_command(
+        commands, "verify", verify, "check a version, or what was pulled of it, against what was recorded",
+        "verify                                     the last version",
+        "verify v1.0.0 --remote",
+        "verify v1.0.0 --rebuild",
+        "verify data/v1                             a pulled folder",
+        "verify v1.zip",
+    )  # fmt: skip
+    command.add_argument("name", nargs="?", metavar="NAME_OR_DIR", help="the last version by default")
+    command.add_argument("--remote", action="store_true", help="read every object in the DVC remote, too")
+    command.add_argument(
+        "--rebuild", action="store_true", help="build it again in a clean clone, by its own code, and compare"
+    )
+    add_json(command)
+
+
+def versions(options: argparse.Namespace) -> int:
+    from shardsmith.versions.listing import as_table, listed
+    from shardsmith.workspace.workspace import Workspace
+
+    rows = listed(Workspace.find())
+    if options.json:
+        print_json(rows)
+    elif rows:
+        print("\n".join(as_table(rows)))
+    else:
+        print("no version yet; `shardsmith build` makes one")
+    return 0
+
+
+def show(options: argparse.Namespace) -> int:
+    from shardsmith.versions import lineage
+    from shardsmith.versions import summary as report
+    from shardsmith.versions.files import read_me
+    from shardsmith.versions.version import find_version
+    from shardsmith.versions.version import show as show_version
+    from shardsmith.workspace.paths import EXPORT
+    from shardsmith.workspace.workspace import Workspace
+
+    if options.image:
+        return _show_image(options)
+    if options.code:
+        return _show_code(options)
+    if options.remote:
+        to_stderr("error: show: --remote goes with --code")
+        return 2
+    workspace = Workspace.find()
+    version = find_version(workspace, options.name)
+    record = show_version(workspace, version.tag)
+    made_of = lineage.lineage_of(workspace, version.tag)
+    path, readme = read_me(workspace, version) or (None, None)
+    if options.json:
+        print_json({**record, "lineage": made_of, "readme": readme})
+        return 0
+    print(f"{report.summary(record['metrics'], version.tag, EXPORT)}\n")
+    if readme:
+        print(f"{path}:")
+        print("\n".join(f"  {line}" for line in report.how_it_was_made(readme)) + "\n")
+    print(f"{'Created:':10}{record['created']}")
+    print("\n".join(lineage.as_text(made_of)))
+    print("\n".join(f"{'Hash:':10}{value}  {path}" for path, value in record["hashes"].items()))
+    return 0
+
+
+def _show_code(options: argparse.Namespace) -> int:
+    from shardsmith.snippets.code import code_for
+    from shardsmith.workspace.environment import prepare_environment
+    from shardsmith.workspace.workspace import Workspace
+
+    workspace = Workspace.find()
+    prepare_environment(workspace.root)
+    text = code_for(workspace, options.name, options.code, options.remote)
+    print_json({"code": text}) if options.json else print(text, end="")
+    return 0
+
+
+def _show_image(options: argparse.Namespace) -> int:
+    from shardsmith.inspect.provenance import describe, find_image, make_again
+    from shardsmith.versions.files import read_files
+    from shardsmith.versions.version import find_version
+    from shardsmith.workspace.environment import prepare_environment
+    from shardsmith.workspace.workspace import Workspace
+
+    workspace = Workspace.find()
+    prepare_environment(workspace.root)
+    version = find_version(workspace, options.name)
+    (table,) = read_files(workspace, version, ["images.parquet"])
+    row = find_image(table, options.image)
+    print_json(row) if options.json else print("\n".join(describe(row)))
+    if options.remake:
+        options.remake.write_bytes(make_again(row, workspace.root))
+        to_stderr(f"{options.remake}: made again from the raw image, byte for byte as recorded")
+    return 0
+
+
+def diff(options: argparse.Namespace) -> int:
+    """Differing is no failure: the exit code is 0."""
+    from dataclasses import asdict
+
+    from shardsmith.compare.report import text
+    from shardsmith.compare.versions import diff as compare
+    from shardsmith.workspace.environment import prepare_environment
+    from shardsmith.workspace.workspace import Workspace
+
+    workspace = Workspace.find()
+    prepare_environment(workspace.root)
+    found = compare(workspace, options.old, options.new, to_stderr)
+    print_json(asdict(found)) if options.json else print(text(found))
+    return 0
+
+
+def pull(options: argparse.Namespace) -> int:
+    from shardsmith.download.pull import Wanted
+    from shardsmith.download.pull import pull as pull_version
+    from shardsmith.download.zip import zip_path
+    from shardsmith.workspace.environment import prepare_environment
+    from shardsmith.workspace.workspace import Workspace
+
+    prepare_environment(Path.cwd())
+    wanted = Wanted(options.format, tuple(options.split), tuple(options.classes), options.zip, options.page)
+    repo = options.repo or (None if options.remote else str(Workspace.find().root))
+    record = pull_version(options.name, options.out, to_stderr, repo, options.remote, options.force, wanted)
+    place = zip_path(options.out) if options.zip else options.out
+    if options.json:
+        print_json(record)
+    elif part := record.get("part"):
+        words = [part["format"], *part["splits"], *part["classes"]]
+        counts = f"{record['images']:,} images and {record['boxes']:,} boxes, " if "images" in record else ""
+        print(f"{record['tag']} ({', '.join(words)}): {counts}{len(record['files'])} files in {place}")
+    else:
+        print(f"{record['tag']}: {len(record['files'])} files in {place}, each checked against its hash")
+    return 0
+
+
+def verify(options: argparse.Namespace) -> int:
+    """0 if all is right, else 1."""
+    from shardsmith.dataset.errors import VersionError
+    from shardsmith.proof.folder import is_pulled, verify_pulled
+    from shardsmith.proof.verify import choose_version, verify_version
+    from shardsmith.workspace.environment import prepare_environment
+    from shardsmith.workspace.workspace import Workspace
+
+    folder = Path(options.name) if options.name else None
+    if folder and is_pulled(folder) and not (options.remote or options.rebuild):
+        tag, checks = verify_pulled(folder, _workspace())
+        return _finish(f"{folder} ({tag})", checks, options.json)
+    try:
+        workspace = Workspace.find()
+        prepare_environment(workspace.root)
+        version = choose_version(workspace, options.name)
+    except VersionError as error:
+        if folder and folder.is_dir():
+            what = "a pulled folder takes no --remote or --rebuild" if is_pulled(folder) else "no VERSION.json in it"
+            raise VersionError(f"{folder}: {what}; and as the name of a version: {error}") from None
+        raise
+    checks = verify_version(workspace, version, options.remote)
+    if options.rebuild:
+        from shardsmith.proof.rebuild import rebuild
+
+        checks.append(rebuild(workspace, version, to_stderr))
+    return _finish(version.tag, checks, options.json)
+
+
+def _workspace() -> Workspace | None:
+    """The one that we stand in; None for none."""
+    from shardsmith.dataset.errors import VersionError
+    from shardsmith.workspace.workspace import Workspace
+
+    try:
+        return Workspace.find()
+    except VersionError:
+        return None
+
+
+def _finish(what: str, checks: list[Check], as_json: bool) -> int:
+    damaged = sum(len(check.damage) for check in checks)
+    if as_json:
+        print_json({"verified": what, "ok": not damaged, "checks": [check.as_dict() for check in checks]})
+    else:
+        for check in checks:
+            print("\n".join(check.lines()))
+        many = f"{damaged:,} problems" if damaged > 1 else "1 problem"
+        print(f"{what}: " + (f"NOT as recorded: {many}, see above" if damaged else "as recorded"))
+    return 1 if damaged else 0

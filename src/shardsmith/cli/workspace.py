@@ -1,0 +1,110 @@
+"""Commands for the workspace itself: init, sample, fetch, pin, upgrade."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from shardsmith.cli.parser import Commands, add_command
+from shardsmith.workspace.log import to_stderr
+
+
+def add(commands: Commands) -> None:
+    command = add_command(
+        commands, "init", init, "make a workspace: the git repository of one dataset, without data yet",
+        "init birds",
+        "init ../birds --name wild_birds",
+        "init birds --from https://example.org/team/raccoon.git",
+    )  # fmt: skip
+    command.add_argument("folder", type=Path, metavar="DIR", help="an empty folder, or one to make")
+    command.add_argument(
+        "--from", dest="source", metavar="PATH_OR_URL", help="a workspace whose stages and flow to take"
+    )
+    command.add_argument("--name", metavar="DATASET", help="the dataset's name; made from DIR by default")
+
+    command = add_command(
+        commands, "sample", sample, "draw the sample dataset", "sample data/raw", "sample pictures --format coco"
+    )
+    command.add_argument("folder", type=Path, metavar="DIR", help="an empty folder, or one to make")
+    command.add_argument("--format", default="voc", help="voc (default), coco, tfod_csv or tfrecord")
+
+    command = add_command(
+        commands, "fetch", fetch, "bring raw data to data/raw, and let DVC store it",
+        "fetch ~/Downloads/export.zip", "fetch s3://bucket/labelled", "fetch --images",
+    )  # fmt: skip
+    command.add_argument("source", nargs="?", metavar="SRC", help="a folder, a .zip or .tar.gz, or a URL of either")
+    command.add_argument("--images", action="store_true", help="download the images that annotations name by URL")
+
+    add_command(commands, "pin", pin, "write down the code and the packages that run here", "pin")
+    add_command(commands, "upgrade", upgrade, "move the workspace to the installed version of shardsmith", "upgrade")
+
+
+def init(options: argparse.Namespace) -> int:
+    from shardsmith.workspace.environment import prepare_environment
+    from shardsmith.workspace.template.init import init as make_workspace
+
+    prepare_environment(Path.cwd())
+    name = make_workspace(options.folder, options.source, options.name, to_stderr)
+    print(
+        f"{options.folder}: a workspace for the dataset {name}\n\n"
+        "Next:\n"
+        f"    cd {options.folder}\n"
+        "    put images and annotations into data/raw, in any format that `shardsmith formats` lists\n"
+        "    shardsmith build --name v1         # the first version\n"
+        "README.md there says how to share versions."
+    )
+    return 0
+
+
+def sample(options: argparse.Namespace) -> int:
+    from shardsmith.sample.writer import write_sample
+
+    print(write_sample(options.folder, options.format))
+    return 0
+
+
+def fetch(options: argparse.Namespace) -> int:
+    from shardsmith.raw.addresses import image_addresses
+    from shardsmith.raw.fetch import fetch as bring
+    from shardsmith.raw.fetch import fetch_images
+    from shardsmith.workspace.environment import prepare_environment
+    from shardsmith.workspace.paths import RAW
+    from shardsmith.workspace.workspace import Workspace
+
+    workspace = Workspace.find()
+    prepare_environment(workspace.root)
+    if not options.images and not options.source:
+        print("error: fetch: name a source, or --images", file=sys.stderr)
+        return 2
+    if options.source:
+        bring(workspace, options.source, to_stderr)
+        print("data/raw: ready; `shardsmith build` makes a version of it")
+    if options.images:
+        count = fetch_images(workspace, image_addresses(workspace.root / RAW), to_stderr)
+        print(f"data/raw: {count} images downloaded")
+    return 0
+
+
+def pin(options: argparse.Namespace) -> int:
+    from shardsmith.workspace.template.pin import pin as write_down
+    from shardsmith.workspace.workspace import Workspace
+
+    changed = write_down(Workspace.find(), to_stderr)
+    print("code.yaml: written; stages whose code changed run again" if changed else "code.yaml: as it was")
+    return 0
+
+
+def upgrade(options: argparse.Namespace) -> int:
+    from importlib import metadata
+
+    from shardsmith.workspace.template.upgrade import upgrade as move
+    from shardsmith.workspace.workspace import Workspace
+
+    done = move(Workspace.find(), to_stderr)
+    for file in done.replaced:
+        print(f"{file}: replaced by the new one")
+    for file, diff in done.kept.items():
+        print(f"{file}: left as you have it; the new one differs:\n{diff}\n")
+    print(f"at shardsmith {metadata.version('shardsmith')}; look with `git diff`, then `git commit -a` and build")
+    return 0

@@ -1,0 +1,180 @@
+"""The codes of findings: what each means, how severe it is, and what may be done about it.
+
+Codes are stable: people write them into `validate.actions`. Add a code here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Action = Literal["keep", "repair", "drop", "fail"]
+Severity = Literal["info", "warning", "error"]
+ACTIONS: tuple[Action, ...] = get_args(Action)
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a code means, what happens by default and which actions make sense for it."""
+
+    severity: Severity
+    action: Action
+    allowed: tuple[Action, ...]
+    meaning: str
+    remedy: str
+# fmt: off
+CATALOGUE: dict[str, Rule] = {
+    # found by ingest
+    "annotation-unreadable": Rule("error", "drop", ("drop", "fail"),
+        "an annotation file or entry cannot be read",
+        "repair or delete it"),
+    "image-missing": Rule("error", "drop", ("drop", "fail"),
+        "an annotation names an image that is not there",
+        "add the image, or delete the annotation"),
+    "image-ambiguous": Rule("error", "drop", ("drop", "fail"),
+        "an annotation names an image that is there more than once",
+        "rename one of the images, or write its folder into the annotation"),
+    "image-unlabelled": Rule("warning", "drop", ("keep", "drop", "fail"),
+        "no annotation mentions the image",
+        "label it, or set ingest.unlabelled to negative or keep"),
+    "size-declared-wrong": Rule("warning", "keep", ("keep", "fail"),
+        "the annotation declares another size than the image has; the image's own is used",
+        "check that the boxes sit on the objects"),
+    "orientation-ambiguous": Rule("warning", "keep", ("keep", "fail"),
+        "the image is stored turned (EXIF) and the annotation does not say which way its boxes are meant",
+        "check that the boxes sit on the objects; they were taken as displayed"),
+    "class-name-empty": Rule("error", "drop", ("drop", "fail"),
+        "an annotation has no class",
+        "give it a class, or delete it"),
+    "class-without-boxes": Rule("info", "keep", ("keep", "fail"),
+        "a declared class has no annotation",
+        "label some, or remove the class"),
+    "class-omitted": Rule("info", "drop", ("drop", "fail"),
+        "ingest.classes omits the class",
+        "change ingest.classes to keep it"),
+    "class-alike": Rule("warning", "keep", ("keep", "fail"),
+        "the name of a class differs from another's only by case, blanks, dashes, dots or a plural ending",
+        "merge the two in ingest.classes, if they are one"),
+    "class-not-found": Rule("warning", "keep", ("keep", "fail"),
+        "ingest.classes names a class that the raw data does not have",
+        "check its spelling in params.yaml"),
+    "not-carried": Rule("warning", "keep", ("keep", "fail"),
+        "the source holds something that a dataset here has no place for",
+        "nothing to do, unless you need it: then keep the source beside the version"),
+    # found by validate
+    "image-unreadable": Rule("error", "drop", ("drop", "fail"),
+        "the image does not open or decode",
+        "replace the image file"),
+    "image-turned": Rule("info", "repair", ("repair", "drop", "fail"),
+        "EXIF says the image is stored turned; it is written upright, encoded once more",
+        "nothing to do; rotate the file itself to keep its bytes"),
+    "image-encoding": Rule("info", "repair", ("repair", "drop", "fail"),
+        "the encoding is not one that every reader decodes; it is written as PNG",
+        "nothing to do; convert the file to JPEG or PNG to keep its bytes"),
+    "image-extension": Rule("info", "keep", ("keep", "drop", "fail"),
+        "the file's name says another format than its bytes",
+        "rename it"),
+    "image-colours": Rule("info", "keep", ("keep", "drop", "fail"),
+        "the colours are not 8-bit grey or RGB (CMYK, 16 bit, alpha); each reader makes RGB of them in its own way",
+        "convert the file to 8-bit RGB, to have it look the same everywhere"),
+    "image-plain": Rule("info", "keep", ("keep", "drop", "fail"),
+        "the whole image is of nearly one colour",
+        "look at it; delete it if the camera or the download failed"),
+    "image-size-far": Rule("info", "keep", ("keep", "drop", "fail"),
+        "the image's size or aspect ratio is far from that of the others",
+        "check that it belongs here; a thumbnail or a panorama seldom does"),
+    "image-duplicate": Rule("warning", "keep", ("keep", "drop", "fail"),
+        "several images have the same bytes; they always share a split",
+        "delete the copies you do not want, or set the action to drop to keep the first"),
+    "image-duplicate-conflict": Rule("warning", "keep", ("keep", "drop", "fail"),
+        "images with the same bytes have different annotations; they always share a split",
+        "decide which annotation is right and delete the other"),
+    "image-near-duplicate": Rule("warning", "keep", ("keep", "drop", "fail"),
+        "the image is nearly identical to another (validate.near_identical); only splits of the source part them",
+        "delete the ones you do not want, or set the action to drop to keep the first; where images are alike by "
+        "nature (one camera that stands still), lower validate.near_identical"),
+    "box-not-finite": Rule("error", "drop", ("drop", "fail"),
+        "a coordinate is not a finite number",
+        "draw the box again"),
+    "box-inverted": Rule("warning", "repair", ("repair", "drop", "fail"),
+        "a minimum is greater than its maximum; the two are swapped",
+        "check the box"),
+    "box-over-edge": Rule("warning", "repair", ("repair", "drop", "fail"),
+        "the box passes the image's edge a little; it is clipped",
+        "nothing to do, or draw the box again"),
+    "box-outside-image": Rule("error", "drop", ("repair", "drop", "fail"),
+        "the box lies outside the image, or passes its edge by more than validate.max_over_edge",
+        "check that the box belongs to this image and to its size"),
+    "box-empty": Rule("error", "drop", ("drop", "fail"),
+        "the box has no area",
+        "draw the box again"),
+    "box-duplicate": Rule("warning", "drop", ("keep", "drop", "fail"),
+        "the same box with the same class stands twice on the image",
+        "delete one of them"),
+    "box-near-duplicate": Rule("warning", "keep", ("keep", "drop", "fail"),
+        "the box nearly covers another of the same class (IoU over 0.95)",
+        "delete one of them, or set the action to drop to keep the first"),
+    "box-overlap": Rule("warning", "keep", ("keep", "fail"),
+        "the box nearly covers one of another class (IoU over 0.9)",
+        "decide which class the object is of, unless it is of both"),
+    "box-tiny": Rule("warning", "keep", ("keep", "drop", "fail"),
+        "the box's shorter side is less than validate.tiny_box_px",
+        "check that it is no slip of the hand; detectors hardly find such objects"),
+    "box-covers-image": Rule("info", "keep", ("keep", "drop", "fail"),
+        "the box covers at least 0.95 of the image",
+        "check that it is drawn around the object, and not around the picture"),
+    "image-left-empty": Rule("warning", "keep", ("keep", "drop", "fail"),
+        "every box of the image was dropped, so it now counts as a negative",
+        "draw its boxes again, or set the action to drop"),
+    "class-rare": Rule("warning", "keep", ("keep", "fail"),
+        "the class is on fewer than 20 images, and on less than a tenth as many as the most common class",
+        "add images of it, or omit or merge it in ingest.classes"),
+    # found by split
+    "split-empty": Rule("warning", "keep", ("keep", "fail"),
+        "a split with a share above zero has no image",
+        "add images, or change split.fractions; with split.strategy source, put images into that split of the source"),
+    "split-lacks-class": Rule("warning", "keep", ("keep", "fail"),
+        "a split shows nothing of a class",
+        "add images of that class"),
+    "split-missing": Rule("error", "drop", ("drop", "fail"),
+        "the source gives the image no split",
+        "put it into a split of the source, or set split.strategy to stable"),
+    "split-leak": Rule("error", "keep", ("keep", "fail"),
+        "identical images, or images of one group, stand in different splits of the source",
+        "move them together in the source, or set split.strategy to stable"),
+    "split-leak-similar": Rule("warning", "keep", ("keep", "fail"),
+        "nearly identical images stand in different splits of the source",
+        "move them together in the source, or set split.strategy to stable"),
+    "split-groups-joined": Rule("info", "keep", ("keep", "fail"),
+        "groups that share identical or nearly identical images count as one, which can move images between splits",
+        "nothing to do"),
+    # found by export
+    "not-exported": Rule("warning", "keep", ("keep",),
+        "the dataset holds something that the format cannot carry; it is left out there",
+        "choose a format that carries it (`shardsmith formats`); export.on_loss: fail stops a build for it"),
+    # found by preprocess and augment
+    "image-left-out": Rule("info", "drop", ("drop", "fail"),
+        "a step of preprocess leaves the image out",
+        "change the step, if you want the image"),
+    "image-not-transformed": Rule("error", "drop", ("drop", "fail"),
+        "a step cannot be applied to the image, or the result cannot be written; the image, tile or copy is left out",
+        "resize before the step, give it a smaller crop, or leave the image out"),
+    "box-left-out": Rule("info", "drop", ("drop", "fail"),
+        "a step of preprocess leaves the box out",
+        "change the step, if you want the box"),
+    "image-smaller-than-tile": Rule("warning", "keep", ("keep", "fail"),
+        "the image is smaller than a tile; its side is not cut",
+        "use smaller tiles, or resize before"),
+    "copy-identical": Rule("info", "drop", ("drop", "fail"),
+        "a copy came out identical to its original or to another copy; it is made once",
+        "use more steps, or fewer copies"),
+    "box-lost": Rule("info", "drop", ("drop", "fail"),
+        "a transformed image shows too little of the object; its box is left out there",
+        "use gentler steps, or a smaller min_visibility or min_size_px"),
+    "outline-lost": Rule("warning", "drop", ("drop", "fail"),
+        "nothing is left of the object's outline, though something of its box; the box stays without it",
+        "use gentler steps, or a larger min_size_px"),
+}
+# fmt: on
+

@@ -1,0 +1,132 @@
+"""Findings: what a stage saw in the data that a person should know, and what was done about it.
+
+Codes are stable: people write them into `validate.actions`. Add a code here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from shardsmith.dataset.codes import CATALOGUE, SEVERITIES, Action, Rule
+from shardsmith.dataset.errors import FindingError
+
+csv.field_size_limit(2**31 - 1)  # a name from the data may be as long as it likes
+
+
+
+
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found: `file` below data/raw, `place` inside it ("line 3", "object 2"), `action` as taken."""
+
+    code: str
+    action: Action
+    file: str
+    place: str = ""
+    value: str = ""
+    reason: str = ""
+
+    @property
+    def rule(self) -> Rule:
+        return CATALOGUE[self.code]
+
+    @property
+    def where(self) -> str:
+        """File and place; a finding about a class or a split has no file."""
+        return ", ".join(part for part in (self.file, self.place) if part)
+
+    def __str__(self) -> str:
+        value = f" ({self.value})" if self.value else ""
+        return f"{self.where}: {self.reason or self.rule.meaning}{value} [{self.code}]; {self.rule.remedy}"
+
+
+def found(code: str, file: str, place: str = "", value: object = "", reason: str = "") -> Finding:
+    """A finding with its code's default action."""
+    return Finding(code, CATALOGUE[code].action, file, place, str(value), reason)
+
+
+def action_for(code: str, actions: Mapping[str, Action]) -> Action:
+    """What to do about a code: `validate.actions` where it names the code, else the code's default."""
+    return actions.get(code, CATALOGUE[code].action)
+
+
+def stop_on_fail(findings: Iterable[Finding], actions: Mapping[str, Action]) -> None:
+    """Stop where a code was found whose action is `fail`.
+
+    Raises:
+        FindingError: how often each of those codes was found, the first places, the remedies.
+    """
+    failed = [replace(found, action="fail") for found in findings if action_for(found.code, actions) == "fail"]
+    if failed:
+        raise FindingError(
+            "\n".join(
+                [f"validate.actions in params.yaml says to fail on {count_severities(failed)}:"]
+                + [f"  {line}" for line in summarise(failed, examples=5)]
+                + ["correct the raw data, or give the code another action"]
+            )
+        )
+
+
+_COLUMNS = [field.name for field in fields(Finding)]
+_cells = attrgetter(*_COLUMNS)
+
+
+def write_findings(findings: Iterable[Finding], path: Path) -> None:
+    """The table of findings as CSV, with each code's severity and remedy beside it."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)  # with the standard's own line ends: with others a value's "\r" is not quoted
+        table.writerow([*_COLUMNS, "severity", "remedy"])
+        table.writerows([*_cells(finding), finding.rule.severity, finding.rule.remedy] for finding in findings)
+
+
+def read_findings(path: Path) -> list[Finding]:
+    with path.open(newline="", encoding="utf-8") as file:
+        rows: list[dict[str, Any]] = list(csv.DictReader(file))
+    return [Finding(**{column: row[column] for column in _COLUMNS}) for row in rows]
+
+
+def count_codes(findings: Iterable[Finding]) -> dict[str, int]:
+    """How often each code occurs, most severe first, then by name."""
+    counts = Counter(finding.code for finding in findings)
+    return {code: counts[code] for code in sorted(counts, key=lambda code: (-_rank(code), code))}
+
+
+def count_severities(findings: Iterable[Finding]) -> str:
+    """For a stage's summary line: "4 findings (1 error, 3 warnings)", or "no findings"."""
+    counts = Counter(finding.rule.severity for finding in findings)
+    total = sum(counts.values())
+    if not total:
+        return "no findings"
+    parts = [f"{n} {name}{'s' if n > 1 else ''}" for name in reversed(SEVERITIES) if (n := counts[name])]
+    return f"{total} finding{'s' if total > 1 else ''} ({', '.join(parts)})"
+
+
+def _rank(code: str) -> int:
+    return SEVERITIES.index(CATALOGUE[code].severity)
+
+
+_DONE: dict[Action, str] = {"keep": "kept", "repair": "repaired", "drop": "dropped", "fail": "failed"}
+
+
+def summarise(findings: list[Finding], examples: int = 3) -> list[str]:
+    """The findings for a person to read: a line a code with its first few places, then its remedy."""
+    lines = []
+    for code, count in count_codes(findings).items():
+        of_code = [finding for finding in findings if finding.code == code]
+        done = ", ".join(f"{n} {_DONE[action]}" for action, n in sorted(Counter(f.action for f in of_code).items()))
+        rule = CATALOGUE[code]
+        lines.append(f"{rule.severity} {code}: {count} ({done}): {rule.meaning}; {rule.remedy}")
+        for finding in of_code[:examples]:
+            detail = "; ".join(part for part in (finding.reason, finding.value) if part)
+            lines.append(f"    {': '.join(part for part in (finding.where, detail) if part)}")
+        if count > examples:
+            lines.append(f"    and {count - examples} more")
+    return lines

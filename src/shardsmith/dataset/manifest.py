@@ -1,0 +1,219 @@
+"""THE contract between stages: two tables, `images` and `annotations`, as Parquet files in a stage's folder.
+
+images, a row an image, sorted by image_id:
+    image_id     its path below data/raw, POSIX; a copy is PARENT_ID with #COPY at its end, a tile PARENT_ID#r1c2, an
+                 isolated object PARENT_ID#object3
+    path         the file with its bytes, relative to the workspace
+    sha256       of those bytes: so the table's own hash covers the pixels
+    width, height   displayed size in pixels (after EXIF orientation); null when the header cannot be read
+    format       "jpeg", "png", ...: by the bytes, not by the name; null when the header cannot be read
+    orientation  EXIF orientation of the stored bytes, 1 to 8
+    split        "train", "valid" or "test"; before the split stage: what the source says, or null
+    parent_id    image_id of the image that a copy, a tile or an isolated object was made from, else null
+    copy         0, or the copy's number from 1
+    group        images of one group stay in one split; null for none
+    tags         what the source had
+    origin       of an image that a stage made: JSON, the image of data/raw and every operation since with the values
+                 drawn (stages/transforms/origin.py); null for an image whose bytes are those of data/raw
+    annotated    true for an image somebody looked at: with boxes, or a negative; false for an unlabelled one
+
+annotations, a row an annotation, in the order of image_id, then as in the source:
+    image_id, label
+    xmin, ymin, xmax, ymax   float pixels, origin at the top-left corner of the top-left pixel, max exclusive, in
+                             displayed orientation; null for a label of the whole image
+    is_crowd
+    area          in square pixels, where the source says, else null
+    segmentation  JSON: COCO polygons [[x, y, ...], ...] or RLE {"size", "counts"}, else null
+    attributes    JSON object: VOC difficult, truncated, pose, and what else the source had; null for none
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from shardsmith.dataset.errors import StageError
+
+pa.set_memory_pool(pa.system_memory_pool())  # the default one keeps what is freed
+
+SPLITS = ("train", "valid", "test")
+LEFT_OUT = "left_out"  # in ingest's folder, a manifest of its own: the images that it dropped
+
+IMAGES = pa.schema(
+    [
+        ("image_id", pa.string()),
+        ("path", pa.string()),
+        ("sha256", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("format", pa.string()),
+        ("orientation", pa.int8()),
+        ("split", pa.string()),
+        ("parent_id", pa.string()),
+        ("copy", pa.int32()),
+        ("group", pa.string()),
+        ("tags", pa.list_(pa.string())),
+        ("annotated", pa.bool_()),
+        ("origin", pa.string()),
+    ]
+)
+ANNOTATIONS = pa.schema(
+    [
+        ("image_id", pa.string()),
+        ("label", pa.string()),
+        ("xmin", pa.float64()),
+        ("ymin", pa.float64()),
+        ("xmax", pa.float64()),
+        ("ymax", pa.float64()),
+        ("is_crowd", pa.bool_()),
+        ("area", pa.float64()),
+        ("segmentation", pa.string()),
+        ("attributes", pa.string()),
+    ]
+)
+
+
+@dataclass(slots=True)
+class Image:
+    """One row of `images`; see the module."""
+
+    image_id: str
+    path: str
+    sha256: str
+    width: int | None
+    height: int | None
+    format: str | None
+    orientation: int = 1
+    split: str | None = None
+    parent_id: str | None = None
+    copy: int = 0
+    group: str | None = None
+    tags: list[str] = field(default_factory=list)
+    annotated: bool = True
+    origin: str | None = None
+
+
+@dataclass(slots=True)
+class Annotation:
+    """One row of `annotations`; see the module."""
+
+    image_id: str
+    label: str
+    xmin: float | None
+    ymin: float | None
+    xmax: float | None
+    ymax: float | None
+    is_crowd: bool = False
+    area: float | None = None
+    segmentation: str | None = None
+    attributes: str | None = None
+
+    def attributes_dict(self) -> dict[str, Any]:
+        return json.loads(self.attributes) if self.attributes else {}
+
+
+_ROWS_AT_ONCE = 16_384  # what a writer holds beside the table
+Row = TypeVar("Row", Image, Annotation)
+
+
+def word_for(boxes: int, annotations: int) -> str:
+    """What people call that many annotations, of which so many have a box: "labels" are of whole images."""
+    return "boxes" if boxes == annotations else "annotations" if boxes else "labels"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """images and annotations as pyarrow tables with the schemas IMAGES and ANNOTATIONS."""
+
+    images: pa.Table
+    annotations: pa.Table
+
+    @classmethod
+    def of(cls, images: Iterable[Image], annotations: Iterable[Annotation]) -> Manifest:
+        """From rows in any order of images; annotations of one image keep their order."""
+        image_rows = sorted(images, key=lambda image: image.image_id)
+        annotation_rows = sorted(annotations, key=lambda annotation: annotation.image_id)
+        return cls(_table(image_rows, IMAGES), _table(annotation_rows, ANNOTATIONS))
+
+    @property
+    def word(self) -> str:
+        """What its annotations are; see word_for."""
+        return word_for(self.annotations.num_rows - self.annotations["xmin"].null_count, self.annotations.num_rows)
+
+    def pairs(self) -> Iterator[tuple[Image, list[Annotation]]]:
+        """Each image with its annotations, in order; rows are built as they are asked for."""
+        by_image = groupby(_rows(self.annotations, Annotation), key=attrgetter("image_id"))
+        ahead = next(by_image, None)
+        for image in _rows(self.images, Image):
+            while ahead and ahead[0] < image.image_id:  # of an image that is not in the table
+                ahead = next(by_image, None)
+            if ahead and ahead[0] == image.image_id:
+                yield image, list(ahead[1])
+                ahead = next(by_image, None)
+            else:
+                yield image, []
+
+    def joined(self, parts: Iterable[Manifest]) -> Manifest:
+        """With the rows of others, sorted anew."""
+        parts = [self, *parts]
+        images = pa.concat_tables([part.images for part in parts])
+        annotations = pa.concat_tables([part.annotations for part in parts])
+        # a stable sort: annotations of one image keep their order
+        return Manifest(
+            *(table.take(pc.sort_indices(table["image_id"])).combine_chunks() for table in (images, annotations))
+        )
+
+    def image_rows(self) -> list[Image]:
+        return list(_rows(self.images, Image))
+
+    def annotation_rows(self) -> list[Annotation]:
+        return list(_rows(self.annotations, Annotation))
+
+    def annotations_by_image(self) -> dict[str, list[Annotation]]:
+        """image_id -> its annotations, in order; an image without any has no key."""
+        by_image: dict[str, list[Annotation]] = {}
+        for row in self.annotation_rows():
+            by_image.setdefault(row.image_id, []).append(row)
+        return by_image
+
+    def write(self, folder: Path) -> None:
+        """As images.parquet and annotations.parquet; the same tables always give the same bytes."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, table in (("images", self.images), ("annotations", self.annotations)):
+            path = folder / f"{name}.parquet"
+            part = path.with_suffix(".part")
+            pq.write_table(table, part, compression="zstd", row_group_size=_ROWS_AT_ONCE)
+            part.replace(path)
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest:
+        """
+        Raises:
+            StageError: the tables are not there, or are not ours.
+        """
+        try:
+            # not pq.read_table, which imports pandas: 0.5 s
+            images = pq.ParquetFile(folder / "images.parquet").read(use_threads=False)
+            annotations = pq.ParquetFile(folder / "annotations.parquet").read(use_threads=False)
+            return cls(images.cast(IMAGES), annotations.cast(ANNOTATIONS))
+        except (OSError, pa.ArrowInvalid, ValueError) as error:
+            raise StageError(f"{folder}: no manifest can be read there ({error}); run dvc repro") from None
+
+
+def _rows(table: pa.Table, kind: type[Row]) -> Iterator[Row]:
+    for batch in table.to_batches(max_chunksize=1024):
+        yield from (kind(**row) for row in batch.to_pylist())
+
+
+def _table(rows: list, schema: pa.Schema) -> pa.Table:
+    columns = [pa.array([getattr(row, column.name) for row in rows], column.type) for column in schema]
+    return pa.Table.from_arrays(columns, schema=schema)

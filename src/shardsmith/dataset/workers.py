@@ -1,0 +1,166 @@
+"""Work over many items in several processes, with results in the order of the items.
+
+How many processes is the machine's affair and no parameter (`SHARDSMITH_WORKERS`, all cores by default): results must
+not depend on it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import chain, islice
+from typing import Any, TypeVar
+
+from tqdm import tqdm
+
+from shardsmith.dataset.errors import ParamsError, StageError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_ALONE = 48  # items that one process does sooner than others start
+_PATIENCE_S = 0.5
+
+
+def worker_count() -> int:
+    """
+    Raises:
+        ParamsError: SHARDSMITH_WORKERS is no whole number above 0.
+    """
+    text = os.environ.get("SHARDSMITH_WORKERS", "").strip()
+    if not text:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not text.isdecimal() or int(text) < 1:
+        raise ParamsError(
+            f"SHARDSMITH_WORKERS={text}: not a number of processes; set a whole number from 1, or unset it"
+        )
+    return int(text)
+
+
+def map_items(
+    work: Callable[[Item], Result],
+    items: Iterable[Item],
+    label: str,
+    unit: str = "image",
+    chunk: int = 16,
+    setup: Callable[[], None] | None = None,
+    alone_below: int = _ALONE,
+    total: int | None = None,
+    preload: Sequence[str] = (),
+) -> Iterator[Result]:
+    """Yield work(item) for each item, in order, with a progress bar on a terminal (or now and then a line in a log).
+
+    Items are taken as they are needed, results given as they come: memory does not grow with how many there are.
+
+    Args:
+        work: a function at the top level of a module.
+        chunk: items sent to a process at once.
+        setup: called once in each process before any work, here too.
+        alone_below: with fewer items than this, no process is started.
+        total: how many items there are, for the progress bar, where they are no sequence.
+        preload: modules that `work` imports by itself: once for all processes, and not here.
+
+    Raises:
+        StageError: a process was killed from outside. What `work` raises is raised here.
+    """
+    with progress(len(items) if isinstance(items, Sequence) else total, label, unit) as bar:
+        for result in _map(work, items, chunk, setup, alone_below, preload):
+            bar.update()
+            yield result
+
+
+def progress(total: int | None, label: str, unit: str) -> tqdm:
+    """A progress bar on a terminal; elsewhere a line every ten seconds, so that a log shows it too."""
+    interactive = sys.stderr.isatty()
+    return tqdm(
+        total=total,
+        desc=label,
+        unit=f" {unit}s",
+        leave=False,
+        mininterval=0.1 if interactive else 10,
+        delay=0.5 if interactive else 10,
+        dynamic_ncols=interactive,
+        file=sys.stderr,
+    )
+
+
+def _map(
+    work: Callable[[Item], Result],
+    items: Iterable[Item],
+    chunk: int,
+    setup: Callable[[], None] | None,
+    alone_below: int,
+    preload: Sequence[str],
+) -> Iterator[Result]:
+    items = iter(items)
+    workers = worker_count()
+    first = list(islice(items, max(alone_below, workers * chunk)))
+    workers = min(workers, -(-len(first) // chunk))
+    if workers <= 1 or len(first) < alone_below:
+        if setup:
+            setup()
+        yield from map(work, chain(first, items))
+        return
+    # forkserver: a fork of this process could inherit a lock that one of its threads holds
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([*(name for name in sys.modules if name.startswith("stages.")), *preload])
+    pool = ProcessPoolExecutor(workers, context, _start_worker, (setup,))
+    try:
+        for results in _chunks(pool, work, chain(first, items), chunk, ahead=2 * workers):
+            yield from results
+    except BrokenProcessPool:
+        raise StageError(
+            "a worker process was killed, perhaps because memory ran out; try again with SHARDSMITH_WORKERS=1"
+        ) from None
+    except BaseException:
+        manager: Any = pool._executor_manager_thread
+        processes = list((pool._processes or {}).values())
+        pool.shutdown(wait=False, cancel_futures=True)
+        if manager is not None:
+            manager.join(_PATIENCE_S)  # until it has let go of what was cancelled; else it prints a traceback
+        for process in processes:  # 3.14 has terminate_workers()
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _chunks(
+    pool: ProcessPoolExecutor, work: Callable[[Item], Result], items: Iterator[Item], chunk: int, ahead: int
+) -> Iterator[list[Result]]:
+    """The results of each chunk, in order; at most `ahead` chunks wait, so that results do not pile up in memory.
+
+    Not pool.map: it cancels what waits when a process dies, and the pool's own thread then prints a traceback.
+    """
+    waiting: deque[Future[list[Result]]] = deque()
+    while some := list(islice(items, chunk)):
+        waiting.append(pool.submit(_work_through, work, some))
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _work_through(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    return [work(item) for item in items]
+
+
+def _start_worker(setup: Callable[[], None] | None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it ends us
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if setup:
+        setup()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,159 @@
+"""Pull a version by name: what data/export held, each file checked against its recorded hash, and a VERSION.json.
+
+Or a part of it: in another format, some splits, some classes (pull_part.py); as a folder or one zip file. From a
+workspace's repository, here or at an address, or from the DVC remote alone (sources.py).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shardsmith.dataset.errors import VersionError
+from shardsmith.download.source import Source, add, bring, open_source
+from shardsmith.download.zip import format_readme, pack, read_zip, zip_path
+from shardsmith.store.pulled import PAGE_FILE, README, RECORD, hash_files, part_of, read_record, stored_files, tree_hash
+from shardsmith.workspace.log import Log
+from shardsmith.workspace.paths import EXPORT
+
+if TYPE_CHECKING:
+    from shardsmith.download.selection import Part
+
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What of a version is asked for: all of it by default, without its page. See `tools.part.choose_part`."""
+
+    format: str | None = None
+    splits: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    zipped: bool = False
+    page: bool = False
+
+    @property
+    def is_part(self) -> bool:
+        return bool(self.format or self.splits or self.classes)
+
+
+_ALL = Wanted()
+
+
+def pull(
+    name: str,
+    out: Path,
+    log: Log,
+    repo: str | None = None,
+    remote: str | None = None,
+    force: bool = False,
+    wanted: Wanted = _ALL,
+) -> dict[str, Any]:
+    """Bring a version into `out`; returns what VERSION.json says.
+
+    Files arrive in a folder beside `out`, which is moved into place once every one is checked; what is there from an
+    interrupted pull is not fetched again. What already holds this very version, or part, is left as it is.
+
+    Args:
+        repo, remote: see `open_source`.
+        force: replace what is there and is something else.
+
+    Raises:
+        ShardsmithError: no such version, format or class, its data cannot be had, or `out` holds something else.
+    """
+    place = zip_path(out.absolute()) if wanted.zipped else out.absolute()
+    with open_source(name, repo, remote) as source:
+        if tree_hash(source.files) != source.record["hashes"][EXPORT]:
+            raise VersionError(f"{source.tag}: the list of its files contradicts itself; publish it again")
+        if wanted.page and source.page is None:
+            raise VersionError(f"{source.tag}: has no page, here or in what was published of it; leave out --page")
+        part = _part(source, wanted)
+        if place.exists() and any(place.iterdir() if place.is_dir() else [place]):
+            if held := _held(place, source, part, wanted):
+                log(f"{place} already holds {source.tag}")
+                return held
+            if not force:
+                raise VersionError(f"{place}: holds something else than {source.tag}; choose another place, or --force")
+        folder = place.with_name(f".{place.name}.part")
+        coming = place.with_name(f".{place.name}.coming") if wanted.zipped else folder
+        try:
+            record = _bring(source, part, folder, wanted, log)
+            if wanted.zipped:
+                pack(folder, coming)
+            if place.is_dir() and not place.is_symlink():
+                shutil.rmtree(place)
+            elif place.exists():
+                place.unlink()
+            coming.rename(place)
+        finally:
+            if wanted.zipped:
+                coming.unlink(missing_ok=True)
+            if part:
+                shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+    return record
+
+
+def _part(source: Source, wanted: Wanted) -> Part | None:
+    if not wanted.is_part:
+        return None
+    from shardsmith.download.selection import choose_part
+
+    return choose_part(source.files, wanted.format, wanted.splits, wanted.classes)
+
+
+def _bring(source: Source, part: Part | None, folder: Path, wanted: Wanted, log: Log) -> dict[str, Any]:
+    """Everything that goes into `folder`; returns what VERSION.json says.
+
+    Of a part or a zip it says the same, whichever way it came: a repository knows more of a version than the remote.
+    """
+    page = {PAGE_FILE: source.page} if wanted.page and source.page else {}
+    files = dict(sorted({**source.files, **page}.items()))
+    if not part and not wanted.zipped:
+        bring(source, files, folder)
+        return _write_record(folder, {**source.record, "files": files})
+    from shardsmith.download.images import count_rows
+    from shardsmith.download.part import add_label_map, bring_part
+    from shardsmith.download.selection import in_words
+
+    if part:
+        said = bring_part(source, part, folder, log)
+        add(source, page, folder)
+    else:
+        bring(source, files, folder)
+        said = count_rows(folder)
+    record = {key: source.record[key] for key in ("tag", "dataset", "name", "commit")}
+    record |= {"created": source.committed, "hashes": source.record["hashes"], **said}
+    add_label_map(source, folder)
+    if wanted.zipped:
+        text = format_readme(record, sorted(path.name for path in folder.iterdir()), in_words(part) if part else "")
+        (folder / README).write_text(text, encoding="utf-8")
+    return _write_record(folder, record | {"files": hash_files(folder)})
+
+
+def _write_record(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
+    (folder / RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return record
+
+
+def _held(place: Path, source: Source, part: Part | None, wanted: Wanted) -> dict[str, Any] | None:
+    """What VERSION.json there says, where that and every file are what would be brought; else None."""
+    record, hashes = read_zip(place, RECORD) if wanted.zipped else (read_record(place), hash_files(place))
+    if record.get("commit") != source.record["commit"] or part_of(record) != (part.asked() if part else None):
+        return None
+    if hashes.get(PAGE_FILE) != (source.page if wanted.page else None):
+        return None
+    is_same = hashes == record.get("files") and (part is not None or stored_files(hashes) == source.files)
+    return record if is_same else None
+
+
+
+
+
+
+
+
+
+

@@ -1,0 +1,142 @@
+"""Write a part of a version, of the version's stored files, by the same writers as a build: records, README and tables.
+
+What comes out depends on the version and the part alone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from shardsmith.dataset.findings import Finding, found
+from shardsmith.dataset.label_map import LabelMap
+from shardsmith.dataset.manifest import Manifest
+from shardsmith.download.images import Stored, find_images, read_by_format, read_tables, with_bytes
+from shardsmith.download.selection import TABLES, TFRECORD, Part, in_words, select, stored_formats
+from shardsmith.formats.losses import find_losses, fitted
+from shardsmith.formats.readme import Description, format_readme, plain
+from shardsmith.formats.registry import WRITERS
+from shardsmith.formats.shared.job import ExportJob
+from shardsmith.ledger.counts import count_manifest
+
+_GROUP = re.compile(r" boxes around (.+) of [\d,]+ class")
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a part came to: how many images and boxes, and what its format cannot carry."""
+
+    images: int
+    boxes: int
+    losses: list[Finding]
+
+
+def make_part(stored: Path, part: Part, label_map: LabelMap, tag: str, work: Path, out: Path) -> Made:
+    """Write `part` into `out`: its records and README, and the tables as far as they are of it.
+
+    Args:
+        stored: the folder of the files that `needed_files` names, and of the tables; they are used up.
+        tag: the version's, for the README.
+        work: a folder for images while they are written.
+
+    Raises:
+        ShardsmithError: the stored files cannot be read, or nothing is left of them.
+    """
+    origin = part.format if part.as_stored else stored_formats(_files(stored))[0]
+    readme = stored / origin / "README.md"
+    said = readme.read_text(encoding="utf-8") if readme.is_file() else ""
+    whole = read_tables(stored)
+    manifest = select(whole or read_by_format(stored, origin, label_map, work), part)
+    losses: list[Finding] = []
+    if part.as_stored:
+        _keep_splits(stored / TFRECORD, part, out / TFRECORD)
+    else:
+        if whole:
+            images = find_images(whole, stored / origin, {*manifest.images["image_id"].to_pylist()}, work)
+            losses = _not_held(manifest, images, origin)
+            manifest = with_bytes(manifest, images)
+        losses += _write(manifest, _has_masks(stored), part.format, label_map, out)
+    if whole:
+        _write_tables(stored, manifest, part, out)
+    counts = count_manifest(manifest)
+    text = _readme(said, part, tag, label_map, counts, losses)
+    (out / part.format / "README.md").write_text(text, encoding="utf-8")
+    return Made(counts["images"], counts["boxes"], losses)
+
+
+def _files(folder: Path) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+
+
+def _keep_splits(stored: Path, part: Part, out: Path) -> None:
+    """The shards as they are, and TFDS's metadata of these splits."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(stored, out)
+    path = out / "dataset_info.json"
+    info = json.loads(path.read_bytes())
+    info["splits"] = [split for split in info["splits"] if split["name"] in part.splits]
+    path.write_text(json.dumps(info, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _not_held(manifest: Manifest, images: Mapping[str, Stored], origin: str) -> list[Finding]:
+    missing = manifest.images.num_rows - len(images)
+    reason = f"{origin}, of which this is made, does not hold them"
+    return [found("not-exported", origin, "", f"{missing:,} images", reason)] if missing else []
+
+
+def _has_masks(stored: Path) -> bool:
+    path = stored / TFRECORD / "features.json"
+    return path.is_file() and '"mask"' in path.read_text(encoding="utf-8")
+
+
+def _write(manifest: Manifest, masks: bool, format_name: str, label_map: LabelMap, out: Path) -> list[Finding]:
+    """Returns what the format cannot carry."""
+    writer = WRITERS[format_name]
+    job = ExportJob(fitted(manifest, writer.carries), label_map, masks=masks)
+    writer.write(job, out / format_name)
+    return find_losses(
+        manifest, format_name, writer.carried(masks)
+    )
+
+
+def _write_tables(stored: Path, manifest: Manifest, part: Part, out: Path) -> None:
+    """The rows of the stored tables that are of the part, with whatever columns they have."""
+    kept = manifest.images["image_id"].combine_chunks()
+    for name in TABLES:
+        table = pq.ParquetFile(stored / name).read(use_threads=False)
+        table = table.filter(pc.is_in(table["image_id"], kept))
+        if part.classes and "label" in table.column_names:
+            table = table.filter(pc.is_in(table["label"], pa.array(part.classes)))
+        pq.write_table(table, out / name, compression="zstd")
+
+
+def _readme(said: str, part: Part, tag: str, label_map: LabelMap, counts: dict[str, Any], losses: list[Finding]) -> str:
+    """The README of the format with the part's counts; how the version was made as the stored README says it."""
+    as_in = [f"as in {tag}"]
+    about = Description(label_map, "objects", f"the version {tag}", counts, [], f"as in {tag}", as_in, as_in)
+    intro, sections = _sections(format_readme(about, WRITERS[part.format].loading))
+    said_intro, of_version = _sections(said)
+    if group := _GROUP.search(said_intro):
+        intro = intro.replace(" boxes around objects of ", f" boxes around {group[1]} of ", 1)
+    sections |= {title: text for title, text in of_version.items() if title in ("How it was made", "Findings")}
+    note = f"\n- This is a part of {tag}: {plain(in_words(part))}."
+    sections["How it was made"] = note + sections["How it was made"]
+    if losses:
+        lost = "; ".join(f"{loss.value}{loss.reason and f' ({loss.reason})'}" for loss in losses)
+        sections["Findings"] = f"\nNot in this part, which cannot carry it: {plain(lost)}.\n" + sections["Findings"]
+    return intro + "".join(f"## {title}\n{text}" for title, text in sections.items())
+
+
+def _sections(text: str) -> tuple[str, dict[str, str]]:
+    """(what stands before the first heading, heading -> what stands below it)."""
+    intro, *rest = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)
+    return intro, dict(zip(rest[::2], rest[1::2], strict=True))

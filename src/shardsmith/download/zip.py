@@ -1,0 +1,83 @@
+"""A pulled folder as one zip file: the same bytes each time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from shardsmith.dataset.workers import progress
+
+_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
+_MODE = 0o644 << 16
+_UNIX = 3
+_BLOCK = 4 << 20
+_IS = {
+    "annotations.parquet": "every annotation, in pixels",
+    "images.parquet": "every image, and which one of the source it comes from",
+    "label_map.pbtxt": "which class has which id",
+    "ledger.csv": "what became of each image and box of the raw data, counted",
+}
+_IS_FORMAT = "the records; README.md there says what is in them, and how to load them"
+
+
+def zip_path(out: Path) -> Path:
+    """The file that `--out` means: itself where it ends in .zip, else with that at its end."""
+    named = out if out.name else out.absolute()  # "." has no name
+    return named if named.suffix == ".zip" else named.with_name(f"{named.name}.zip")
+
+
+def pack(folder: Path, out: Path) -> None:
+    """Every file of the folder, in order, not compressed: images are already."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    with zipfile.ZipFile(out, "w") as packed, progress(len(paths), f"packing {out.name}", "file") as bar:
+        for path in paths:
+            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _TIME)
+            entry.external_attr, entry.create_system, entry.file_size = _MODE, _UNIX, path.stat().st_size
+            with path.open("rb") as source, packed.open(entry, "w") as target:
+                shutil.copyfileobj(source, target, _BLOCK)
+            bar.update()
+
+
+def read_zip(path: Path, record_name: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """(VERSION.json, file -> MD5 without it); ({}, {}) for what is no such zip."""
+    hashes = {}
+    try:
+        with zipfile.ZipFile(path) as packed:
+            names = [entry.filename for entry in packed.infolist() if entry.filename != record_name]
+            with progress(len(names), f"reading {path.name}", "file") as bar:
+                for name in names:
+                    with packed.open(name) as stream:
+                        hashes[name] = hashlib.file_digest(stream, "md5").hexdigest()  # type: ignore[arg-type]
+                    bar.update()
+            record = json.loads(packed.read(record_name))
+            return (record, hashes) if isinstance(record, dict) else ({}, {})
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, NotImplementedError, RuntimeError):
+        return {}, {}
+
+
+def format_readme(record: Mapping[str, Any], names: list[str], part: str) -> str:
+    """README.md at the top of the zip: which version, of when, and where what is.
+
+    Args:
+        names: of the files and folders at the top.
+        part: in words; "" for all of the version.
+    """
+    counts = " and ".join(f"{record[key]:,} {key}" for key in ("images", "boxes") if key in record)
+    lines = [
+        f"# {record['tag']}",
+        "",
+        f"Version {record['name']} of the dataset {record['dataset']}, recorded {record['created'][:10]} "
+        f"(commit {record['commit']}).",
+        "",
+        *([f"A part of it: {part}.", ""] if part else []),
+        *([f"{counts}.", ""] if counts else []),
+        *(f"- `{name}`: {_IS.get(name, _IS_FORMAT)}" for name in names),
+        "- `VERSION.json`: the MD5 of every file, which `shardsmith verify` compares",
+        "",
+    ]
+    return "\n".join(lines)

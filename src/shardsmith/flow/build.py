@@ -1,0 +1,99 @@
+"""Run a workspace's own flow here and now, in a process that stands in the workspace.
+
+    python -m shardsmith.flow.build PARAMETERS RESULT
+
+PARAMETERS is JSON; RESULT is a file, which gets the outcome as JSON. What the flow logs goes to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from shardsmith.dataset.errors import VersionError
+from shardsmith.dataset.errors import run as run_command
+from shardsmith.versions.publish import Publishing
+from shardsmith.versions.record import Outcome, record_if_current
+from shardsmith.workspace.environment import prepare_environment
+from shardsmith.workspace.log import Log, to_stderr
+from shardsmith.workspace.paths import FLOW
+from shardsmith.workspace.settings import with_settings
+from shardsmith.workspace.workspace import Workspace
+
+
+def build(
+    workspace: Workspace,
+    name: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    how: Publishing = Publishing(),  # noqa: B008
+    wait: bool = True,
+    log: Log = to_stderr,
+) -> Outcome:
+    """Build a version by the workspace's own flow; without Prefect where there is nothing to compute.
+
+    Args:
+        name: what it is called; the UTC time by default.
+        settings: params.yaml's values to change, {"augment.copies": 3}; they stay if the build succeeds.
+        wait: for a build that is at work in this workspace; else fail.
+        log: of what is said before the flow starts; the flow's own lines go to stderr.
+
+    Raises:
+        ShardsmithError: it failed.
+    """
+    prepare_environment(workspace.root)
+    with_settings(workspace.params_text(), settings or {}, workspace.root)  # a misspelt key is said before Prefect starts
+    done = None if settings else record_if_current(workspace, name, log, how, wait)
+    if done:
+        return done
+    parameters = {"name": name, "settings": dict(settings or {}), **asdict(how), "wait": wait}
+    with tempfile.TemporaryDirectory(prefix="shardsmith-") as folder:
+        result = Path(folder) / "result.json"
+        command = [sys.executable, "-m", "shardsmith.flow.build", json.dumps(parameters), str(result)]
+        process = subprocess.Popen(command, cwd=workspace.root)
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            process.wait()  # it has got the signal too, and puts things back
+            raise
+        said = json.loads(result.read_text(encoding="utf-8")) if result.exists() else {}
+    if code or "tag" not in said:
+        raise VersionError(said.get("error") or f"the build ended with exit code {code}")
+    return Outcome(**said)
+
+
+def main() -> None:
+    parameters, result = json.loads(sys.argv[1]), Path(sys.argv[2])
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # our own lines are enough
+    from prefect.flows import load_flow_from_entrypoint
+
+    flow: Any = load_flow_from_entrypoint(f"{FLOW}:build")
+    _log_to_stderr()
+    state: Any = flow(**parameters, return_state=True)
+    if state.is_completed():
+        said: dict[str, Any] = asdict(state.result())
+    else:
+        said = {"error": state.message or f"the build ended as {state.name}"}
+    result.write_text(json.dumps(said), encoding="utf-8")
+
+
+def _log_to_stderr() -> None:
+    """What flow and tasks log, without what Prefect itself says of each."""
+    import prefect
+
+    inside = str(Path(prefect.__file__).parent)
+    handler = logging.StreamHandler()
+    handler.addFilter(lambda record: not record.pathname.startswith(inside))
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(name).addHandler(handler)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,186 @@
+"""What a workspace's flows/build.py is put together from: a build, stage by stage, as tasks of Prefect.
+
+A task that fails ends in a failed state with one clear message: an exception would be logged with a traceback.
+"""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed, State
+
+from shardsmith.dataset.errors import ShardsmithError, StageError
+from shardsmith.flow import artifacts, clone
+from shardsmith.versions import record as recording
+from shardsmith.versions.publish import Publishing
+from shardsmith.versions.record import Outcome
+from shardsmith.workspace.environment import prepare_environment
+from shardsmith.workspace.paths import EXPORT, METRICS
+from shardsmith.workspace.settings import applied
+from shardsmith.workspace.workspace import Workspace
+
+Flow = TypeVar("Flow", bound=Callable[..., Any])
+_SHOWN = 30
+
+
+@dataclass
+class Run:
+    """A build at work in a workspace.
+
+    before: the tag of the version before it. lines: the last ones of the log.
+    """
+
+    workspace: Workspace
+    dataset: str = ""
+    before: str | None = None
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=_SHOWN))
+
+    def log(self, message: str) -> None:
+        """To Prefect's page, and to the terminal where the build was started there."""
+        self.lines.append(message)
+        get_run_logger().info(message)
+
+    def stages(self) -> Iterator[tuple[str, Iterator[str]]]:
+        """`dvc repro`: each stage as DVC comes to it, with what it says; none where nothing would change."""
+        if recording.is_current(self.workspace, self.dataset):
+            return
+        for stage, lines in self.workspace.repro():
+            if stage:
+                yield stage, lines
+            else:
+                for line in lines:
+                    self.log(line)
+
+
+def told(flow: Flow) -> Flow:
+    """The flow, with an error of ours as a failed state that says what to do, and the version as its result."""
+
+    @functools.wraps(flow)
+    def run(*arguments: Any, **named: Any) -> Any:
+        try:
+            outcome: Outcome = flow(*arguments, **named)
+        except ShardsmithError as error:
+            artifacts.publish_failure(error, getattr(error, "lines", ()))
+            return Failed(message=str(error))
+        return Completed(message=outcome.message, data=outcome)
+
+    return run  # type: ignore[return-value]
+
+
+@contextmanager
+def started(workspace: Workspace, name: str | None, settings: dict[str, Any], wait: bool = True) -> Iterator[Run]:
+    """A build in the workspace, which is locked for it; the settings stand in params.yaml, and stay if it succeeds.
+
+    Args:
+        name: what the version is to be called; the UTC time if None.
+        settings: params.yaml's values to change, {"augment.copies": 3}.
+        wait: for another build in this workspace; else fail.
+
+    Raises:
+        ShardsmithError: the build could not be recorded; or what is raised inside.
+    """
+    run = Run(workspace)
+    prepare_environment(workspace.root)
+    try:
+        with workspace.lock(run.log, wait), applied(workspace, settings):
+            run.dataset = recording.prepare(workspace, name, run.log)
+            run.before = recording.last_tag(workspace, run.dataset)
+            yield run
+    except ShardsmithError as error:
+        error.lines = list(run.lines)  # type: ignore[attr-defined]
+        raise
+
+
+def run_stage(run: Run, stage: str, lines: Iterator[str]) -> None:
+    """One stage of `dvc repro`, as a task of its own: until it is done, or left as it is.
+
+    Raises:
+        StageError: it failed.
+    """
+
+    def work() -> None:
+        for line in lines:
+            run.log(line)
+
+    _as_task(stage, work)
+
+
+def read_back(run: Run) -> None:
+    """TensorFlow reads every record, in a process of its own.
+
+    Raises:
+        StageError: it does not read what was written.
+    """
+    _as_task("read back", lambda: _read_back(run))
+
+
+def record(run: Run, name: str | None, how: Publishing) -> Outcome:
+    """Push, commit and tag what stands in the workspace; or say that nothing changed.
+
+    Raises:
+        StageError: it cannot be recorded.
+    """
+    return _as_task(
+        "record", lambda: recording.record(run.workspace, run.dataset, name, run.log, how, flow_run.id)
+    )
+
+
+def show(run: Run, outcome: Outcome) -> None:
+    """The version on Prefect's page: its counts, findings, changes and pictures."""
+    artifacts.publish_version(run.workspace, outcome, run.before)
+
+
+def refresh(workspace: Workspace) -> Workspace:
+    """The clone that scheduled builds are made in, brought up to date: code, parameters, raw data.
+
+    Raises:
+        StageError: git or dvc refuses, or the raw data's source cannot be read.
+    """
+    prepare_environment(workspace.root)
+    return _as_task("refresh", lambda: clone.refresh(workspace, get_run_logger().info))
+
+
+def hand_over(workspace: Workspace, outcome: Outcome) -> None:
+    """Give the workspace's repository a version that was made in its clone."""
+    clone.hand_over(workspace, outcome.tag)
+
+
+def _as_task(name: str, work: Callable[[], Any]) -> Any:
+    """
+    Raises:
+        StageError: it failed.
+    """
+
+    @task(name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)
+    def step() -> Any:
+        try:
+            return work()
+        except ShardsmithError as error:
+            return Failed(message=str(error))
+
+    state: State = step(return_state=True)
+    if state.is_completed():
+        return state.result()
+    raise StageError(state.message or f"the task ended as {state.name}")
+
+
+def _read_back(run: Run) -> None:
+    folder = run.workspace.root / EXPORT / "tfrecord"
+    if not folder.is_dir():
+        run.log("read back: no TFRecord in this version, so there is nothing for TensorFlow to read")
+        return
+    command = [sys.executable, "-m", "shardsmith.proof.readback", str(folder), METRICS]
+    done = subprocess.run(command, cwd=run.workspace.root, stdout=subprocess.PIPE, text=True, check=False)
+    run.log(done.stdout.strip())
+    if done.returncode:
+        raise StageError("TensorFlow does not read back what was written; no version was recorded")

@@ -1,0 +1,88 @@
+"""What of a manifest a format cannot carry: said, with counts, wherever something is written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shardsmith.dataset.findings import Finding, found
+from shardsmith.dataset.manifest import Annotation, Manifest
+from shardsmith.formats.registry import WRITERS
+
+_UNSAID = (0, "Unspecified", None, "")
+_OWN_WORDS = ("difficult", "truncated", "occluded", "pose")
+
+
+def losses_of_export(manifest: Manifest, formats: Iterable[str], masks: bool) -> list[Finding]:
+    """What each of the formats loses.
+
+    Args:
+        masks: whether those that hold masks where asked to are asked to.
+    """
+    losses = []
+    for name in dict.fromkeys(formats):
+        writer = WRITERS[name]
+        carries = writer.carried(masks)
+        losses += find_losses(manifest, name, carries)
+    return losses
+
+
+def find_losses(manifest: Manifest, format_name: str, carries: frozenset[str]) -> list[Finding]:
+    """A finding for each word of CARRYABLE that the manifest holds and the format does not carry, with its count."""
+    held = count_held(fitted(manifest, carries))
+    findings = []
+    if "boxes" not in carries and (boxes := _count_boxes(manifest)):
+        reason = "each image keeps the classes of its boxes" if "labels" in carries else ""
+        findings.append(found("not-exported", format_name, "", f"{boxes:,} boxes", reason))
+        held.pop("boxes")
+    lost = {word: count for word, count in held.items() if count and word not in carries}
+    return findings + [found("not-exported", format_name, value=f"{count:,} {word}") for word, count in lost.items()]
+
+
+def fitted(manifest: Manifest, carries: frozenset[str]) -> Manifest:
+    """The manifest as a format without boxes takes it: each image has the classes of its boxes as its own."""
+    if "boxes" in carries or "labels" not in carries or not _count_boxes(manifest):
+        return manifest
+    rows = dict.fromkeys((row.image_id, row.label) for row in manifest.annotation_rows())
+    labels = [Annotation(image_id, label, None, None, None, None) for image_id, label in rows]
+    return Manifest.of(manifest.image_rows(), labels)
+
+
+def count_held(manifest: Manifest) -> dict[str, int]:
+    """Word of CARRYABLE -> how many annotations (of several_labels, negatives and splits: images) have it."""
+    table, images = manifest.annotations, manifest.images
+    outlines = table["segmentation"].drop_null()
+    polygons = int(pc.sum(pc.starts_with(outlines, "[")).as_py() or 0)
+    of_whole = table.filter(pc.is_null(table["xmin"]))
+    with_rows = pc.is_in(images["image_id"], table["image_id"].combine_chunks())
+    negatives = pc.and_(images["annotated"], pc.invert(with_rows))
+    return {
+        "boxes": _count_boxes(manifest),
+        "outlines": polygons,
+        "masks": len(outlines) - polygons,
+        "labels": table["xmin"].null_count,
+        "several_labels": sum(count > 1 for count in Counter(of_whole["image_id"].to_pylist()).values()),
+        "negatives": int(pc.sum(negatives).as_py() or 0),
+        "splits": images.num_rows - images["split"].null_count,
+        "crowd": int(np.count_nonzero(table["is_crowd"].to_numpy(zero_copy_only=False))),
+        "area": table.num_rows - table["area"].null_count,
+        **_count_attributes(table["attributes"]),
+    }
+
+
+def _count_boxes(manifest: Manifest) -> int:
+    return manifest.annotations.num_rows - manifest.annotations["xmin"].null_count
+
+
+def _count_attributes(column: pa.ChunkedArray) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for entry in pc.value_counts(column.drop_null().combine_chunks()).to_pylist():
+        known = Annotation("", "", None, None, None, None, attributes=entry["values"]).attributes_dict()
+        said = {key for key, value in known.items() if value not in _UNSAID}
+        for word in {key if key in _OWN_WORDS else "attributes" for key in said}:
+            counts[word] += entry["counts"]
+    return {word: counts[word] for word in (*_OWN_WORDS, "attributes")}

@@ -1,0 +1,231 @@
+"""Label Studio, CVAT, LabelMe, VGG Image Annotator, CreateML, KITTI, Supervisely and the rest, through panlabel: boxes.
+
+The only module that runs it. panlabel (a program in a wheel of its own, pinned) turns what it finds into its
+intermediate form, which loses nothing that it read; that becomes COCO, which our own reader reads.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shutil
+import subprocess
+import sysconfig
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from shardsmith.dataset.errors import RawDataError
+from shardsmith.dataset.findings import Finding, found
+from shardsmith.formats.coco import format as coco
+from shardsmith.formats.coco.entries import parse
+from shardsmith.formats.format import Format
+from shardsmith.formats.panlabel.inputs import Prepared
+from shardsmith.formats.shared.raw_folder import RawFolder, Source
+
+# the names that `panlabel list-formats` has
+FORMS = (
+    "automl-vision", "bdd100k", "cityscapes", "coco", "create-ml", "cvat", "datumaro", "edge-impulse", "hf",
+    "ibm-cloud-annotations", "ir-json", "kaggle-wheat", "kitti", "label-studio", "labelbox", "labelme", "marmot",
+    "oidv4", "openimages", "openlabel", "retinanet", "sagemaker", "scale-ai", "superannotate", "supervisely", "tfod",
+    "tfrecord", "udacity", "unity-perception", "v7-darwin", "via", "via-csv", "voc", "vott-csv", "vott-json",
+    "wider-face", "yolo", "yolo-keras", "yolov4-pytorch",
+)  # fmt: skip
+_SUFFIXES = frozenset({
+    ".csv", ".json", ".jsonl", ".labels", ".manifest", ".ndjson", ".parquet", ".tfrecord", ".tfrecords", ".txt",
+    ".xml", ".yaml",
+})  # fmt: skip
+_MOST_ASKED = 60  # files and folders: sets of a file an image are told by their folder
+_NOT_DETECTED = "Failed to detect format"
+_LOSSES = re.compile(r"envelope|skipped|dropped|lost|ignored|unsupported")
+_WARNING = re.compile(r"panlabel: warning: (.*)")
+_FLAGS = ("difficult", "occluded", "truncated")
+_NOTES = re.compile(r"_(shape|geometry)_type$|_envelope|^labelbox_|^ls_")  # panlabel's own, counted as losses
+
+_CARRIES = frozenset({"boxes", "negatives", "occluded", "truncated", "attributes"})
+
+
+def detect(folder: RawFolder, form: str = "auto") -> list[str]:
+    """
+    Raises:
+        RawDataError: nothing is of this form; with what panlabel says about the likeliest.
+    """
+    return [file for files in forms(folder, form).values() for file in files]
+
+
+def read(folder: RawFolder, files: list[str], form: str = "auto") -> Source:
+    """
+    Raises:
+        RawDataError: panlabel cannot read a file.
+    """
+    source = Source()
+    with staged(folder) as (stage, prepared):
+        for file in files:
+            report, content = _convert(stage, file, form, folder.root)
+            inside = file == "." or not (folder.root / file).is_file()
+            place = str(PurePosixPath(file, "*")) if inside else file
+            for image in content["images"]:
+                image["file_name"] = _image_name(folder, image, place)
+            text, losses = _as_coco(content)
+            source.findings += _findings(report, losses, place)
+            source.findings += [each for name, findings in prepared.items() if _below(name, file) for each in findings]
+            coco.add(folder, parse(text, place), place, source)
+    return source
+
+
+def form(name: str) -> Format:
+    """One of panlabel's own formats, by its name."""
+    title = f"{name} (through panlabel)"
+    return Format(f"panlabel:{name}", title, _CARRIES, partial(detect, form=name), partial(read, form=name))
+
+
+def forms(folder: RawFolder, form: str = "auto") -> dict[str, list[str]]:
+    """panlabel's name of a format -> the files and folders that it reads as such; {} where it recognises none.
+
+    The topmost folder that it recognises counts, then single files.
+
+    Raises:
+        RawDataError: it recognises something, and cannot read any of it.
+    """
+    found_forms: dict[str, list[str]] = {}
+    errors: list[str] = []
+    taken: list[str] = []
+    candidates = [file for file in folder.files if PurePosixPath(file).suffix.lower() in _SUFFIXES]
+    if not candidates:
+        return {}
+    folders = {str(parent) for file in candidates for parent in PurePosixPath(file).parents}
+    asked = [*sorted(folders, key=lambda path: (path != ".", path.count("/"), path)), *candidates]
+    with staged(folder) as (stage, _):
+        for path in asked[:_MOST_ASKED]:
+            if any(_below(path, each) for each in taken):
+                continue
+            try:
+                report, _content = _convert(stage, path, form, folder.root)
+            except RawDataError as error:
+                if _NOT_DETECTED not in str(error):
+                    errors.append(str(error))
+                continue
+            if report["input"]["images"]:
+                found_forms.setdefault(report["from"], []).append(path)
+                taken.append(path)
+    if errors and not found_forms:
+        raise RawDataError(max(errors, key=lambda error: error.count("/")))
+    return found_forms
+
+
+@contextmanager
+def staged(folder: RawFolder) -> Iterator[tuple[Path, dict[str, list[Finding]]]]:
+    """A copy of the folder made of links, with each image also beside the single annotation files, where several
+    formats look for it; and the findings about what was taken out of each annotation file."""
+    prepared: dict[str, list[Finding]] = {}
+    with tempfile.TemporaryDirectory(prefix="shardsmith-") as temporary:
+        stage = Path(temporary)
+        for file in folder.files:
+            target = stage / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            ready = Prepared(folder, file) if PurePosixPath(file).suffix.lower() in (".json", ".xml") else None
+            if ready:
+                prepared[file] = ready.findings
+            if ready and ready.refused:
+                continue
+            if ready and ready.text is not None:
+                target.write_text(ready.text, encoding="utf-8")
+            else:
+                target.symlink_to((folder.root / file).resolve())
+        for parent in {
+            (stage / file).parent for file in folder.files if PurePosixPath(file).suffix.lower() in _SUFFIXES
+        }:
+            for image in folder.image_files:
+                beside = parent / PurePosixPath(image).name
+                if not beside.exists():
+                    beside.symlink_to(folder.path(image).resolve())
+        yield stage, prepared
+
+
+def _convert(stage: Path, path: str, form: str, root: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(report, the content in panlabel's intermediate form) of a file or folder below `stage`, which stands for `root`.
+
+    Raises:
+        RawDataError: panlabel is not there, or says no.
+    """
+    with tempfile.TemporaryDirectory(prefix="shardsmith-") as temporary:
+        out = Path(temporary) / "out.json"
+        options = ["--from", form, "--to", "ir-json", "--input", str(stage / path), "--output", str(out)]
+        command = [_program(), "convert", *options, "--output-format", "json", "--allow-lossy", "--no-validate"]
+        ran = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+        if ran.returncode or not out.exists():
+            said = " ".join(
+                ran.stderr.removeprefix("Error: ").replace(f"{stage}/", "").replace(str(stage), ".").split()
+            )
+            raise RawDataError(f"{root if path == '.' else path}: panlabel cannot read it: {said[:400]}")
+        report = json.loads(ran.stdout)
+        report["warnings"] = [line.replace(f"{stage}/", "") for line in dict.fromkeys(_WARNING.findall(ran.stderr))]
+        return report, json.loads(out.read_text(encoding="utf-8"))
+
+
+def _program() -> str:
+    beside = Path(sysconfig.get_path("scripts")) / "panlabel"
+    program = str(beside) if beside.is_file() else shutil.which("panlabel")
+    if program is None:
+        raise RawDataError("panlabel is not installed, which reads this format; install requirements.lock")
+    return program
+
+
+def _image_name(folder: RawFolder, image: dict[str, Any], file: str) -> str:
+    """As LabelMe's own imagePath has it, where that is there: panlabel gives the annotation file's name."""
+    own = PurePosixPath(str((image.get("attributes") or {}).get("labelme_image_path") or "").replace("\\", "/")).name
+    said = PurePosixPath(image["file_name"])
+    if own and said.name:
+        beside = said.with_name(own)
+        if isinstance(folder.locate(str(beside), file), str):
+            return str(beside)
+    return image["file_name"]
+
+
+def _as_coco(content: dict[str, Any]) -> tuple[str, Counter[str]]:
+    """COCO JSON of panlabel's intermediate form (xmin ymin xmax ymax), and how many outlines became boxes."""
+    annotations, losses = [], Counter[str]()
+    for entry in content["annotations"]:
+        at = {
+            side: math.nan if value is None else value for side, value in entry["bbox"].items()
+        }  # as it writes infinity
+        attributes = dict(entry.get("attributes") or {})
+        losses["outlines, of which the box around each is kept,"] += "polygon" in map(str, attributes.values())
+        kept = {key.removeprefix("cvat_attr_"): value for key, value in attributes.items() if not _NOTES.search(key)}
+        kept |= {flag: int(kept[flag]) for flag in _FLAGS if str(kept.get(flag)) in ("0", "1")}
+        if entry.get("confidence") is not None:
+            kept["confidence"] = entry["confidence"]
+        annotations.append({
+            "id": entry["id"], "image_id": entry["image_id"], "category_id": entry["category_id"], "attributes": kept,
+            "bbox": [at["xmin"], at["ymin"], at["xmax"] - at["xmin"], at["ymax"] - at["ymin"]],
+        })  # fmt: skip
+    lists = {"images": content["images"], "annotations": annotations, "categories": content["categories"]}
+    return json.dumps(lists, ensure_ascii=False), +losses
+
+
+def _findings(report: dict[str, Any], losses: Counter[str], file: str) -> list[Finding]:
+    findings = [found("not-carried", file, value=count, reason=kind) for kind, count in losses.items()]
+    for issue in report["issues"]:
+        if issue["severity"] != "info" or (_LOSSES.search(issue["code"]) and not losses):
+            findings.append(found("not-carried", file, value=issue["code"], reason=issue["message"]))
+    for warning in report["warnings"]:
+        findings.append(found("annotation-unreadable", file, reason=f"panlabel: {warning}"))
+    return findings
+
+
+def _below(path: str, folder: str) -> bool:
+    return folder == "." or path == folder or path.startswith(f"{folder}/")
+
+
+FORMAT = Format(
+    name="panlabel",
+    title="Label Studio, CVAT, LabelMe, VIA, CreateML, KITTI and more, through panlabel",
+    carries=_CARRIES,
+    detect=detect,
+    read=read,
+)

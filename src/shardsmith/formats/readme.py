@@ -1,0 +1,96 @@
+"""The README.md in each format's folder: what this dataset is, in words. No clock, no version name: content alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from shardsmith.dataset.codes import CATALOGUE
+from shardsmith.dataset.findings import Finding, summarise
+from shardsmith.dataset.label_map import LabelMap
+from shardsmith.dataset.manifest import SPLITS
+
+
+@dataclass(frozen=True)
+class Description:
+    """All that the README says; counts as `count_manifest` gives them, steps in plain words."""
+
+    label_map: LabelMap
+    annotation_group: str
+    source: str
+    counts: dict[str, Any]
+    findings: list[Finding]
+    split: str
+    preprocessing: list[str]
+    augmentation: list[str]
+
+
+def format_readme(about: Description, loading: str) -> str:
+    counts, name, kind = about.counts, about.label_map.dataset, about.counts["annotation_kind"]
+    around = "" if kind == "labels" else f" around {plain(about.annotation_group)}"
+    lines = [
+        f"# {name}",
+        "",
+        f"{counts['images']:,} images with {counts['boxes']:,} {kind}{around} of {len(counts['classes'])} classes.",
+        "",
+        f"| split | images | {kind} | negatives | augmented copies |",
+        "| --- | ---: | ---: | ---: | ---: |",
+        *(_split_row(split, counts["splits"][split]) for split in SPLITS),
+        _split_row("all", counts),
+        "",
+        "A negative is an image that was looked at and holds no object.",
+        "",
+        "## Classes",
+        "",
+        "| id | class | " + " | ".join(SPLITS) + " |",
+        "| ---: | --- |" + " ---: |" * len(SPLITS),
+        *(_class_row(about, class_name) for class_name in about.label_map.names),
+        "",
+        "## How it was made",
+        "",
+        f"- Source: {plain(about.source)}.",
+        f"- Split: {about.split}.",
+        "- Preprocessing: " + (_steps(about.preprocessing) or "none: every image's bytes are the source's."),
+        "- Augmentation: " + (_steps(about.augmentation) or "none."),
+        "- Every image stands upright and is a JPEG or a PNG, or a WebP where that was asked for (not in TFRecord).",
+        "- `images.parquet`, beside this folder, says of each image which one of the source it comes from, by which "
+        "operations, with which values drawn; `annotations.parquet` has every annotation, in pixels.",
+        "",
+        "## Findings",
+        "",
+        *_findings(about.findings),
+        "",
+        "## How to load it",
+        "",
+        loading.strip().replace("DATASET", name),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def plain(text: str) -> str:
+    """Text from the data, so that it is shown as it is and is no markup."""
+    seen = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in " ".join(text.split()))
+    escaped = seen.replace("&", "&amp;").replace("<", "&lt;")
+    return "".join(f"\\{character}" if character in r"\`*_[]|#!" else character for character in escaped)
+
+
+def _split_row(name: str, counts: dict[str, int]) -> str:
+    return f"| {name} | {counts['images']:,} | {counts['boxes']:,} | {counts['negatives']:,} | {counts['copies']:,} |"
+
+
+def _class_row(about: Description, name: str) -> str:
+    counts = about.counts["classes"].get(name, {})
+    cells = " | ".join(f"{counts.get(split, 0):,}" for split in SPLITS)
+    return f"| {about.label_map.ids[name]} | {plain(name)} | {cells} |"
+
+
+def _steps(steps: list[str]) -> str:
+    return "; ".join(steps) + "." if steps else ""
+
+
+def _findings(findings: list[Finding]) -> list[str]:
+    if not findings:
+        return ["None."]
+    lines = [f"- {plain(line)}" for line in summarise(findings, examples=0) if not line.startswith(" ")]
+    return [*lines, "", f"{len(CATALOGUE)} kinds of findings were looked for."]

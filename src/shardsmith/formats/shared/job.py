@@ -1,0 +1,123 @@
+"""What a writer is given: the manifest, the label map, and the images' bytes as they may leave."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from shardsmith.dataset.errors import StageError
+from shardsmith.dataset.images import PORTABLE_FORMATS, portable
+from shardsmith.dataset.label_map import LabelMap
+from shardsmith.dataset.manifest import SPLITS, Annotation, Image, Manifest
+from shardsmith.dataset.workers import map_items
+
+_PART = re.compile(r"#(\w+)$")  # of the image_id of a copy, a tile or an isolated object
+_EXTENSIONS = {"jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"), "png": (".png",), "webp": (".webp",)}
+
+
+@dataclass(frozen=True)
+class ExportJob:
+    """One version to be written: every image has a split, a size and a format.
+
+    masks: whether TFRecord gets a mask for each object.
+    """
+
+    manifest: Manifest
+    label_map: LabelMap
+    shard_size_mb: float = 150
+    masks: bool = False
+
+    def by_split(self) -> Iterator[tuple[str, list[tuple[Image, list[Annotation]]]]]:
+        """(split, [(image, its annotations), ...]) for each split that has images, in order of image_id.
+
+        Images without a split come last, as the split "".
+        """
+        annotations = self.manifest.annotations_by_image()
+        images = self.manifest.image_rows()
+        for split in (*SPLITS, ""):
+            rows = [(image, annotations.get(image.image_id, [])) for image in images if (image.split or "") == split]
+            if rows:
+                yield split, rows
+
+
+def leaving_bytes(
+    path: str, sha256: str, format: str, orientation: int, formats: frozenset[str] = PORTABLE_FORMATS
+) -> tuple[bytes, str]:
+    """(bytes, format) of an image as every version holds it: upright, in one of `formats`, else untouched.
+
+    Raises:
+        StageError: the file is gone, or is not the one that was ingested.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise _gone(path) from None
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise StageError(f"{path}: the image changed since it was ingested; run dvc repro")
+    return portable(data, format, orientation, formats)
+
+
+def stored_size(path: str) -> int:
+    """The bytes of an image's file.
+
+    Raises:
+        StageError: the file is gone.
+    """
+    try:
+        return Path(path).stat().st_size
+    except FileNotFoundError:
+        raise _gone(path) from None
+
+
+def _gone(path: str) -> StageError:
+    return StageError(f"{path}: the image is gone since it was ingested; run dvc repro")
+
+
+def leaving_names(images: list[Image]) -> dict[str, str]:
+    """image_id -> a file name of its own, for formats that hold images of several folders in one.
+
+    The image's own name; where another image has the same stem, a part of the hash of its image_id is added. The
+    extension is that of the bytes that leave.
+    """
+    stems = Counter(_stem(image).lower() for image in images)
+    return {image.image_id: _leaving_name(image, stems) for image in images}
+
+
+def _leaving_name(image: Image, stems: Counter[str]) -> str:
+    suffix, stem = PurePosixPath(image.image_id).suffix, _stem(image)
+    extensions = _EXTENSIONS[image.format if image.format in _file_formats(image) else "png"]
+    extension = suffix if suffix.lower() in extensions else extensions[0]
+    alone = stems[stem.lower()] == 1
+    return stem + ("" if alone else f"-{hashlib.sha256(image.image_id.encode()).hexdigest()[:8]}") + extension
+
+
+def _stem(image: Image) -> str:
+    """ "a" of a/a.jpg, "a-r1c2-3" of the third copy of a tile of it."""
+    name, parts = PurePosixPath(image.image_id).name, ""
+    while image.parent_id and (part := _PART.search(name)):
+        name, parts = name[: part.start()], f"-{part[1]}{parts}"
+    return PurePosixPath(name).stem + parts
+
+
+def _file_formats(image: Image) -> frozenset[str]:
+    """The encodings that an image file may leave in: WebP only where preprocess or augment was asked for it."""
+    return PORTABLE_FORMATS | {"webp"} if image.origin else PORTABLE_FORMATS
+
+
+def write_images(images: list[Image], names: dict[str, str], folder: Path) -> None:
+    """Each image as it may leave, under its name, into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tasks = [(image, folder / names[image.image_id]) for image in images]
+    for _ in map_items(_write_image, tasks, f"export: {folder.name} images"):
+        pass
+
+
+def _write_image(task: tuple[Image, Path]) -> None:
+    image, target = task
+    formats = _file_formats(image)
+    data, _ = leaving_bytes(image.path, image.sha256, image.format or "", image.orientation, formats)
+    target.write_bytes(data)

@@ -1,0 +1,115 @@
+"""Large JSON, an element at a time: a file of COCO 2017's size fits in memory as text, and as objects it does not.
+
+NaN, Infinity and -Infinity are read, as Python's json does and many tools write. Source of the grammar: RFC 8259.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from shardsmith.dataset.errors import RawDataError
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+_HALVES = re.compile(r"(\\\\|\\u[dD][89abAB]..\\u[dD][c-fC-F]..)|\\u[dD][89a-fA-F][0-9a-fA-F]{2}", re.DOTALL)
+_decode = json.JSONDecoder().raw_decode
+
+
+def paired(text: str) -> str:
+    """The text with U+FFFD for each half of a surrogate pair that is escaped alone: no file could hold it again."""
+    return _HALVES.sub(lambda match: match[1] or "\\ufffd", text) if "\\u" in text else text
+
+
+@contextmanager
+def clear_errors(file: str) -> Iterator[None]:
+    """What is wrong with a whole file of JSON, as a RawDataError."""
+    try:
+        yield
+    except json.JSONDecodeError as error:
+        raise RawDataError(
+            f"{file}:{error.lineno}: not JSON ({error.msg}); the file may be cut short: get it again"
+        ) from None
+    except RecursionError:
+        raise RawDataError(f"{file}: not JSON that can be read (nested too deep); get it again") from None
+    except ValueError as error:
+        raise RawDataError(f"{file}: not JSON that can be read ({error}); get it again") from None
+
+
+def members(text: str, file: str) -> Iterator[tuple[str, int | None, Any]]:
+    """(key, position, element) for each element of each list of a JSON object, (key, None, value) for its other values.
+
+    An empty list gives (key, -1, None), so that its key is seen.
+
+    Raises:
+        RawDataError: it is no JSON object, to its end.
+    """
+    with clear_errors(file):
+        at = _expect(text, _skip(text, 0), "{")
+        if text[at : at + 1] == "}":
+            return _expect_end(text, at + 1)
+        while True:
+            key, at = _decode(text, at)
+            at = _expect(text, _skip(text, at), ":")
+            if text[at : at + 1] == "[":
+                count = 0
+                elements = _elements(text, at)
+                while True:
+                    try:
+                        element = next(elements)
+                    except StopIteration as end:
+                        at = end.value
+                        break
+                    yield key, count, element
+                    count += 1
+                if not count:
+                    yield key, -1, None
+            else:
+                value, at = _decode(text, at)
+                yield key, None, value
+            at = _skip(text, at)
+            if text[at : at + 1] == "}":
+                return _expect_end(text, at + 1)
+            at = _expect(text, at, ",")
+
+
+def elements(text: str, file: str) -> Iterator[Any]:
+    """Each element of a JSON list.
+
+    Raises:
+        RawDataError: it is no JSON list, to its end.
+    """
+    with clear_errors(file):
+        end = yield from _elements(text, _skip(text, 0))
+        _expect_end(text, end)
+
+
+def _elements(text: str, at: int) -> Generator[Any, None, int]:
+    at = _expect(text, at, "[")
+    if text[at : at + 1] == "]":
+        return at + 1
+    while True:
+        element, at = _decode(text, at)
+        yield element
+        at = _skip(text, at)
+        if text[at : at + 1] == "]":
+            return at + 1
+        at = _expect(text, at, ",")
+
+
+def _skip(text: str, at: int) -> int:
+    return _SPACE.match(text, at).end()  # type: ignore[union-attr]
+
+
+def _expect(text: str, at: int, mark: str) -> int:
+    """Where the next thing after `mark` begins."""
+    if text[at : at + 1] != mark:
+        raise json.JSONDecodeError(f"Expecting {mark!r}", text, at)
+    return _skip(text, at + 1)
+
+
+def _expect_end(text: str, at: int) -> None:
+    if _skip(text, at) != len(text):
+        raise json.JSONDecodeError("Extra data", text, at)

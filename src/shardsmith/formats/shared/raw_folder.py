@@ -1,0 +1,219 @@
+"""What a reader is given and what it returns."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from shardsmith.dataset.errors import RawDataError
+from shardsmith.dataset.findings import Finding, found
+from shardsmith.dataset.images import EXTENSIONS, ImageInfo
+from shardsmith.dataset.manifest import Annotation
+
+_SPLIT_WORDS = {
+    "train": "train", "training": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+
+
+SHOWN = 300  # characters of a name from the data, in a finding
+
+
+@dataclass
+class ImageEntry:
+    """What the source says of one image: it is annotated, even where it has no box."""
+
+    split: str | None = None
+    tags: list[str] = field(default_factory=list)
+    group: str | None = None
+
+
+@dataclass
+class Source:
+    """What a reader found: entries by image_id, annotations in the source's order, class names in its order.
+
+    `classes` is empty where the source declares none; the label map then takes them sorted. `ids` are those of the
+    source's own label map; each is kept where it is free.
+    """
+
+    entries: dict[str, ImageEntry] = field(default_factory=dict)
+    annotations: list[Annotation] = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)
+    ids: dict[str, int] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+
+class RawFolder:
+    """The files below data/raw, by their POSIX path below it, and what the images' own bytes say."""
+
+    def __init__(self, root: Path, files: list[str]) -> None:
+        self.root = root
+        self.files = sorted(files)
+        self.images: dict[str, ImageInfo] = {}
+        self.unpacked: dict[str, Path] = {}
+
+    @classmethod
+    def scan(cls, root: Path) -> RawFolder:
+        """List the files; hidden ones are left out, as every labelling tool means them to be.
+
+        Raises:
+            RawDataError: the folder is missing or empty, a link leads out of it, or a file's name is not UTF-8.
+        """
+        if not root.is_dir():
+            raise RawDataError(
+                f"{root}: no such folder; put images and annotations there, "
+                f"or draw the sample: shardsmith sample {root}"
+            )
+        top = root.resolve()
+        files = []
+        for folder, subfolders, names in os.walk(root, followlinks=True):
+            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+            for path in [Path(folder, name) for name in (*subfolders, *names)]:
+                if path.is_symlink() and not path.resolve().is_relative_to(top):
+                    raise RawDataError(f"{path}: a link that leads out of {root}; copy its target there instead")
+                if path.is_symlink() and top.is_relative_to(path.resolve()):
+                    raise RawDataError(f"{path}: a link to a folder that holds it; delete it")
+            files += [Path(folder, name).relative_to(root).as_posix() for name in names if not name.startswith(".")]
+        if unnamed := next((file for file in files if not _is_text(file)), None):
+            shown = os.fsencode(unnamed).decode("utf-8", "backslashreplace")
+            raise RawDataError(f"{root}/{shown}: its name is not UTF-8; rename it")
+        if not files:
+            raise RawDataError(
+                f"{root}: the folder is empty; put images and annotations there, "
+                f"or draw the sample: shardsmith sample {root}"
+            )
+        return cls(root, files)
+
+    @cached_property
+    def image_files(self) -> list[str]:
+        """The image_id of every image: files, and what a format unpacked."""
+        files = [file for file in self.files if PurePosixPath(file).suffix.lower() in EXTENSIONS]
+        return sorted([*files, *self.unpacked])
+
+    def add_unpacked(self, images: dict[str, Path]) -> None:
+        """Images that stood inside annotation files, as files elsewhere: image_id -> file."""
+        self.unpacked |= images
+        for name in ("image_files", "_image_set", "_by_name", "_by_stem"):
+            self.__dict__.pop(name, None)
+
+    def path(self, image_id: str) -> Path:
+        """The file with an image's bytes."""
+        return self.unpacked.get(image_id) or self.root / image_id
+
+    def with_suffix(self, suffix: str) -> list[str]:
+        return [file for file in self.files if file.lower().endswith(suffix)]
+
+    def head(self, file: str, size: int = 4096) -> str:
+        """The first bytes of a text file, for `detect`."""
+        with (self.root / file).open("rb") as stream:
+            return stream.read(size).decode("utf-8-sig", errors="replace")
+
+    def text(self, file: str) -> str:
+        """
+        Raises:
+            RawDataError: it is not UTF-8 (with or without a byte order mark), nor UTF-16 with one.
+        """
+        data = (self.root / file).read_bytes()
+        try:
+            return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        except UnicodeDecodeError as error:
+            at = f"{error.reason} at byte {error.start}"
+            raise RawDataError(f"{file}: not UTF-8 ({at}); save it as UTF-8") from None
+
+    def locate(self, name: str, annotation_file: str, place: str = "") -> str | Finding:
+        """The image that an annotation means by `name`.
+
+        The nearest wins: the path as given below data/raw or below the annotation's folder, then the folder beside it
+        whose path matches, then the only file of that name anywhere.
+        """
+        wanted = PurePosixPath(name.replace("\\", "/"))
+        folder = PurePosixPath(annotation_file).parent
+        for candidate in (folder / wanted, wanted, folder / wanted.name):
+            if str(candidate) in self._image_set:
+                return str(candidate)
+        same_name = self._by_name.get(wanted.name.lower(), [])
+        exact = [file for file in same_name if PurePosixPath(file).name == wanted.name] or same_name
+        for matching in (_ending_with(exact, wanted), _nearest(exact, annotation_file)):
+            if len(matching) == 1:
+                return matching[0]
+        if not exact:
+            return found("image-missing", annotation_file, place, name[:SHOWN])
+        return found("image-ambiguous", annotation_file, place, name[:SHOWN], f"it could be {' or '.join(exact[:4])}")
+
+    def locate_stem(self, annotation_file: str) -> str | None:
+        """The image whose name differs from the annotation file's in its extension alone, if just one is nearest."""
+        same_stem = self._by_stem.get(PurePosixPath(annotation_file).stem, [])
+        beside = [file for file in same_stem if PurePosixPath(file).parent == PurePosixPath(annotation_file).parent]
+        nearest = beside or _nearest(same_stem, annotation_file)
+        return nearest[0] if len(nearest) == 1 else None
+
+    @cached_property
+    def _image_set(self) -> frozenset[str]:
+        return frozenset(self.image_files)
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[str]]:
+        by_name = defaultdict(list)
+        for file in self.image_files:
+            by_name[PurePosixPath(file).name.lower()].append(file)
+        return by_name
+
+    @cached_property
+    def _by_stem(self) -> dict[str, list[str]]:
+        by_stem = defaultdict(list)
+        for file in self.image_files:
+            by_stem[PurePosixPath(file).stem].append(file)
+        return by_stem
+
+
+def split_in_path(*paths: str) -> str | None:
+    """The split that a path's folders say ("valid/cat/1.jpg"), else None; the first path that says one counts."""
+    for path in paths:
+        for part in reversed(PurePosixPath(path).parts[:-1]):
+            split = _SPLIT_WORDS.get(part.lower().rstrip("0123456789"))
+            if split:
+                return split
+    return None
+
+
+def split_in_name(file: str) -> str | None:
+    """The split that a file's own name says ("train_labels.csv", "instances_val2017.json"), else None."""
+    words = PurePosixPath(file).stem.lower().replace("-", "_").replace(".", "_").split("_")
+    return next((split for word in words if (split := _SPLIT_WORDS.get(word.rstrip("0123456789")))), None)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _ending_with(files: list[str], wanted: PurePosixPath) -> list[str]:
+    return [file for file in files if f"/{file}".endswith(f"/{wanted}")] if len(wanted.parts) > 1 else []
+
+
+def _nearest(files: list[str], annotation_file: str) -> list[str]:
+    """The files that share the most leading folders with the annotation file (set1/xml/a.xml means set1/images/a.jpg);
+    of several, those with its last folder's name (Annotations/train/a.xml means images/train/a.jpg), or of its split.
+    """
+    folder = PurePosixPath(annotation_file).parent
+
+    def shared(file: str) -> int:
+        pairs = zip(PurePosixPath(file).parent.parts, folder.parts, strict=False)
+        return len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)))
+
+    most = max((shared(file) for file in files), default=0)
+    nearest = [file for file in files if shared(file) == most]
+    split = split_in_name(annotation_file) or split_in_path(annotation_file)
+    for narrower in (
+        [file for file in nearest if PurePosixPath(file).parent.name == folder.name],
+        [file for file in nearest if split and split_in_path(file) == split],
+    ):
+        nearest = narrower or nearest
+    return nearest

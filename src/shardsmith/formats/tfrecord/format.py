@@ -1,0 +1,311 @@
+"""TFRecord shards with the TF Object Detection API's keys, readable by plain TensorFlow and by TFDS.
+
+Written without importing TensorFlow: a record is its length, two masked CRC32C and a serialised tf.train.Example.
+Sources: tensorflow/core/lib/io/record_writer.cc for the frame, the Object Detection API's using_your_own_dataset.md
+for the keys.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shardsmith.dataset.manifest import SPLITS, Manifest
+from shardsmith.dataset.messages import Example
+from shardsmith.dataset.workers import map_items
+from shardsmith.formats.format import Format
+from shardsmith.formats.shared.job import ExportJob, leaving_bytes, stored_size
+from shardsmith.formats.tfrecord.frames import frame
+from shardsmith.formats.tfrecord.masks import MASK, mask_png
+from shardsmith.formats.tfrecord.metadata import SplitFiles, write_metadata
+from shardsmith.formats.tfrecord.reader import detect as detect
+from shardsmith.formats.tfrecord.reader import read as read
+from shardsmith.formats.tfrecord.reader import unpack as unpack
+
+_SIDES = ("xmin", "ymin", "xmax", "ymax")
+_IMAGE_COLUMNS = ("path", "sha256", "format", "orientation", "width", "height", "image_id")
+
+_LOADING = """
+With TFDS, which finds splits, shards, features and class names by itself:
+
+```python
+import tensorflow_datasets as tfds
+
+train = tfds.builder_from_directory("FOLDER").as_dataset(split="train")
+```
+
+With plain TensorFlow; boxes are shares of the image's sides, labels are the ids above:
+
+```python
+import tensorflow as tf
+
+KEYS = {
+    "image/encoded": tf.io.FixedLenFeature([], tf.string),
+    "image/object/class/label": tf.io.VarLenFeature(tf.int64),
+    **{f"image/object/bbox/{side}": tf.io.VarLenFeature(tf.float32) for side in ("ymin", "xmin", "ymax", "xmax")},
+}
+records = tf.data.TFRecordDataset(sorted(tf.io.gfile.glob("FOLDER/DATASET-train.tfrecord-*")))
+train = records.map(lambda record: tf.io.parse_single_example(record, KEYS))
+```
+
+Labels of whole images are `image/class/label` and `image/class/text`; where a dataset has no boxes, TFDS gives pairs
+of image and label with `as_dataset(split="train", as_supervised=True)`.
+
+The TF Object Detection API and TF Model Garden take the same files as `input_path`, and `label_map.pbtxt` as they are.
+"""
+
+
+@dataclass(frozen=True)
+class ShardPlan:
+    """A file to be written, and the rows of the manifest's images that go into it, in order."""
+
+    path: Path
+    rows: np.ndarray
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One file to be written: a row an image, and their boxes one after the other.
+
+    images: (path, sha256, format, orientation, width_px, height_px, image_id) of each.
+    ends: (images,) where each image's boxes end.
+    boxes: (n, 4) float32, xmin ymin xmax ymax as shares of the image's sides; NaN for a label of the whole image.
+    labels, crowd: (n,) ids in the label map, and 0 or 1. area: (n,) square pixels, NaN where unknown.
+    attributes: n JSON objects, or "".
+    labelled, boxed: whether the dataset has labels of whole images, and whether it has anything else.
+    outlines: n outlines or None, where masks are wanted.
+    """
+
+    path: Path
+    images: list[tuple[str, str, str, int, int, int, str]]
+    ends: np.ndarray
+    boxes: np.ndarray
+    labels: np.ndarray
+    crowd: np.ndarray
+    area: np.ndarray
+    attributes: np.ndarray
+    labelled: bool = False
+    boxed: bool = True
+    outlines: np.ndarray | None = None
+
+
+def write(job: ExportJob, out: Path) -> None:
+    """DATASET-SPLIT.tfrecord-00000-of-00004 and so on, label_map.pbtxt and TFDS's metadata."""
+    out.mkdir(parents=True, exist_ok=True)
+    plans = plan_shards(job, out)
+    every = [plan for of_split in plans.values() for plan in of_split]
+    every.sort(key=lambda plan: -len(plan.rows))  # the largest first, so that no process waits for it at the end
+    write_one = partial(write_shard, names=job.label_map.names_by_id())
+    sizes = dict(map_items(write_one, Shards(job, every), "export: tfrecord", "shard", chunk=1, alone_below=2))
+    splits = [
+        SplitFiles(split, [len(plan.rows) for plan in of_split], sum(sizes[plan.path] for plan in of_split))
+        for split, of_split in plans.items()
+    ]
+    (out / "label_map.pbtxt").write_text(job.label_map.format(), encoding="utf-8")
+    write_metadata(out, job.label_map, splits, *contents(job.manifest), masks=job.masks)
+
+
+def plan_shards(job: ExportJob, out: Path) -> dict[str, list[ShardPlan]]:
+    """split -> its shards, in order.
+
+    A shard holds the images whose id's hash begins with its number, in the order of a hash: so new images change few
+    shards, and doubling the number of shards splits each in two. A copy goes with its parent.
+    """
+    images = job.manifest.images
+    image_ids, parents, splits, paths = (
+        images[name].to_pylist() for name in ("image_id", "parent_id", "split", "path")
+    )
+    members: dict[str, list[int]] = {split: [] for split in SPLITS}
+    for row, split in enumerate(splits):
+        members[split or "train"].append(row)
+    plans: dict[str, list[ShardPlan]] = {}
+    for split, rows in members.items():
+        if not rows:
+            continue
+        count = shard_count(sum(stored_size(paths[row]) for row in rows), job.shard_size_mb)
+        of_shard: list[list[int]] = [[] for _ in range(count)]
+        for row in sorted(rows, key=lambda row: _hash(image_ids[row])):
+            of_shard[int.from_bytes(_hash(parents[row] or image_ids[row])) * count >> 256].append(row)
+        name = f"{job.label_map.dataset}-{split}.tfrecord"
+        plans[split] = [
+            ShardPlan(out / f"{name}-{number:05d}-of-{count:05d}", np.array(rows, np.int64))
+            for number, rows in enumerate(of_shard)
+        ]
+    return plans
+
+
+def shard_count(size_bytes: int, shard_size_mb: float) -> int:
+    """The power of two that brings a shard nearest to the wanted size."""
+    return 1 << max(0, round(math.log2(max(size_bytes, 1) / (shard_size_mb * 1e6))))
+
+
+class Shards(Sequence[Shard]):
+    """The shards to be written, each put together when it is asked for: all at once would hold every row twice."""
+
+    def __init__(self, job: ExportJob, plans: Sequence[ShardPlan]) -> None:
+        self.plans = plans
+        self.images, table = job.manifest.images, job.manifest.annotations
+        image = pc.index_in(table["image_id"], self.images["image_id"].combine_chunks()).to_numpy()
+        self.order = np.argsort(image, kind="stable")
+        self.starts = np.searchsorted(image[self.order], np.arange(self.images.num_rows + 1))
+        self.boxes = np.empty((table.num_rows, 4), np.float32)
+        for column, (side, size) in enumerate(zip(_SIDES, ("width", "height") * 2, strict=True)):
+            self.boxes[:, column] = table[side].to_numpy() / self.images[size].to_numpy()[image]
+        codes, labels = _encoded(table["label"])
+        self.labels = np.array([job.label_map.ids[label] for label in labels], np.int64)[codes]
+        self.crowd = table["is_crowd"].to_numpy().astype(np.int64)
+        self.area = table["area"].to_numpy().astype(np.float64)
+        codes, texts = _encoded(table["attributes"].fill_null(""))  # few differ: text once, not once a box
+        self.attributes = np.array(texts, object)[codes]
+        labels_per_image, self.boxed = contents(job.manifest)
+        self.labelled = labels_per_image != "none"
+        self.outlines = table["segmentation"] if job.masks else None
+
+    def __len__(self) -> int:
+        return len(self.plans)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return [self._put_together(plan) for plan in self.plans[place]]
+        return self._put_together(self.plans[place])
+
+    def _put_together(self, plan: ShardPlan) -> Shard:
+        columns = self.images.select(_IMAGE_COLUMNS).take(pa.array(plan.rows)).to_pydict()
+        chosen = [self.order[self.starts[row] : self.starts[row + 1]] for row in plan.rows]
+        ends = np.cumsum([len(part) for part in chosen], dtype=np.int64)
+        index = np.concatenate([*chosen, np.zeros(0, np.int64)])
+        boxes, labels, crowd, area, attributes = (
+            values[index] for values in (self.boxes, self.labels, self.crowd, self.area, self.attributes)
+        )
+        rows = list(zip(*columns.values(), strict=True))
+        outlines = None
+        if self.outlines is not None:
+            outlines = np.array([*self.outlines.take(pa.array(index)).to_pylist(), None], object)[:-1]
+        return Shard(plan.path, rows, ends, boxes, labels, crowd, area, attributes, self.labelled, self.boxed, outlines)
+
+
+def contents(manifest: Manifest) -> tuple[str, bool]:
+    """(labels of whole images: "none", "one" for each image or "many"; whether there are boxes, or nothing at all)."""
+    images, table = manifest.images, manifest.annotations
+    if not table["xmin"].null_count:
+        return "none", True
+    labels = table["image_id"].filter(table["xmin"].is_null())
+    of_image = np.bincount(
+        pc.index_in(labels, images["image_id"].combine_chunks()).to_numpy(), minlength=images.num_rows
+    )
+    return ("one" if (of_image == 1).all() else "many"), len(labels) < table.num_rows
+
+
+def _encoded(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
+    """(codes, the different values): values[codes[row]] is the row's text."""
+    encoded = column.combine_chunks().dictionary_encode()
+    return encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
+
+
+def write_shard(shard: Shard, names: list[str]) -> tuple[Path, int]:
+    """Write one file; returns its path and its size in bytes."""
+    texts = [name.encode() for name in names]
+    with shard.path.open("wb") as file:
+        start = 0
+        for image, end in zip(shard.images, shard.ends, strict=True):
+            file.writelines(frame(encode_example(shard, image, slice(start, end), texts)))
+            start = end
+        return shard.path, file.tell()
+
+
+def encode_example(shard: Shard, image: tuple, rows: slice, texts: list[bytes]) -> bytes:
+    """One image, its boxes and its labels as a serialised tf.train.Example; texts[id] is the name of a class."""
+    path, sha256, format, orientation, width_px, height_px, image_id = image
+    data, leaving = leaving_bytes(path, sha256, format, orientation)
+    digest = sha256 if leaving == format and orientation == 1 else hashlib.sha256(data).hexdigest()
+    example = Example()
+    feature = example.features.feature
+    for key, text in (
+        ("image/encoded", data),
+        ("image/filename", PurePosixPath(image_id).name.encode()),
+        ("image/format", leaving.encode()),
+        ("image/key/sha256", digest.encode()),
+        ("image/source_id", image_id.encode()),
+    ):
+        feature[key].bytes_list.value.append(text)
+    feature["image/height"].int64_list.value.append(height_px)
+    feature["image/width"].int64_list.value.append(width_px)
+    if not shard.labelled:
+        _add_boxes(feature, shard, rows, texts, width_px, height_px)
+        return example.SerializeToString(deterministic=True)
+    whole = np.isnan(shard.boxes[rows, 0])
+    _add_labels(feature, "image/class", shard.labels[rows][whole].tolist(), texts)
+    if shard.boxed:
+        _add_boxes(feature, shard, np.arange(rows.start, rows.stop)[~whole], texts, width_px, height_px)
+    return example.SerializeToString(deterministic=True)
+
+
+def _add_labels(feature: Any, key: str, labels: list[int], texts: list[bytes]) -> None:
+    feature[f"{key}/label"].int64_list.value.extend(labels)
+    feature[f"{key}/text"].bytes_list.value.extend(texts[label] for label in labels)
+
+
+def _add_boxes(
+    feature: Any, shard: Shard, rows: slice | np.ndarray, texts: list[bytes], width_px: int, height_px: int
+) -> None:
+    boxes, labels = shard.boxes[rows], shard.labels[rows].tolist()
+    for column, key in enumerate(_SIDES):
+        feature[f"image/object/bbox/{key}"].float_list.value.extend(boxes[:, column].tolist())
+    _add_labels(feature, "image/object/class", labels, texts)
+    feature["image/object/is_crowd"].int64_list.value.extend(shard.crowd[rows].tolist())
+    _add_known(feature, shard, rows, width_px * height_px)
+    if shard.outlines is not None:
+        feature[MASK].bytes_list.value.extend(
+            mask_png(outline, width_px, height_px) for outline in shard.outlines[rows]
+        )
+
+
+def _add_known(feature: Any, shard: Shard, rows: slice | np.ndarray, image_area: int) -> None:
+    """Area, difficult, truncated and view, where the source knows one of them for any box of the image."""
+    area = shard.area[rows]
+    if not np.isnan(area).all():
+        boxes = shard.boxes[rows]
+        of_box = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) * image_area
+        feature["image/object/area"].float_list.value.extend(np.where(np.isnan(area), of_box, area).tolist())
+    attributes = [_attributes(text) for text in shard.attributes[rows]]
+    for flag in ("difficult", "truncated"):
+        if any(flag in known for known in attributes):
+            values = [int(known.get(flag, 0)) for known in attributes]
+            feature[f"image/object/{flag}"].int64_list.value.extend(values)
+    if any("pose" in known for known in attributes):
+        views = [str(known.get("pose", "Unspecified")).encode() for known in attributes]
+        feature["image/object/view"].bytes_list.value.extend(views)
+
+
+@lru_cache(maxsize=1024)
+def _attributes(text: str) -> dict[str, Any]:
+    return json.loads(text) if text else {}
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
+FORMAT = Format(
+    name="tfrecord",
+    title="TFRecord",
+    carries=frozenset(
+    {"boxes", "labels", "several_labels", "negatives", "splits", "crowd", "area", "difficult", "truncated", "pose"}
+),
+    masks=frozenset({"outlines", "masks"}),
+    detect=detect,
+    read=read,
+    write=write,
+    unpack=unpack,
+    loading=_LOADING,
+)

@@ -1,0 +1,164 @@
+"""The ledger of a stage that makes images: see balance.py and ledger.py."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shardsmith.dataset.findings import Finding
+from shardsmith.dataset.manifest import Manifest
+from shardsmith.ledger.balance import Input, Output, Traced
+from shardsmith.ledger.fates import MADE, NOT_MADE, REPLACED, Line, unbalanced
+
+_KINDS = ((re.compile(r"r\d+c\d+"), "tile"), (re.compile(r"object\d+"), "isolate_objects"))
+
+
+def balance_made(
+    stage: str, before: Manifest, after: Manifest, findings: Collection[Finding], traced: Traced
+) -> list[Line]:
+    """The ledger of a stage that makes images: what leaves is what the trace says, and what nothing was made from.
+
+    Args:
+        findings: the stage's own. `file` is an image of data/raw, `place` a part and an object of it.
+
+    Raises:
+        StageError: a row was lost, invented or changed without a finding; also a box that a part or a copy was to show.
+    """
+    entered = Input(stage, before)
+    out = Output(entered, after, traced)
+    alike = {f"{one.file}#{one.place.removeprefix('copy ')}" for one in findings if one.code == "copy-identical"}
+    _check_outputs(out, traced, alike)
+    _check_passed_over(stage, findings, traced.passed_over)
+    rows = out.rows(np.arange(len(entered.image_of)))
+    out.compare_images(())
+    out.compare_boxes(rows)
+
+    whole = out.source >= 0
+    kinds = [_kind(image_id) for image_id in out.ids.filter(pa.array(~whole)).to_pylist()]
+    made = np.zeros(len(out.ids), np.int64) - 1
+    names = sorted(set(kinds))
+    made[~whole] = [names.index(kind) for kind in kinds]
+    stays = np.zeros(len(entered.image_of), bool)
+    stays[rows[np.repeat(whole, out.counts)]] = True
+    seen = stays.copy()
+    more_images, more_boxes = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for number, kind in enumerate(names):
+        of_kind = made == number
+        on_it = rows[np.repeat(of_kind, out.counts)]
+        parents = np.zeros(len(entered.ids), bool)
+        parents[traced.parents[out.traced[of_kind]]] = True
+        entered.images.give(parents & ~out.came, REPLACED, kind)
+        shown = np.zeros(len(stays), bool)
+        shown[on_it] = True
+        entered.boxes.give(shown & ~stays, REPLACED, kind)
+        seen |= shown
+        more_images[MADE, kind] = int(of_kind.sum())
+        more_boxes[MADE, kind] = len(on_it)
+    unnamed = _without_lost(stage, findings, traced.lost)
+    _drop(entered, findings, unnamed, ~(out.came | entered.images.are(REPLACED)), ~seen, traced.planned)
+    more_images[NOT_MADE, "copy-identical"] = len(alike)
+    more_images[NOT_MADE, "image-not-transformed"] = sum(1 for _, part in traced.passed_over if part)
+    more_boxes[NOT_MADE, "box-lost"] = sum(count for (_, part, _), count in traced.lost.items() if part)
+    return [*entered.images.lines(more_images), *entered.boxes.lines(more_boxes)]
+
+
+def _check_outputs(out: Output, traced: Traced, alike: set[str]) -> None:
+    """What was made came out, or a finding says that it is like another."""
+    there = pc.is_in(traced.ids, value_set=out.ids)
+    missing = traced.ids.filter(pc.invert(there)).to_pylist()
+    for image_id in missing:
+        if image_id not in alike:
+            raise unbalanced(out.stage, f"image {image_id}", "was made, and neither came out nor has a finding")
+    for image_id in sorted(alike - set(missing)):
+        raise unbalanced(out.stage, f"image {image_id}", "is left out by a finding, and came out or was never made")
+
+
+def _check_passed_over(stage: str, findings: Collection[Finding], passed_over: set[tuple[str, str]]) -> None:
+    """What was planned and not made has a finding, and that finding is of nothing else."""
+    named = {(one.file, one.place) for one in findings if one.code == "image-not-transformed"}
+    for file, part in sorted(named ^ passed_over):
+        where = f"image {file} ({part})" if part else f"image {file}"
+        wrong = "was made, and a finding says that it was not" if (file, part) in named else "was planned, and not made"
+        raise unbalanced(stage, where, wrong)
+
+
+def _without_lost(stage: str, findings: Collection[Finding], lost: Counter) -> dict[tuple[str, str], list[str]]:
+    """(image of data/raw, label) -> the reasons of findings about boxes that were never to be shown.
+
+    Raises:
+        StageError: a part or a copy lacks a box, and no finding says so.
+    """
+    named = Counter((f.file, f.place.rpartition(", ")[0], f.value) for f in findings if f.code == "box-lost")
+    for (file, part, label), count in lost.items():
+        if named[file, part, label] < count:
+            where = f"{file} ({part})" if part else file
+            missing = f"{count} boxes of {label} are not shown, and {named[file, part, label]} have a finding"
+            raise unbalanced(stage, f"image {where}:", missing)
+    reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for one in findings:
+        if one.code == "box-left-out":
+            reasons[one.file, one.value].append(_left_out(one))
+    for (file, _, label), count in (named - lost).items():
+        reasons[file, label] += ["box-lost"] * count
+    return reasons
+
+
+def _drop(
+    entered: Input,
+    findings: Collection[Finding],
+    reasons: dict[tuple[str, str], list[str]],
+    gone_images: np.ndarray,
+    gone_boxes: np.ndarray,
+    planned: np.ndarray,
+) -> None:
+    """A reason for each row that nothing came from.
+
+    Raises:
+        StageError: there is none.
+    """
+    left_out = {one.file: one.code for one in findings if one.code == "image-not-transformed"}
+    left_out |= {one.file: _left_out(one) for one in findings if one.code == "image-left-out"}
+    because: dict[int, str] = {}
+    for image in np.flatnonzero(gone_images).tolist():
+        file = _raw_id(entered, image)
+        if file not in left_out:
+            raise unbalanced(entered.stage, entered.images.name(image), "entered, and nothing came of it")
+        because[image] = left_out[file]
+        entered.images.drop(image, left_out[file])
+    labels = entered.manifest.annotations["label"]
+    for row in np.flatnonzero(gone_boxes).tolist():
+        image = int(entered.image_of[row])
+        file = _raw_id(entered, image)
+        named = reasons.get((file, str(labels[row])))
+        if image in because:
+            reason = because[image]
+        elif planned[row]:
+            reason = "box-lost"
+        elif named:
+            reason = named.pop()
+        elif file in left_out:  # a part of the image, and the box with it
+            reason = left_out[file]
+        else:
+            raise unbalanced(entered.stage, entered.box_name(row), "entered, and nothing came of it")
+        entered.boxes.drop(row, reason)
+
+
+def _left_out(finding: Finding) -> str:
+    """The step that chose so."""
+    return f"{finding.code}: {finding.reason}"
+
+
+def _raw_id(entered: Input, row: int) -> str:
+    origin = entered.manifest.images["origin"][row].as_py()
+    return str(json.loads(origin)["image_id"] if origin else entered.ids[row])
+
+
+def _kind(image_id: str) -> str:
+    part = image_id.rpartition("#")[2]
+    return next((kind for pattern, kind in _KINDS if pattern.fullmatch(part)), "copy")

@@ -1,0 +1,127 @@
+"""export: the manifest and its images -> TFRecord shards, and any other format asked for."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from shardsmith.dataset.errors import FindingError, StageError
+from shardsmith.dataset.findings import Finding, summarise
+from shardsmith.dataset.label_map import LabelMap
+from shardsmith.dataset.manifest import SPLITS, Manifest
+from shardsmith.formats.losses import fitted
+from shardsmith.formats.readme import Description, format_readme
+from shardsmith.formats.registry import WRITERS
+from shardsmith.formats.shared.job import ExportJob
+from shardsmith.ledger.balance import differing
+from shardsmith.ledger.counts import count_findings, count_manifest
+from shardsmith.ledger.fates import KEPT, Line, check_chain, unbalanced, write_ledger
+from shardsmith.pipeline.gates import missed_gates
+from shardsmith.pipeline.params import ExportParams
+from shardsmith.pipeline.stage import write_table
+
+_LASTING = ["image_id", "sha256", "width", "height", "split", "parent_id", "copy", "tags", "annotated", "origin"]
+
+
+def export(job: ExportJob, about: Description, formats: list[str], ledger: list[Line], out: Path) -> int:
+    """Write each format into its own folder below `out`, the manifest's tables and the ledger; all or nothing.
+
+    What stood at `out` is replaced at the end. Returns the bytes written.
+    """
+    part = out.with_name(f"{out.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        for name in dict.fromkeys(formats):
+            writer = WRITERS[name]
+            writer.write(replace(job, manifest=fitted(job.manifest, writer.carries)), part / name)
+            (part / name / "README.md").write_text(format_readme(about, writer.loading), encoding="utf-8")
+        write_tables(job.manifest, part)
+        write_ledger(part, [*ledger, *balance_tables(job.manifest, part)])
+        shutil.rmtree(out, ignore_errors=True)
+        part.rename(out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+
+
+def write_tables(manifest: Manifest, folder: Path) -> None:
+    """The manifest as far as it holds beyond this workspace: what `diff`, `show --image` and pandas read."""
+    pq.write_table(manifest.images.select(_LASTING), folder / "images.parquet", compression="zstd")
+    pq.write_table(manifest.annotations, folder / "annotations.parquet", compression="zstd")
+
+
+def balance_tables(manifest: Manifest, folder: Path) -> list[Line]:
+    """The ledger of export: the tables as they stand on disk hold what entered.
+
+    Raises:
+        StageError: they do not.
+    """
+    lines = []
+    for what, table, columns in (
+        ("images", manifest.images, ["image_id", "sha256"]),
+        ("boxes", manifest.annotations, ["image_id", "label"]),
+    ):
+        name = {"images": "images", "boxes": "annotations"}[what]
+        written = pq.ParquetFile(folder / f"{name}.parquet").read(columns, use_threads=False)
+        for column in columns:
+            differs = differing(table[column], written[column])
+            if differs is not None:
+                rows = table if differs < table.num_rows else written
+                raise unbalanced(
+                    "export", f"row {differs + 1} of {what} ({rows['image_id'][differs]})", "is not as it entered"
+                )
+        lines.append(Line("export", what, KEPT, "", table.num_rows))
+    return lines
+
+
+def write_metrics(path: Path, counts: dict[str, Any]) -> None:
+    path.write_text(json.dumps(counts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_plots(folder: Path, counts: dict[str, Any]) -> None:
+    """classes.csv, splits.csv and findings.csv, as dvc.yaml's plots read them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    classes = [(name, split, per[split]) for name, per in counts["classes"].items() for split in SPLITS]
+    splits = [(split, counts["splits"][split]["images"]) for split in SPLITS]
+    write_table(folder / "classes.csv", ("class", "split", "boxes"), classes)
+    write_table(folder / "splits.csv", ("split", "images"), splits)
+    write_table(folder / "findings.csv", ("code", "count"), counts["findings"].items())
+
+
+def check_exportable(manifest: Manifest, ledger: Sequence[Line], losses: list[Finding], params: ExportParams) -> None:
+    """
+    Raises:
+        FindingError: export.require is not met, or something is lost and export.on_loss says to fail.
+        StageError: no image is left, or the ledger does not add up.
+    """
+    if not manifest.images.num_rows:
+        raise StageError("no image is left to export; see findings.csv in data/augment")
+    check_chain(ledger, manifest.images.num_rows, manifest.annotations.num_rows)
+    if missed := missed_gates(manifest, ledger, **params.require.model_dump()):
+        lines = ["export.require in params.yaml is not met, so nothing is exported:", *(f"  {one}" for one in missed)]
+        raise FindingError("\n".join([*lines, "add or repair data, or require less"]))
+    if losses and params.on_loss == "fail":
+        raise FindingError("export.on_loss in params.yaml says to fail:\n" + "\n".join(summarise(losses)))
+
+
+def count(manifest: Manifest, label_map: LabelMap, findings: list[Finding], size: int) -> dict[str, Any]:
+    """What metrics.json holds.
+
+    Args:
+        size: of the export, in bytes.
+    """
+    return {"dataset": label_map.dataset, **count_manifest(manifest), **count_findings(findings), "bytes": size}
+
+
+def describe(counts: Mapping[str, Any], formats: Iterable[str]) -> str:
+    """For the stage's last line."""
+    return (
+        f"{counts['images']:,} images and {counts['boxes']:,} {counts['annotation_kind']} as {', '.join(formats)}, "
+        f"{counts['bytes'] / 1e6:,.1f} MB"
+    )

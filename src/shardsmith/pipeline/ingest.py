@@ -1,0 +1,279 @@
+"""ingest: data/raw in any annotation format -> the manifest, and the label map."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+import unicodedata
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from shardsmith.dataset.errors import RawDataError
+from shardsmith.dataset.findings import Finding, found
+from shardsmith.dataset.images import EXTENSIONS, probe_file
+from shardsmith.dataset.label_map import MAX_ID, LabelMap, read_label_map
+from shardsmith.dataset.manifest import Annotation, Image, Manifest
+from shardsmith.dataset.workers import map_items
+from shardsmith.formats.panlabel import format as panlabel
+from shardsmith.formats.registry import READERS
+from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
+from shardsmith.ledger.reading import box_place
+from shardsmith.pipeline.params import IngestParams
+
+
+def find_format(folder: RawFolder, name: str = "auto") -> tuple[str, list[str]]:
+    """(format, its annotation files), from the files themselves unless a name forces it.
+
+    Raises:
+        RawDataError: no format fits, or more than one does.
+    """
+    if name != "auto":
+        return name, READERS[name].detect(folder)
+    own = {name: reader for name, reader in READERS.items() if name != "panlabel"}
+    candidates = {name: files for name, reader in own.items() if (files := reader.detect(folder))}
+    if not candidates:
+        candidates = {f"panlabel:{form}": files for form, files in panlabel.forms(folder).items()}
+    if len(candidates) > 1:
+        seen = "; ".join(f"{name}: {_some(files)}" for name, files in candidates.items())
+        raise RawDataError(
+            f"{folder.root}: annotations in {len(candidates)} formats ({seen}); keep one of them, "
+            f"or set ingest.format to {' or '.join(candidates)}"
+        )
+    if not candidates:
+        kinds = Counter(Path(file).suffix.lower() or "no extension" for file in folder.files)
+        seen = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(6))
+        raise RawDataError(
+            f"{folder.root}: no annotations found among {len(folder.files)} files ({seen}); "
+            f"formats that can be read: {', '.join(READERS)}"
+        )
+    ((name, files),) = candidates.items()
+    return name, files
+
+
+def probe_images(folder: RawFolder) -> None:
+    """Fill folder.images: hash every image file and read its header.
+
+    Raises:
+        RawDataError: there is no image file.
+    """
+    if not folder.image_files:
+        raise RawDataError(
+            f"{folder.root}: no image among {len(folder.files)} files; known: {' '.join(sorted(EXTENSIONS))}"
+        )
+    paths = [str(folder.path(image_id)) for image_id in folder.image_files]
+    folder.images = dict(zip(folder.image_files, map_items(probe_file, paths, "ingest: hashing"), strict=True))
+
+
+def unpack_images(folder: RawFolder, format_name: str, files: list[str], out: Path | None) -> None:
+    """Write the images that stand inside annotation files to `out`/images; what stood there is removed.
+
+    Raises:
+        RawDataError: there are such images, and no `out`.
+    """
+    if out is not None:
+        shutil.rmtree(out / "images", ignore_errors=True)
+    unpack = READERS[format_name].unpack
+    if unpack is None:
+        return
+    if out is None:
+        raise RawDataError(
+            f"{folder.root}: the images of {format_name} stand inside its files; say where to unpack them"
+        )
+    unpack(folder, files, out / "images")
+
+
+def free_ids(ids: dict[str, int], labels: list[str], label_map: LabelMap, pins: dict[str, int]) -> dict[str, int]:
+    """The source's own ids of new classes, where no other class has them and they are not above MAX_ID."""
+    taken = {*label_map.ids.values(), *pins.values()}
+    new = {name: ids[name] for name in labels if name in ids and name not in label_map.ids and name not in pins}
+    return {name: id_ for name, id_ in new.items() if id_ not in taken and id_ <= MAX_ID}
+
+
+def build_manifest(folder: RawFolder, source: Source, unlabelled: str) -> tuple[Manifest, list[Finding]]:
+    """The manifest of what the source says, with every image that it does not mention as `unlabelled` says."""
+    findings = []
+    entries = dict(source.entries)
+    for image_id in folder.image_files:
+        if image_id not in entries:
+            kept = unlabelled != "drop"
+            reason = "taken as a negative" if unlabelled == "negative" else ""
+            findings.append(Finding("image-unlabelled", "keep" if kept else "drop", image_id, reason=reason))
+            if kept:
+                entries[image_id] = ImageEntry()
+    unlabelled_ids = {finding.file for finding in findings} if unlabelled == "keep" else set()
+    images = []
+    for image_id, entry in entries.items():
+        row = image_row(folder, image_id)
+        row.split, row.tags, row.group = entry.split, entry.tags, entry.group
+        row.annotated = image_id not in unlabelled_ids
+        images.append(row)
+    return Manifest.of(images, source.annotations), findings
+
+
+def image_row(folder: RawFolder, image_id: str) -> Image:
+    """What the file itself says."""
+    info = folder.images[image_id]
+    row = Image(image_id, folder.path(image_id).as_posix(), info.sha256, info.width, info.height, info.format)
+    row.orientation = info.orientation
+    return row
+
+
+def left_out(folder: RawFolder, findings: list[Finding]) -> Manifest:
+    """The images that are dropped here, so that the version's page can show them."""
+    gone = [one.file for one in findings if one.code == "image-unlabelled" and one.action == "drop"]
+    return Manifest.of([image_row(folder, image_id) for image_id in gone], [])
+
+
+def apply_classes(source: Source, classes: dict[str, str | int | None]) -> list[Finding]:
+    """Rename, merge and omit classes in `source` as ingest.classes says; name what has no class or no box."""
+    findings = []
+    kept: list[Annotation] = []
+    seen = {row.label for row in source.annotations} | set(source.classes)
+    for row in source.annotations:
+        target = classes.get(row.label, row.label)
+        place = box_place(row)
+        if not row.label:
+            findings.append(found("class-name-empty", row.image_id, place))
+        elif target is None:
+            findings.append(found("class-omitted", row.image_id, place, row.label))
+        else:
+            row.label = target if isinstance(target, str) else row.label
+            kept.append(row)
+    source.annotations = kept
+    renamed = [classes.get(name, name) if isinstance(classes.get(name), str) else name for name in source.classes]
+    source.classes = list(dict.fromkeys(str(name) for name in renamed if classes.get(str(name), "") is not None))
+    used = {row.label for row in kept}
+    targets = {target for target in classes.values() if isinstance(target, str)}
+    findings += [found("class-not-found", "params.yaml", value=name) for name in classes if name not in seen | targets]
+    findings += [found("class-without-boxes", name) for name in source.classes if name not in used]
+    return findings + find_alike(kept)
+
+
+def find_alike(annotations: list[Annotation]) -> list[Finding]:
+    """Classes whose names are one but for their spelling: the rarer one may be meant to be the other."""
+    counts = Counter(row.label for row in annotations)
+    alike: dict[str, list[str]] = defaultdict(list)
+    names = {name: fold_name(name) for name in counts}
+    folded = set(names.values())
+    for name, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        one = next((one for one in _singulars(names[name]) if len(one) > 2 and one in folded), names[name])
+        alike[one].append(name)
+    return [
+        found(
+            "class-alike",
+            other,
+            value=f"{counts[other]:,} boxes",
+            reason=f"merge: ingest.classes: {{{other}: {first}}}",
+        )
+        for first, *others in alike.values()
+        for other in others
+    ]
+
+
+def _singulars(name: str) -> list[str]:
+    """What an English plural may be of: cats, boxes, berries. "planes" is none of "plan"."""
+    found_in = [name[:-1]] if name.endswith("s") else []
+    found_in += [name[:-2]] if name.endswith(("ses", "xes", "zes", "ches", "shes")) else []
+    return found_in + ([f"{name[:-3]}y"] if name.endswith("ies") else [])
+
+
+def fold_name(name: str) -> str:
+    """Without case, blanks, hyphens, dots and underscores; between digits they stay: 1.5 is not 15."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    return _BETWEEN.sub(lambda at: "-" if _in_number(plain, at) else "", plain) or plain
+
+
+_BETWEEN = re.compile(r"[\s._-]+")
+
+
+def _in_number(text: str, at: re.Match[str]) -> bool:
+    return text[max(0, at.start() - 1) : at.start()].isdigit() and text[at.end() : at.end() + 1].isdigit()
+
+
+def read_raw(raw: Path, params: IngestParams, out: Path | None = None) -> tuple[RawFolder, Source, str]:
+    """The folder with its images probed, what its annotations say as they stand, and the name of their format.
+
+    Args:
+        raw: the folder.
+        out: the stage's own folder; images that stand inside annotation files are unpacked to `out`/images.
+
+    Raises:
+        RawDataError: the folder cannot be read as a dataset.
+    """
+    folder = RawFolder.scan(raw)
+    format_name, files = find_format(folder, params.format)
+    _say(f"found {format_name}: {_some(files)}" + ("" if params.format == "auto" else " (ingest.format says so)"))
+    unpack_images(folder, format_name, files, out)
+    probe_images(folder)
+    source = READERS[format_name].read(folder, files)
+    if not source.entries:
+        first = f"; the first of {len(source.findings)} findings: {source.findings[0]}" if source.findings else ""
+        raise RawDataError(f"{raw}: no image has an annotation that can be read as {format_name}{first}")
+    return folder, source, format_name
+
+
+def take_in(
+    folder: RawFolder, source: Source, params: IngestParams, label_map: LabelMap
+) -> tuple[Manifest, LabelMap, list[Finding]]:
+    """The manifest, the label map with every class of it, and the findings.
+
+    Args:
+        source: changed: its classes are renamed, merged and omitted as params say.
+        label_map: the one to extend: ids in it keep their meaning.
+    """
+    findings = source.findings + apply_classes(source, params.classes)
+    manifest, unlabelled = build_manifest(folder, source, params.unlabelled)
+    labels = source.classes + sorted({row.label for row in source.annotations} - set(source.classes))
+    pins = {name: target for name, target in params.classes.items() if isinstance(target, int)}
+    pins = free_ids(source.ids, labels, label_map, pins) | pins
+    return manifest, label_map.extended(labels, pins), findings + unlabelled
+
+
+def ingest(
+    raw: Path, params: IngestParams, label_map: LabelMap, out: Path | None = None
+) -> tuple[Manifest, LabelMap, list[Finding], str]:
+    """A folder of raw data as `take_in` gives it, and the name of its format; arguments as for `read_raw`.
+
+    Raises:
+        RawDataError: the folder cannot be read as a dataset.
+    """
+    folder, source, format_name = read_raw(raw, params, out)
+    return *take_in(folder, source, params, label_map), format_name
+
+
+def starting_map(path: Path, dataset: str) -> LabelMap:
+    """The label map to extend: the one at `path` if it is this dataset's, else a new one."""
+    if path.exists():
+        existing = read_label_map(path)
+        if existing.dataset in (dataset, ""):
+            return LabelMap(dataset, existing.ids)
+        _say(f"{path} belongs to dataset {existing.dataset!r}; a new label map is started for {dataset!r}")
+    return LabelMap(dataset)
+
+
+
+
+def _some(files: list[str], shown: int = 3) -> str:
+    listed = ", ".join(files[:shown])
+    return listed + (f" and {len(files) - shown} more" if len(files) > shown else "") or "no file"
+
+
+def _say(message: str) -> None:
+    print(f"ingest: {message}", file=sys.stderr)
+
+
+def write_source(folder: Path, format_name: str) -> None:
+    """source.json: what the raw data was labelled as."""
+    about = {"format": format_name, "description": f"data labelled as {READERS[format_name].title}"}
+    (folder / "source.json").write_text(json.dumps(about) + "\n", encoding="utf-8")
+
+
+def describe(manifest: Manifest, label_map: LabelMap, findings: list[Finding], format_name: str) -> str:
+    """For the stage's last line."""
+    images, boxes = manifest.images.num_rows, manifest.annotations.num_rows
+    return (
+        f"{images:,} images and {boxes:,} {manifest.word} of {len(label_map.ids)} classes ({format_name}); "
+        f"{len(findings)} findings"
+    )

@@ -1,0 +1,50 @@
+"""How a stage's program runs: its arguments, the check of its code, and its end."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+if Path(sys.argv[0]).parent.name == "stages":  # a stage's own process, with slow imports ahead
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
+
+
+class _NoPandas:
+    """pyarrow imports pandas (0.4 s, 40 MB) to ask whether a list is a Series; a stage of ours never has one."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name, name=name)
+
+
+def run(main: Callable[..., None], pandas: bool = False) -> NoReturn:
+    """Run a stage's `main` with the paths of the command line, and exit: 0, or 1 with one clear message.
+
+    Args:
+        main: its parameters are paths, one an argument; its module's docstring is the help.
+        pandas: whether the stage imports pandas.
+    """
+    parser = argparse.ArgumentParser(
+        description=sys.modules[main.__module__].__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for name in inspect.signature(main).parameters:
+        parser.add_argument(name, type=Path)
+    paths = vars(parser.parse_args())
+
+    def work() -> None:
+        from shardsmith.pipeline.code import check_code
+        from shardsmith.pipeline.params import load_params
+
+        if not pandas:
+            sys.meta_path.insert(0, _NoPandas())
+        check_code(Path.cwd(), load_params())
+        main(**paths)
+
+    from shardsmith.dataset.errors import run as run_command
+
+    run_command(work)

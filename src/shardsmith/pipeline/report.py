@@ -1,0 +1,99 @@
+"""report: what is in the version, as one page for people: index.html, and its tables for `dvc plots`."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from shardsmith.dataset.errors import StageError
+from shardsmith.dataset.findings import Finding
+from shardsmith.dataset.label_map import LabelMap
+from shardsmith.dataset.manifest import LEFT_OUT, SPLITS, Manifest
+from shardsmith.formats.registry import WRITERS
+from shardsmith.formats.shared.job import stored_size
+from shardsmith.ledger.fates import Line
+from shardsmith.pipeline.description import describe_augmentation, describe_preprocessing, describe_split
+from shardsmith.pipeline.params import Params
+from shardsmith.pipeline.stage import write_table
+from shardsmith.report.content import Content, Made, compose
+from shardsmith.report.facts import aspects, box_sizes_px, classes, image_sizes, objects_per_image
+from shardsmith.report.figures import MOST_SIZES
+from shardsmith.report.render import render
+
+
+def report(
+    manifest: Manifest,
+    taken_in: Manifest,
+    findings: Sequence[Finding],
+    ledger: Sequence[Line],
+    label_map: LabelMap,
+    source: str,
+    params: Params,
+) -> tuple[str, Content]:
+    """The page as HTML, and what is on it.
+
+    Args:
+        taken_in: what ingest read: findings are about its images and boxes, dropped ones among them.
+
+    Raises:
+        StageError: no image is left, one is gone, or one is not that of the manifest.
+    """
+    if not manifest.images.num_rows:
+        raise StageError("no image is left to show; see findings.csv in data/augment")
+    made = Made(
+        annotation_group=params.dataset.annotation_group,
+        source=source,
+        split=describe_split(params),
+        preprocessing=describe_preprocessing(params),
+        augmentation=describe_augmentation(params),
+        formats=[(WRITERS[name].title, WRITERS[name].loading) for name in dict.fromkeys(params.export.formats)],
+    )
+    size = sum(stored_size(path) for path in manifest.images["path"].to_pylist())
+    content = compose(manifest, taken_in, findings, ledger, label_map, made, size)
+    return render(content), content
+
+
+def write_report(page: str, content: Content, out: Path) -> None:
+    """index.html and its tables in `out`, which is replaced."""
+    part = out.with_name(f"{out.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    (part / "index.html").write_text(page, encoding="utf-8")
+    for name, (header, rows) in plots(content).items():
+        write_table(part / f"{name}.csv", header, rows)
+    shutil.rmtree(out, ignore_errors=True)
+    part.rename(out)
+
+
+def plots(content: Content) -> dict[str, tuple[tuple[str, ...], Iterable[tuple]]]:
+    """Name -> (header, rows) of each table, in the page's order; dvc.yaml says how they are drawn."""
+    columns = content.columns
+    sizes = [(f"{width} x {height}", count) for width, height, count in image_sizes(columns)[:MOST_SIZES]]
+    return {
+        "classes": (("class", "split", "order", "boxes"), _by_split(classes(columns))),
+        "box_sizes": (("side", "boxes"), box_sizes_px(columns)),
+        "objects_per_image": (("objects", "split", "order", "images"), _by_split(objects_per_image(columns))),
+        "image_sizes": (("pixels", "images"), sizes),
+        "aspect_ratios": (("ratio", "images"), aspects(columns)),
+        "ledger": (("fate", "count"), content.fates),
+    }
+
+
+def _by_split(rows: Iterable[tuple[str, Sequence[int]]]) -> Iterator[tuple[str, str, int, int]]:
+    for name, counts in rows:
+        for order, (split, count) in enumerate(zip(SPLITS, counts, strict=True)):
+            yield name, split, order, count
+
+
+def read_all(ingested: Path) -> Manifest:
+    """What ingest read, with the images that it dropped."""
+    return Manifest.read(ingested).joined([Manifest.read(ingested / LEFT_OUT)])
+
+
+def describe(page: str, content: Content, manifest: Manifest, out: Path) -> str:
+    """For the stage's last line."""
+    return (
+        f"{out}/index.html ({len(page.encode()) / 1e6:,.1f} MB), with {len(content.gallery):,} of "
+        f"{manifest.images.num_rows:,} images"
+    )

@@ -1,0 +1,111 @@
+"""`shardsmith verify`: every object of a version, in the cache here and in the remote, read and hashed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from shardsmith.proof.checks import Check, Damage, check_bytes
+from shardsmith.store.objects import Seen
+from shardsmith.store.release import VERSIONS
+from shardsmith.store.store import Store
+from shardsmith.store.stores import Stores
+from shardsmith.workspace.paths import PUBLISHED, RAW
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder that DVC stores: its path, the hash of its listing, and file -> MD5; None where no listing is right."""
+
+    path: str
+    md5: str
+    files: dict[str, str] | None
+
+    @property
+    def objects(self) -> dict[str, str]:
+        """Path -> object: of the listing itself, and of each file."""
+        return {self.path: self.md5, **{f"{self.path}/{file}": md5 for file, md5 in (self.files or {}).items()}}
+
+
+def verify_cache(stores: Stores, folder: Folder, tag: str) -> Check:
+    """Each object that the cache has is what it was; what it has not, the remote has."""
+    title, objects = f"{folder.path} in the cache", folder.objects
+    by_md5 = stores.cache.read_many(objects.values())
+    absent = {file: md5 for file, md5 in objects.items() if by_md5[md5].missing}
+    there = {file: md5 for file, md5 in objects.items() if file not in absent}
+    remedy = partial(_cache_remedy, stores, folder, tag)
+    damage = check_bytes(there, {file: by_md5[md5] for file, md5 in there.items()}, remedy, " in the cache")
+    if not there and folder.path == RAW and not stores.remote:
+        return Check(title, "not here, and there is no DVC remote to ask for it", here=False)
+    kept = stores.remote.holds(set(absent.values())) if absent and stores.remote else set()
+    damage += _lost(stores, folder, {file for file, md5 in absent.items() if md5 not in kept}, tag)
+    if absent and stores.remote:
+        found = f"{len(absent):,} of {len(objects):,} objects are not here; {stores.remote.name} has them"
+        return Check(title, found, damage, here=False)
+    return Check(title, measured(len(there), by_md5.values()), damage)
+
+
+def _lost(stores: Stores, folder: Folder, files: set[str], tag: str) -> list[Damage]:
+    """One line, however many files are nowhere."""
+    if not files:
+        return []
+    where = f"the cache and {stores.remote.name}" if stores.remote else "the cache, and there is no DVC remote"
+    file = folder.path if folder.path in files else min(files)
+    many = f"; {len(files):,} files are" if len(files) > 1 else ""
+    remedy = f"`dvc push` where {tag} was built brings it to the remote; else {_again(folder.path, tag)}"
+    return [Damage(file, f"missing from {where}{many}", remedy)]
+
+
+def _cache_remedy(stores: Stores, folder: Folder, tag: str, file: str) -> str:
+    remove = f"remove {stores.cache.place(folder.objects[file])}"
+    if stores.remote:
+        target = f"{folder.path}.dvc" if folder.path == RAW else folder.path
+        return f"{remove}, then `git checkout {tag} && dvc fetch {target}` brings it from the remote"
+    return f"{remove}, then {_again(folder.path, tag)}"
+
+
+def _again(path: str, tag: str) -> str:
+    if path == RAW:
+        return "put the same file into data/raw and run `dvc commit data/raw.dvc`"
+    return f"`git checkout {tag} && dvc checkout data/raw.dvc && dvc repro` makes it again"
+
+
+def verify_remote(remote: Store, folder: Folder, into: Mapping[str, Path]) -> Check:
+    """Each object, read back from the remote.
+
+    Args:
+        into: MD5 -> a file to write it to.
+    """
+    objects = folder.objects
+    by_md5 = remote.read_many(objects.values(), into)
+    seen = {file: by_md5[md5] for file, md5 in objects.items()}
+    damage = check_bytes(objects, seen, partial(_remote_remedy, remote, folder), f" in {remote.name}")
+    return Check(f"{folder.path} in {remote.name}", measured(len(objects), by_md5.values()), damage)
+
+
+def _remote_remedy(remote: Store, folder: Folder, file: str) -> str:
+    """`dvc push` alone does nothing: with the listing there, it takes all the folder's files to be there (tried)."""
+    places = dict.fromkeys((remote.place(folder.objects[file]), remote.place(folder.md5)))
+    return f"remove {' and '.join(places)} where they are there, then run `dvc push` again where it was built"
+
+
+def verify_manifest(remote: Store, tag: str, digest: str) -> Check:
+    """The manifest beside the data, by which a version is pulled from the remote alone.
+
+    Args:
+        digest: its SHA-256, as the tag's message has it.
+    """
+    file = f"{VERSIONS}/{tag}.json"
+    data = remote.read_file(file)
+    found = "missing" if data is None else "" if hashlib.sha256(data).hexdigest() == digest else "not that of the tag"
+    marker = f"{PUBLISHED}/{tag}"
+    remedy = f"remove it, and {marker} where it was built; `shardsmith build` there publishes it again"
+    damage = [Damage(f"{file} in {remote.name}", found, remedy)] if found else []
+    return Check(f"manifest in {remote.name}", f"{file}, by which it is pulled without git, is that of the tag", damage)
+
+
+def measured(count: int, seen: Iterable[Seen]) -> str:
+    return f"{count:,} objects, {sum(found.size for found in seen) / 1e6:,.1f} MB, each read and hashed"

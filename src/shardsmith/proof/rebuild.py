@@ -1,0 +1,165 @@
+"""`shardsmith verify NAME --rebuild`: build a version again from nothing but git and its raw data, and compare.
+
+In a clean clone in a temporary folder, with empty stage folders and a cache of its own, so that nothing can be reused;
+with the packages of this environment.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from shardsmith.dataset.errors import VersionError
+from shardsmith.proof.checks import Check, Damage, Recorded, is_shard
+from shardsmith.proof.contents import first_difference
+from shardsmith.proof.verify import raw_pointer, read_recorded
+from shardsmith.store.objects import Seen, hash_file, hash_folder, run_parallel
+from shardsmith.store.stores import Stores, open_stores
+from shardsmith.versions.version import Version
+from shardsmith.workspace.lock_file import content
+from shardsmith.workspace.log import Log
+from shardsmith.workspace.paths import EXPORT, LABEL_MAP, METRICS, RAW
+from shardsmith.workspace.workspace import Workspace
+
+_REMEDY = "the version cannot be made again as it is; build another one and trust that"
+_PIN = re.compile(r"^([A-Za-z0-9_.-]+)==(\S+)", re.MULTILINE)
+
+
+def rebuild(workspace: Workspace, version: Version, log: Log) -> Check:
+    """
+    Args:
+        log: is told each step, and what the stages say.
+
+    Raises:
+        VersionError: the raw data cannot be had unharmed, the disk is too small, or a stage fails.
+    """
+    recorded = read_recorded(workspace, version.tag)
+    for line in other_packages(recorded.files.get("requirements.lock", b"").decode(), _installed):
+        log(f"warning: {line}")
+    with open_stores(workspace) as stores, tempfile.TemporaryDirectory(prefix="shardsmith-rebuild-") as folder:
+        check_room(needed_bytes(recorded.lock), shutil.disk_usage(folder).free, folder)
+        clone = _clone(workspace, version.tag, Path(folder) / "workspace")
+        log(f"rebuild: a clean clone of {version.tag} in {clone.root}")
+        count = _bring_raw(stores, raw_pointer(recorded), clone.root / RAW)
+        log(f"rebuild: {count:,} files of raw data, each checked against its hash")
+        clone.dvc("repro", "--force", "--no-run-cache", "--no-commit", log=log)
+        log("rebuild: comparing")
+        damage = _compare(stores, recorded, clone.root, Path(folder) / "stored")
+    return Check("rebuild", f"{EXPORT}, label map and metrics came out byte for byte the same", damage)
+
+
+def other_packages(pins: str, installed: Any) -> list[str]:
+    """A line for each package of requirements.lock that is here in another version, or not at all.
+
+    Args:
+        installed: name -> version, or None.
+    """
+    lines = []
+    for name, wanted in _PIN.findall(pins):
+        here = installed(name)
+        if here != wanted:
+            lines.append(f"requirements.lock at the tag has {name} {wanted}, and here is {here or 'none'}")
+    return lines
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def needed_bytes(lock: Mapping[str, Any]) -> int:
+    """The raw data and what every stage writes, as dvc.lock says."""
+    stages = lock.get("stages", {}).values()
+    outs = sum(out.get("size", 0) for stage in stages for out in stage.get("outs", []))
+    return outs + max((dep.get("size", 0) for stage in stages for dep in stage.get("deps", [])), default=0)
+
+
+def check_room(needed: int, free: int, folder: str) -> None:
+    """
+    Raises:
+        VersionError: the disk will not hold it.
+    """
+    if needed > free:
+        raise VersionError(
+            f"--rebuild: {folder}: needs {needed / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free; "
+            "set TMPDIR to a folder on a larger disk"
+        )
+
+
+def _clone(workspace: Workspace, tag: str, folder: Path) -> Workspace:
+    """The tag's commit alone, with a cache of its own whatever the configuration says."""
+    workspace.git("clone", "--quiet", "--local", "--no-checkout", str(workspace.root), str(folder))
+    clone = Workspace(folder)
+    clone.git("-c", "advice.detachedHead=false", "checkout", "--quiet", "--detach", f"refs/tags/{tag}")
+    local = folder / ".dvc" / "config.local"
+    local.write_text(f"[cache]\n    dir = {folder / '.dvc' / 'cache'}\n", encoding="utf-8")
+    return clone
+
+
+def _bring_raw(stores: Stores, md5: str, raw: Path) -> int:
+    """Write the raw data, each file checked; returns how many.
+
+    Raises:
+        VersionError: one is missing or damaged.
+    """
+    listed = stores.listing(md5)
+    if listed is None:
+        raise VersionError(f"{RAW}: its list of files ({md5}) is missing or damaged in cache and remote")
+    files = sorted(listed)
+    seen = run_parallel(
+        lambda file: stores.fetch(listed[file], raw / file), files, stores.jobs, f"bringing {RAW}", "file"
+    )
+    wrong = [file for file, found in zip(files, seen, strict=True) if found.md5 != listed[file]]
+    if wrong:
+        raise VersionError(
+            f"{RAW}/{wrong[0]}: missing or damaged in cache and remote"
+            + (f", like {len(wrong) - 1:,} more" if wrong[1:] else "")
+            + "; nothing can be rebuilt without it: `shardsmith verify` says what to do"
+        )
+    return len(files)
+
+
+def _compare(stores: Stores, recorded: Recorded, root: Path, scratch: Path) -> list[Damage]:
+    """What came out against what dvc.lock recorded; of TFRecords the first record that differs."""
+    damage = [
+        Damage(path, f"rebuilt otherwise than at {recorded.tag}", _REMEDY)
+        for path in (LABEL_MAP, METRICS)
+        if hash_file(root / path).md5 != recorded.hashes("outs").get(path)
+    ]
+    md5 = content(recorded.lock)[EXPORT]
+    stored = stores.listing(md5)
+    rebuilt = hash_folder(root / EXPORT, "hashing what was rebuilt")
+    if stored is None:
+        why = f"what {recorded.tag} stands for ({md5}) is missing or damaged in cache and remote"
+        return [*damage, Damage(EXPORT, why, "`shardsmith verify` says what to do")]
+    for file, why in differing_files(stored, rebuilt):
+        where = _where(stores, stored[file], root / EXPORT / file, scratch) if not why and is_shard(file) else ""
+        damage.append(Damage(f"{EXPORT}/{file}", why or where or "other bytes", _REMEDY))
+    return damage
+
+
+def differing_files(stored: Mapping[str, str], rebuilt: Mapping[str, Seen]) -> list[tuple[str, str]]:
+    """(file, why) of each that differs; "" for other bytes."""
+    differing = []
+    for file in sorted({*stored, *rebuilt}):
+        if file not in rebuilt:
+            differing.append((file, "was recorded, and does not come out"))
+        elif file not in stored:
+            differing.append((file, "comes out, and was not recorded"))
+        elif stored[file] != rebuilt[file].md5:
+            differing.append((file, ""))
+    return differing
+
+
+def _where(stores: Stores, md5: str, rebuilt: Path, scratch: Path) -> str:
+    """The first record that differs; "" where the stored file cannot be had."""
+    if stores.fetch(md5, scratch).md5 != md5:
+        return "other bytes (and the stored file is missing or damaged: `shardsmith verify` says what to do)"
+    return first_difference(scratch, rebuilt)

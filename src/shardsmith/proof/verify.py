@@ -1,0 +1,165 @@
+"""`shardsmith verify NAME`: a version against what was recorded. Everything is read; nothing is changed."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from shardsmith.dataset.errors import VersionError
+from shardsmith.proof.checks import (
+    Check,
+    Damage,
+    Recorded,
+    check_committed,
+    check_folder,
+    check_params,
+    check_tag,
+    is_shard,
+)
+from shardsmith.proof.objects import Folder, verify_cache, verify_manifest, verify_remote
+from shardsmith.proof.records import INFO, verify_records
+from shardsmith.store.objects import hash_folder
+from shardsmith.store.store import Store
+from shardsmith.store.stores import open_stores
+from shardsmith.versions.lineage import parse_message
+from shardsmith.versions.record import last_tag
+from shardsmith.versions.version import Version, find_version, list_versions, own_dataset
+from shardsmith.workspace.lock_file import content, read_leniently
+from shardsmith.workspace.paths import EXPORT, LABEL_MAP, LOCK, METRICS, PARAMS, POINTER, RAW
+from shardsmith.workspace.workspace import Workspace
+
+
+def choose_version(workspace: Workspace, name: str | None) -> Version:
+    """The version of that name, or the dataset's last.
+
+    Raises:
+        VersionError: there is none, or its tag is not one that a build makes.
+    """
+    dataset = own_dataset(workspace)
+    if name is None:
+        versions = [version for version in list_versions(workspace) if version.dataset == dataset]
+        if not versions:
+            raise VersionError("no version yet; `shardsmith build` makes one")
+        return versions[-1]
+    tag = name if "@" in name else f"{dataset}@{name}"
+    if workspace.git_ok("rev-parse", "-q", "--verify", f"refs/tags/{tag}"):
+        kind = workspace.git("cat-file", "-t", f"refs/tags/{tag}").strip()
+        if kind != "tag":
+            raise VersionError(
+                f"{tag}: a lightweight tag, without the hashes that a build writes into its message; "
+                f"`git tag -d {tag}`, and fetch it again from where it was built"
+            )
+    return find_version(workspace, name)
+
+
+def verify_version(workspace: Workspace, version: Version, remote: bool) -> list[Check]:
+    """Every check of a version in a workspace.
+
+    Args:
+        remote: read every object in the DVC remote, too.
+
+    Raises:
+        VersionError: git or DVC cannot be read, or there is no remote to read.
+    """
+    recorded = read_recorded(workspace, version.tag)
+    checks = [
+        check_tag(recorded),
+        check_committed(recorded, raw_pointer(recorded)),
+        Check(
+            "params", "params.yaml has the values with which each stage ran", check_params(recorded, recorded.params)
+        ),
+    ]
+    hashes = {EXPORT: content(recorded.lock)[EXPORT], RAW: raw_pointer(recorded)}
+    with open_stores(workspace) as stores, tempfile.TemporaryDirectory(prefix="shardsmith-") as temporary:
+        if remote and not stores.remote:
+            raise VersionError("--remote: no DVC remote is configured; `dvc remote add -d NAME URL` names one")
+        folders = [Folder(path, md5, stores.listing(md5)) for path, md5 in hashes.items()]
+        checks += [verify_cache(stores, folder, version.tag) for folder in folders]
+        export = folders[0].files
+        into: dict[str, Path] = {}
+        if remote and stores.remote:
+            into = _only_there(stores.cache, export or {}, Path(temporary))
+            checks += [verify_remote(stores.remote, folder, into) for folder in folders]
+            if digest := parse_message(recorded.message).get("manifest"):
+                checks.append(verify_manifest(stores.remote, version.tag, digest))
+        if export is not None:
+            places = {file: stores.cache.path(md5) or into.get(md5) for file, md5 in export.items()}
+            checks.append(_verify_export(places, export, recorded))
+    if _is_current(workspace, version):
+        checks.append(_verify_workspace(workspace, recorded, export))
+    return checks
+
+
+def read_recorded(workspace: Workspace, tag: str) -> Recorded:
+    """
+    Raises:
+        VersionError: git cannot read what the tag names.
+    """
+    with tempfile.TemporaryDirectory(prefix="shardsmith-") as folder:
+        archive = Path(folder) / "tag.tar"
+        workspace.git("archive", "--format=tar", "--output", str(archive), tag)
+        with tarfile.open(archive) as tar:
+            files = {member.name: _read(tar, member) for member in tar if member.isfile()}
+    message = workspace.git("for-each-ref", "--format=%(contents)", f"refs/tags/{tag}")
+    lock, params = (read_leniently(files.get(name, b"").decode()) for name in (LOCK, PARAMS))
+    return Recorded(tag, message, lock, params, files)
+
+
+def _read(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    stream = tar.extractfile(member)
+    return stream.read() if stream else b""
+
+
+def raw_pointer(recorded: Recorded) -> str:
+    """The hash of the raw data, as data/raw.dvc has it at the tag; "" for none."""
+    pointer = read_leniently(recorded.files.get(POINTER, b"").decode())
+    return str((pointer.get("outs") or [{}])[0].get("md5", ""))
+
+
+def _only_there(cache: Store, export: Mapping[str, str], folder: Path) -> dict[str, Path]:
+    """MD5 -> where to keep it: the TFRecords that are in the remote alone, and what says how long each is."""
+    wanted = [md5 for file, md5 in export.items() if is_shard(file) or file.endswith(INFO)]
+    return {md5: folder / md5 for md5 in wanted if cache.path(md5) is None}
+
+
+def _verify_export(places: Mapping[str, Path | None], export: Mapping[str, str], recorded: Recorded) -> Check:
+    """The records of the version, and the label map beside them."""
+    counts: dict[str, Any] = json.loads(recorded.files.get(METRICS, b"{}"))
+    label_map = recorded.files.get(LABEL_MAP, b"").decode(errors="replace")
+    remedy = "see its object above; if that is right, build again under another name"
+    expected = content(recorded.lock)[LABEL_MAP]
+    damage = [
+        Damage(f"{EXPORT}/{file}", f"not {LABEL_MAP} of {recorded.tag}", remedy)
+        for file, md5 in export.items()
+        if Path(file).name == "label_map.pbtxt" and md5 != expected
+    ]
+    check = verify_records(places, label_map, counts, remedy, f"{EXPORT}/")
+    return Check(check.title, check.found, damage + check.damage, check.here)
+
+
+def _is_current(workspace: Workspace, version: Version) -> bool:
+    """Whether the workspace stands at the version, or was changed since without recording another."""
+    tag = last_tag(workspace, version.dataset) if own_dataset(workspace) == version.dataset else None
+    return tag is not None and workspace.git("rev-parse", f"refs/tags/{tag}^{{commit}}").strip() == version.commit
+
+
+def _verify_workspace(workspace: Workspace, recorded: Recorded, export: Mapping[str, str] | None) -> Check:
+    """The workspace's own files still are the version's."""
+    root, tag = workspace.root, recorded.tag
+    undo = f"`git checkout {tag} -- {{}}` undoes that"
+    params = read_leniently((root / PARAMS).read_text(encoding="utf-8"))
+    damage = check_params(recorded, params, undo.format(PARAMS) + ", `shardsmith build` makes a version of it")
+    for file in (LABEL_MAP, METRICS):
+        if (root / file).exists() and (root / file).read_bytes() != recorded.files.get(file):
+            damage.append(Damage(file, f"edited since {tag}", undo.format(file)))
+    if content(workspace.lock_file())[EXPORT] != content(recorded.lock)[EXPORT]:
+        remedy = f"`shardsmith build` records it, `git checkout {tag} && dvc checkout` goes back"
+        damage.append(Damage(EXPORT, f"made anew since {tag}, and not recorded", remedy))
+    elif export is not None and (root / EXPORT).is_dir():
+        remedy = f"`dvc checkout --force {EXPORT}` brings the version's files back"
+        damage += check_folder(export, hash_folder(root / EXPORT, f"reading {EXPORT}"), f"{EXPORT}/", remedy)
+    return Check("workspace", f"params, label map, metrics and {EXPORT} are those of {tag}", damage)

@@ -1,0 +1,48 @@
+"""VERSION.json, the record in a pulled folder: which version it is, and the MD5 of every file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from shardsmith.store.objects import hash_folder
+
+RECORD = "VERSION.json"
+README = "README.md"
+PAGE_FILE = "page.html"
+ADDED = frozenset({README, "label_map.pbtxt", PAGE_FILE})  # at the top of what is pulled: the export has no such files
+
+
+def stored_files(files: Mapping[str, str]) -> dict[str, str]:
+    """Those of a whole version that are its export's own."""
+    return {file: md5 for file, md5 in files.items() if file not in ADDED}
+
+
+def hash_files(folder: Path) -> dict[str, str]:
+    """Path below the folder -> MD5, which is the hash that DVC records; without VERSION.json."""
+    seen = hash_folder(folder, f"reading {folder.name}")
+    return {file: found.md5 for file, found in seen.items() if file != RECORD}
+
+
+def tree_hash(files: Mapping[str, str]) -> str:
+    """The hash that DVC gives a folder of these files (dvc_data.hashfile.tree.Tree.digest)."""
+    listing = [{"md5": files[path], "relpath": path} for path in sorted(files)]
+    return hashlib.md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """VERSION.json; {} where there is none that can be read."""
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def part_of(record: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What of the version VERSION.json says a folder holds: format, splits and classes; None for all of it."""
+    said = record.get("part")
+    return said if isinstance(said, dict) else None

@@ -1,0 +1,78 @@
+"""What made a version: kept in its tag's message as lines of `key: value`, because no content may depend on it."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+from typing import Any
+
+from shardsmith.workspace.lock_file import lock_hash, raw_hash
+from shardsmith.workspace.paths import LOCK, RAW
+from shardsmith.workspace.workspace import Workspace
+
+# those whose version may change a byte of a version, and those that ran and stored it
+_PACKAGES = (
+    "albumentations", "google-crc32c", "numpy", "opencv-python-headless", "panlabel", "pillow", "protobuf", "pyarrow",
+    "pycocotools", "simplejpeg", "dvc", "prefect",
+)  # fmt: skip
+
+
+def message_lines(workspace: Workspace, flow_run: str | None) -> list[str]:
+    """For the tag of what stands in the workspace now.
+
+    Args:
+        flow_run: id of the Prefect flow run that builds it; None outside of one.
+    """
+    lock = (workspace.root / LOCK).read_text(encoding="utf-8")
+    packages = ", ".join(f"{name} {metadata.version(name)}" for name in _PACKAGES)
+    return [
+        f"{RAW}: {raw_hash(workspace.lock_file())}",
+        f"{LOCK}: {lock_hash(lock)}",
+        f"flow-run: {flow_run or 'none'}",
+        f"python: {platform.python_version()}",
+        f"platform: {platform.platform()}",
+        f"machine: {platform.machine()}",
+        f"packages: {packages}",
+    ]
+
+
+def lineage_of(workspace: Workspace, tag: str) -> dict[str, Any]:
+    """What a version was made of and by; what an older tag's message does not say is None.
+
+    `raw` is DVC's hash of data/raw, `lock` the SHA-256 of dvc.lock: both as the tag's commit has them.
+    """
+    said = parse_message(workspace.git("for-each-ref", "--format=%(contents)", f"refs/tags/{tag}"))
+    flow_run = said.get("flow-run")
+    packages = [entry.rpartition(" ") for entry in said.get("packages", "").split(", ") if entry]
+    return {
+        "commit": workspace.git("rev-parse", f"refs/tags/{tag}^{{commit}}").strip(),
+        "raw": raw_hash(workspace.lock_file(tag)),
+        "lock": lock_hash(workspace.file_at(tag, LOCK) or ""),
+        "flow_run": None if flow_run == "none" else flow_run,
+        **{key: said.get(key) for key in ("python", "platform", "machine")},
+        "packages": {name: version for name, _, version in packages} or None,
+    }
+
+
+def parse_message(message: str) -> dict[str, str]:
+    """The lines of `key: value` below the first."""
+    pairs = (line.partition(": ") for line in message.splitlines()[1:])
+    return {key: value.strip() for key, colon, value in pairs if colon}
+
+
+def as_text(lineage: dict[str, Any]) -> list[str]:
+    """For a person, a line each; what is not known is left out."""
+    packages = [f"{name} {version}" for name, version in (lineage["packages"] or {}).items()]
+    rows = {
+        "Commit": lineage["commit"],
+        "Raw data": f"{lineage['raw']}  {RAW}",
+        "Lock": f"{lineage['lock']}  {LOCK} (SHA-256)",
+        "Flow run": lineage["flow_run"],
+        "Platform": lineage["platform"],
+        "Packages": ", ".join([f"python {lineage['python']}", *packages]) if lineage["python"] else None,
+    }
+    return [f"{name + ':':10}{value}" for name, value in rows.items() if value]
+
+
+
+

@@ -1,0 +1,64 @@
+"""A version's page, data/report/index.html: the one that stands here, or an older one from DVC's cache or remote."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from shardsmith.dataset.errors import VersionError
+from shardsmith.store.stores import Stores, open_stores
+from shardsmith.versions.version import Version, find_version
+from shardsmith.workspace.lock_file import page_hash
+from shardsmith.workspace.paths import KEPT_PAGES, PAGE, REPORT
+from shardsmith.workspace.workspace import Workspace
+
+
+def find_page(workspace: Workspace, name: str | None) -> Path:
+    """The page's file: that of the workspace, or a version's, brought below .dvc/tmp.
+
+    Raises:
+        VersionError: there is no page yet, no such version, or the version's page is nowhere as it was recorded.
+    """
+    if name is None:
+        page = workspace.root / REPORT / PAGE
+        if not page.is_file():
+            raise VersionError(f"{page}: no page yet; `shardsmith build` or `dvc repro report` makes it")
+        return page
+    version = find_version(workspace, name)
+    page = workspace.root / KEPT_PAGES / f"{version.tag}.html"
+    data = read_page(workspace, version)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_bytes(data)
+    return page
+
+
+def read_page(workspace: Workspace, version: Version) -> bytes:
+    """A version's page from the cache, else the remote, checked against what dvc.lock recorded.
+
+    Raises:
+        VersionError: it was recorded without one, or neither has it unharmed.
+    """
+    if page_hash(workspace.lock_file(version.tag)) is None:
+        raise VersionError(
+            f"{version.tag}: was recorded before versions had a page; `git checkout {version.tag}` and "
+            f"`shardsmith show {version.name}` tell what is in it"
+        )
+    with open_stores(workspace) as stores, tempfile.TemporaryDirectory(prefix="shardsmith-") as temporary:
+        md5, file = page_of(workspace, stores, version.tag), Path(temporary) / PAGE
+        if md5 is None or stores.fetch(md5, file).md5 != md5:
+            raise _nowhere(version, stores)
+        return file.read_bytes()
+
+
+def page_of(workspace: Workspace, stores: Stores, revision: str) -> str | None:
+    """The MD5 of the page of what a commit or tag holds; None where there is none to be had."""
+    folder = page_hash(workspace.lock_file(revision))
+    return ((stores.listing(folder) if folder else None) or {}).get(PAGE)
+
+
+def _nowhere(version: Version, stores: Stores) -> VersionError:
+    where = f"in {stores.remote.name}" if stores.remote else "in a DVC remote, for none is configured"
+    return VersionError(
+        f"{version.tag}: its page is neither in the cache nor {where} as it was recorded; `shardsmith verify --remote` "
+        "where the version was built says how to repair it"
+    )

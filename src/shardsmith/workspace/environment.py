@@ -1,0 +1,32 @@
+"""What must be set before Prefect or DVC is imported: no telemetry, no update checks, a home of our own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from shardsmith.workspace.paths import PREFECT_HOME
+
+_QUIET = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",  # a busy machine takes longer than Prefect's 20
+    "DVC_NO_ANALYTICS": "1",
+    "NO_ALBUMENTATIONS_UPDATE": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
+
+
+def prepare_environment(root: Path) -> None:
+    """Set what is not set yet, for this process and those it starts.
+
+    Prefect keeps its history in the workspace (`.prefect/`): another Prefect on this machine, perhaps of another
+    version, has a database of its own. Whoever sets PREFECT_HOME or PREFECT_API_URL keeps theirs.
+    """
+    for key, value in {**_QUIET, "PREFECT_HOME": str(root / PREFECT_HOME)}.items():
+        os.environ.setdefault(key, value)
+    # dvc.yaml says `python`: it must be this one, whether or not the environment is activated
+    folder = str(Path(sys.executable).parent)
+    if os.environ.get("PATH", "").split(os.pathsep)[0] != folder:
+        os.environ["PATH"] = os.pathsep.join([folder, os.environ.get("PATH", "")])

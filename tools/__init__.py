@@ -1,1 +1,0 @@
-"""What works without a version: draw the sample, convert, inspect, fetch."""
