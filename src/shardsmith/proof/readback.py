@@ -16,8 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from shardsmith.dataset.errors import run
-from shardsmith.dataset.errors import StageError
+from shardsmith.dataset.errors import StageError, run
 from shardsmith.dataset.label_map import read_label_map
 from shardsmith.dataset.workers import progress
 from shardsmith.versions.summary import kind_of

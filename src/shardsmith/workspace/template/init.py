@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,7 @@ def init(folder: Path, source: str | None, name: str | None, log: Log) -> str:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as near:
         part = Path(near) / "workspace"
-        for file, text in texts.items():
-            (part / file).parent.mkdir(parents=True, exist_ok=True)
-            (part / file).write_text(text, encoding="utf-8")
-        _set_up(Workspace(part), name, log)
+        _set_up(Workspace(part), texts, name, log)
         if folder.exists():
             folder.rmdir()
         part.rename(folder)
@@ -118,17 +116,18 @@ def _short(default: Any) -> Any:
     return {key: value for key, value in default.items() if value not in (None, [])}
 
 
-def _set_up(workspace: Workspace, name: str, log: Log) -> None:
-    """git, DVC, DVC's hooks, the code and environment written down, and the first commit."""
+def _set_up(workspace: Workspace, texts: Mapping[str, str], name: str, log: Log) -> None:
+    """git, DVC, DVC's hooks, the files, the code and environment written down, and the first commit."""
     root = workspace.root
+    root.mkdir()
     workspace.git("init", "--quiet", "--initial-branch", "main")
-    kept = (root / ".dvcignore").read_text(encoding="utf-8")
-    workspace.dvc("init", "--quiet", "--force")
-    (root / ".dvcignore").write_text(kept, encoding="utf-8")
-    (root / ".dvc" / "config").write_text(_CONFIG, encoding="utf-8")
+    workspace.dvc("init", "--quiet")
     workspace.dvc("install")
     for hook in _HOOKS:
         _find_dvc(root / ".git" / "hooks" / hook)
+    for file, text in {**texts, ".dvc/config": _CONFIG}.items():
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).write_text(text, encoding="utf-8")
     pin(workspace, log)
     workspace.git("add", "--all")
     workspace.git("commit", "--quiet", "--no-verify", "-m", f"A workspace for the dataset {name}")
