@@ -31,6 +31,7 @@ from benchmarks.inputs import prepare  # noqa: E402
 from shardsmith.dataset.workers import worker_count  # noqa: E402
 from shardsmith.pipeline.checks.similar import find_pairs  # noqa: E402
 
+STAGES = Path(__file__).resolve().parents[1] / "stages"
 WORK = ROOT / "benchmarks" / "work"
 MEASURE = ROOT / "benchmarks" / "measure.py"
 _TWINS, _CHANGED_BITS = 20, 10  # one image in so many has a twin, with so many bits changed
@@ -66,9 +67,9 @@ def compare(count: int, runs: int, workers: int) -> None:
     raw = place / "data" / "raw"
     if not raw.exists():
         raw.symlink_to(images)
-    measured(["-m", "stages.ingest", "data/raw", "data/ingest", "data/label_map.pbtxt"], place, workers)
+    measured([STAGES / "ingest.py", "data/raw", "data/ingest", "data/label_map.pbtxt"], place, workers)
     rows = {
-        "validate": ["-m", "stages.validate", "data/ingest", "data/validate"],
+        "validate": [STAGES / "validate.py", "data/ingest", "data/validate"],
         "a plain decode loop": [__file__, "--loop", str(images / "JPEGImages"), "--workers", str(workers)],
     }
     results: dict[str, list[dict[str, float]]] = {name: [] for name in rows}

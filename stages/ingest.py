@@ -9,7 +9,7 @@ except ModuleNotFoundError as error:
     sys.exit(f"error: {sys.executable}: {error}; activate the environment that has requirements.lock's packages")
 
 from shardsmith.dataset.manifest import LEFT_OUT
-from shardsmith.ledger.reading import Seen, balance_read
+from shardsmith.ledger.reading import ReadSource, balance_read
 from shardsmith.pipeline.ingest import describe, left_out, read_raw, starting_map, take_in, write_source
 from shardsmith.pipeline.params import load_params
 from shardsmith.pipeline.stage import write_stage
@@ -21,7 +21,7 @@ def main(raw: Path, out: Path, label_map: Path) -> None:
 
     # what the annotation files say, as they stand
     folder, source, format_name = read_raw(raw, params.ingest, out)
-    seen = Seen(folder.image_files, source.annotations)
+    seen = ReadSource(folder.image_files, source.annotations)
 
     # classes renamed, merged and omitted as ingest.classes says; images that no annotation mentions
     manifest, ids, findings = take_in(folder, source, params.ingest, start)

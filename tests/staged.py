@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,10 @@ from conftest import image_bytes
 from test_formats import OBJECT, XML
 
 from shardsmith.dataset.manifest import Manifest
+from shardsmith.workspace.template.pin import pin_code
+from shardsmith.workspace.workspace import Workspace
+
+ROOT = Path(__file__).parents[1]
 
 FLOWN = [
     ("ingest", "data/raw data/ingest data/label_map.pbtxt"),
@@ -33,7 +39,21 @@ def run_stages(params: str = "", stages: list[str] = STAGES) -> None:
     Path("params.yaml").write_text(params)
     for stage, arguments in FLOWN:
         if stage in stages:
-            importlib.import_module(f"stages.{stage}").main(*map(Path, arguments.split()))
+            run_stage(stage, arguments)
+
+
+def start_stage(folder: Path, stage: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """One program of the workspace as DVC runs it, in `folder` with its params.yaml."""
+    pin_code(Workspace(folder))
+    return subprocess.run(
+        [sys.executable, str(ROOT / "stages" / f"{stage}.py"), *arguments],
+        cwd=folder, env={"PATH": "", **environment}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def run_stage(stage: str, arguments: str) -> None:
+    """One program of the workspace, in this process; the arguments are paths."""
+    importlib.import_module(f"stages.{stage}").main(*map(Path, arguments.split()))
 
 
 def enter(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

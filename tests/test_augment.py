@@ -272,7 +272,9 @@ def test_another_cpu_gives_the_same_bytes(
     resize = "{enabled: true, steps: [{resize: {width: 150, height: 250, mode: fill}}]}"
     Path("params.yaml").write_text(f"augment: {{enabled: true, copies: 3, steps: {steps}}}\npreprocess: {resize}\n")
     code = "from pathlib import Path; from stages import preprocess, augment\n"
-    code += "for stage, *folders in ((preprocess, 'in', 'mid'), (augment, 'mid', 'out')): stage.main(*map(Path, folders))"
+    code += (
+        "for stage, *folders in ((preprocess, 'in', 'mid'), (augment, 'mid', 'out')): stage.main(*map(Path, folders))"
+    )
     tables = []
     for cpu in ({}, PLAIN_CPU):
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), **cpu}

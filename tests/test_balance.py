@@ -16,7 +16,7 @@ from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Manifest
 from shardsmith.ledger.balance import balance
 from shardsmith.ledger.fates import Line, check_chain, read_ledger
-from shardsmith.ledger.reading import Seen, balance_read
+from shardsmith.ledger.reading import ReadSource, balance_read
 from shardsmith.transforms.run.trace import Trace
 from shardsmith.transforms.scene import planned_of
 
@@ -93,7 +93,7 @@ def test_a_box_that_went_to_another_image_fails(rows: Manifest) -> None:
     ],
 )
 def test_what_ingest_says_must_be_so(rows: Manifest, lost: str, findings: list[Finding], message: str) -> None:
-    seen = Seen(["a.jpg", "b.jpg"], rows.annotation_rows())
+    seen = ReadSource(["a.jpg", "b.jpg"], rows.annotation_rows())
     after = Manifest.of([row for row in rows.image_rows() if row.image_id != lost], rows.annotation_rows())
     with pytest.raises(StageError, match=message):
         balance_read(seen, after, findings)
@@ -176,14 +176,14 @@ def test_an_image_from_nowhere_fails(rows: Manifest, tmp_path: Path) -> None:
     ids=["lost", "invented"],
 )
 def test_images_that_ingest_loses_or_invents(rows: Manifest, change: Callable, message: str) -> None:
-    seen = Seen(["a.jpg", "b.jpg"], [])
+    seen = ReadSource(["a.jpg", "b.jpg"], [])
     with pytest.raises(StageError, match=message):
         balance_read(seen, Manifest.of(change(seen, rows), []), [])
 
 
 @pytest.mark.parametrize("column", ["label", "xmin", "ymin", "xmax", "ymax"])
 def test_a_box_that_ingest_changes_is_named(rows: Manifest, column: str) -> None:
-    seen = Seen(["a.jpg", "b.jpg"], rows.annotation_rows())
+    seen = ReadSource(["a.jpg", "b.jpg"], rows.annotation_rows())
     annotations = rows.annotation_rows()
     setattr(annotations[1], column, "fox" if column == "label" else 2.25)
     with pytest.raises(StageError, match=r"of image a\.jpg, box .* was read, and neither came out nor has a finding"):
@@ -191,7 +191,7 @@ def test_a_box_that_ingest_changes_is_named(rows: Manifest, column: str) -> None
 
 
 def test_a_box_that_ingest_invents_is_named(rows: Manifest) -> None:
-    seen = Seen(["a.jpg", "b.jpg"], rows.annotation_rows()[:2])
+    seen = ReadSource(["a.jpg", "b.jpg"], rows.annotation_rows()[:2])
     with pytest.raises(StageError, match=r"cat of image b\.jpg, box .* came out, and was never read"):
         balance_read(seen, rows, [])
 
@@ -199,7 +199,7 @@ def test_a_box_that_ingest_invents_is_named(rows: Manifest) -> None:
 def test_two_findings_do_not_account_for_one_box_of_two_alike(rows: Manifest) -> None:
     """Each finding is used up."""
     junk = [box("a.jpg", "junk"), box("a.jpg", "junk")]
-    seen = Seen(["a.jpg", "b.jpg"], junk)
+    seen = ReadSource(["a.jpg", "b.jpg"], junk)
     place = "box 2 3 12 13"
     one = found("class-omitted", "a.jpg", place, "junk")
     nothing = Manifest(rows.images, rows.annotations.slice(0, 0))

@@ -13,7 +13,7 @@ from shardsmith.dataset.errors import VersionError
 from shardsmith.dataset.messages import Example
 from shardsmith.formats.tfrecord.frames import frame
 from shardsmith.proof.checks import Check, Damage, Recorded, check_params, check_tag, committed_hash, compare_counts
-from shardsmith.proof.contents import Contents, first_difference, read_contents
+from shardsmith.proof.contents import ShardContents, first_difference, read_contents
 from shardsmith.proof.rebuild import check_room, differing_files, other_packages
 from shardsmith.store.objects import Seen
 from shardsmith.store.pulled import tree_hash
@@ -52,7 +52,7 @@ def test_a_record_that_contradicts_the_label_map(tmp_path: Path, record: bytes, 
 
 def test_what_records_hold(tmp_path: Path) -> None:
     path = write(tmp_path / "a", make_record(), make_record("b.jpg", (1, 2), ("cat", "dog")), make_record("c", (), ()))
-    assert read_contents(path, NAMES) == Contents(3, Counter(cat=2, dog=1), [])
+    assert read_contents(path, NAMES) == ShardContents(3, Counter(cat=2, dog=1), [])
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,8 @@ COUNTS = {
 )
 def test_counts_against_records(train: dict, counts: dict, expected: list[str]) -> None:
     contents = {
-        "x-train.tfrecord-00000-of-00001": Contents(2, Counter(train)),
-        "x-valid.tfrecord-00000-of-00001": Contents(1, Counter(dog=1)),
+        "x-train.tfrecord-00000-of-00001": ShardContents(2, Counter(train)),
+        "x-valid.tfrecord-00000-of-00001": ShardContents(1, Counter(dog=1)),
     }
     assert [key for key, _, _ in compare_counts(contents, counts)] == expected
 

@@ -20,12 +20,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import image_bytes
+from docs_commands import commands_in
 from moto.server import ThreadedMotoServer
-from test_house import commands_in
 from workspaces import ROOT, XML, Place, make_workspace
 
 from shardsmith.cli.main import make_parser
-from shardsmith.snippets.code import Contents, code_for, contents, without_secrets
+from shardsmith.snippets.code import VersionShape, code_for, contents, without_secrets
 from shardsmith.workspace.workspace import Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("code")]
@@ -412,15 +412,15 @@ def tables(images: list[tuple], annotations: list[tuple]) -> tuple[bytes, bytes]
 @pytest.mark.parametrize(
     ("images", "annotations", "expected"),
     [
-        ([("train", 4, 3)], [("a", 1.0)], Contents("none", "train", (3, 4))),
-        ([("train", 4, 3)], [], Contents("none", "train", (3, 4))),  # nothing but negatives
-        ([("valid", 4, 3), ("test", 3, 4)], [("a", 1.0), ("a", None)], Contents("none", "valid", None)),
-        ([("test", 4, 3), ("test", 4, 3)], [("a", None), ("b", None)], Contents("one", "test", (3, 4))),
-        ([("train", 4, 3), ("test", 4, 3)], [("a", None)], Contents("many", "train", (3, 4))),
-        ([(None, 4, 3)], [("a", None), ("a", None)], Contents("many", "train", (3, 4))),
+        ([("train", 4, 3)], [("a", 1.0)], VersionShape("none", "train", (3, 4))),
+        ([("train", 4, 3)], [], VersionShape("none", "train", (3, 4))),  # nothing but negatives
+        ([("valid", 4, 3), ("test", 3, 4)], [("a", 1.0), ("a", None)], VersionShape("none", "valid", None)),
+        ([("test", 4, 3), ("test", 4, 3)], [("a", None), ("b", None)], VersionShape("one", "test", (3, 4))),
+        ([("train", 4, 3), ("test", 4, 3)], [("a", None)], VersionShape("many", "train", (3, 4))),
+        ([(None, 4, 3)], [("a", None), ("a", None)], VersionShape("many", "train", (3, 4))),
     ],
 )
-def test_what_a_version_holds(images: list, annotations: list, expected: Contents) -> None:
+def test_what_a_version_holds(images: list, annotations: list, expected: VersionShape) -> None:
     assert contents(*tables(images, annotations)) == expected
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import importlib
 import shlex
 import shutil
-import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from docs_commands import commands_in
 from PIL import Image as PilImage
 from ruamel.yaml import YAML
 from test_classification import in_tfds
-from test_house import commands_in
 from workspaces import ROOT, Place, make_workspace
 
 from shardsmith.cli.main import make_parser

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from conftest import box, image_bytes, make_image, make_manifest
+from staged import run_stage
 
 from shardsmith.dataset.errors import FindingError, StageError
 from shardsmith.dataset.findings import found
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.ledger.counts import count_findings, count_manifest
-from shardsmith.pipeline import export as stage
 from shardsmith.pipeline.stage import write_stage
 
 
@@ -34,7 +34,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run() -> None:
-    stage.main(["data/augment", "source.json", "label_map.pbtxt", "data/export", "data/metrics.json", "data/plots"])
+    run_stage("export", "data/augment source.json label_map.pbtxt data/export data/metrics.json data/plots")
 
 
 def test_each_format_in_its_own_folder_with_a_readme(workspace: Path) -> None:

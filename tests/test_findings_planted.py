@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 from planted import GROUPED, IN_GROUPS, OF_STEPS, PARAMS, PLANTED, STEPS, plant, plant_for_steps
-from staged import run_stages
+from staged import run_stage, run_stages
 
 from docs import findings as docs_findings
 from shardsmith.conversion.check import check
 from shardsmith.dataset.codes import CATALOGUE
 from shardsmith.dataset.findings import Finding
 from shardsmith.formats.losses import losses_of_export
-from shardsmith.pipeline import report
 from shardsmith.pipeline.params import Params, parse_params
 from shardsmith.pipeline.stage import read_stage
 from shardsmith.sample.writer import write_sample
@@ -49,7 +48,7 @@ def of_steps(folder: Path) -> dict[str, list[Finding]]:
         manifest, findings = read_stage(Path("data/augment"))
         losses = losses_of_export(manifest, ["voc"], masks=False)
         counts = json.loads(Path("data/metrics.json").read_text())["findings"]
-        report.main(["data/augment", "data/ingest", "data/label_map.pbtxt", "data/report"])
+        run_stage("report", "data/augment data/ingest data/label_map.pbtxt data/report")
         page = Path("data/report/index.html").read_text()
     assert [code for code in OF_STEPS if f'id="{code}"' not in page] == []
     found = by_code([*findings, *losses])

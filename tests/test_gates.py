@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 from conftest import box, image_bytes, make_image, make_manifest
+from staged import run_stage
 
 from shardsmith.dataset.errors import FindingError, ParamsError, StageError
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Image, Manifest
 from shardsmith.ledger.counts import images_per_class
 from shardsmith.ledger.fates import Line, write_ledger
-from shardsmith.pipeline import export as stage
 from shardsmith.pipeline.gates import missed_gates
 from shardsmith.pipeline.params import parse_params
 from shardsmith.pipeline.stage import write_stage
@@ -131,7 +131,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Manifest:
 
 def run(require: str) -> None:
     Path("params.yaml").write_text(f"export: {{formats: [voc], require: {require}}}")
-    stage.main(["in", "source.json", "map.pbtxt", "out", "metrics.json", "plots"])
+    run_stage("export", "in source.json map.pbtxt out metrics.json plots")
 
 
 def test_a_build_that_misses_one_writes_nothing(workspace: Manifest) -> None:

@@ -22,7 +22,7 @@ from shardsmith.dataset.errors import StageError
 from shardsmith.dataset.findings import found
 from shardsmith.dataset.manifest import Manifest
 from shardsmith.transforms.run import outputs
-from shardsmith.transforms.steps import select, tile
+from shardsmith.transforms.steps import parts, select
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_the_error_names_the_row(at_augment: Path, monkeypatch: pytest.MonkeyPat
         ("augment", outputs, "_lost"),
         ("augment", augmentation, "found"),
         ("ingest", ingestion, "apply_classes"),
-        ("preprocess", tile, "_on"),
+        ("preprocess", parts, "_on"),
     ],
 )
 def test_a_loss_without_its_finding_fails(

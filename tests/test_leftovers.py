@@ -18,7 +18,7 @@ LOCK = "schema: '2.0'\nstages:\n  a:\n    cmd: a\n    outs:\n    - path: data/a\
 RAW = "outs:\n- md5: abcd.dir\n  size: 1\n  path: raw\n"
 HOLDER = """
 import subprocess, sys, time
-from flows.repository import Workspace
+from shardsmith.workspace.workspace import Workspace
 with Workspace.find().lock(print):
     print(subprocess.Popen(["sleep", "600"]).pid, flush=True)
     time.sleep(600)

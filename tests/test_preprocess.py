@@ -1,7 +1,6 @@
 """preprocess, and the folder of images that it keeps between runs."""
 
 import io
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,12 +8,12 @@ import numpy as np
 import pytest
 from conftest import box, image_bytes, make_image, make_manifest
 from PIL import Image as PilImage
+from staged import run_stage
 
 from shardsmith.dataset import images
 from shardsmith.dataset.errors import FindingError, StageError
 from shardsmith.dataset.findings import found, read_findings
 from shardsmith.dataset.manifest import Image, Manifest
-from shardsmith.pipeline import preprocess as stage
 from shardsmith.pipeline.params import PreprocessParams
 from shardsmith.pipeline.preprocess import preprocess
 from shardsmith.pipeline.stage import write_stage
@@ -289,19 +288,18 @@ def test_the_command(
     earlier = found("image-duplicate", "a.jpg")
     write_stage(tmp_path / "in", manifest, [earlier])
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["preprocess", "in", "out"])
     block = "{enabled: true, steps: [{resize: {width: 2, height: 24, mode: fill}}]}"
     Path("params.yaml").write_text(f"preprocess: {block}\n")
-    stage.main()
+    run_stage("preprocess", "in out")
     assert capsys.readouterr().out.startswith("preprocess: 3 images (Resize to 2 x 24 pixels")
     result = Manifest.read(Path("out"))
     assert all(row.path.startswith("out/images/") for row in result.image_rows())
     assert [one.code for one in read_findings(Path("out/findings.csv"))] == ["image-duplicate", *["box-lost"] * 2]
     Path("params.yaml").write_text(f"preprocess: {block}\nvalidate: {{actions: {{box-lost: fail}}}}\n")
     with pytest.raises(FindingError, match="box-lost"):
-        stage.main()
+        run_stage("preprocess", "in out")
     Path("params.yaml").write_text("preprocess: {enabled: false}\n")
-    stage.main()
+    run_stage("preprocess", "in out")
     assert capsys.readouterr().out == "preprocess: off\n"
     assert sorted(files(Path("out"))) == ["annotations.parquet", "findings.csv", "images.parquet", "ledger.csv"]
     assert Manifest.read(Path("out")) == manifest

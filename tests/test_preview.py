@@ -22,7 +22,7 @@ from shardsmith.dataset.manifest import Annotation, Image, Manifest
 from shardsmith.dataset.shapes import from_mask
 from shardsmith.inspect.catalogue import BLOCKS, step_rows, steps_markdown
 from shardsmith.inspect.preview import Preview, in_short, only_step
-from shardsmith.inspect.rows import MOST_PARTS, Row, Shown, look
+from shardsmith.inspect.rows import MOST_PARTS, PreviewCell, PreviewRow, look
 from shardsmith.inspect.sheet import colour_of, draw_tile, in_lines
 from shardsmith.pipeline.augment import augment
 from shardsmith.pipeline.ingest import ingest
@@ -54,7 +54,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
-def shown(params: Params, tmp_path: Path, count: int = 12) -> list[Row]:
+def shown(params: Params, tmp_path: Path, count: int = 12) -> list[PreviewRow]:
     return look(Path("data/raw"), params, count, tmp_path / "shown")
 
 
@@ -75,7 +75,7 @@ def rows_of(manifest: Manifest) -> dict[str, tuple[Image, list[Annotation]]]:
     return {image.image_id: (image, annotations.get(image.image_id, [])) for image in manifest.image_rows()}
 
 
-def same(one: Shown, made: dict[str, tuple[Image, list[Annotation]]]) -> bool:
+def same(one: PreviewCell, made: dict[str, tuple[Image, list[Annotation]]]) -> bool:
     """Bytes (by their sha256), origin and annotations; only the folder differs."""
     image, annotations = made[one.planned.image.image_id]
     return replace(one.planned.image, path=image.path) == image and list(one.planned.annotations) == annotations
@@ -133,7 +133,7 @@ def test_an_image_that_does_not_decode_is_left_out(
     assert all(same(one, made) for row in rows for one in row.copies if not one.remark)
 
 
-def partners(one: Shown) -> list[str]:
+def partners(one: PreviewCell) -> list[str]:
     return [partner["image_id"] for _, values in one.operations for partner in values.get("partners", [])]
 
 

@@ -26,7 +26,7 @@ from shardsmith.dataset.label_map import LabelMap, read_label_map
 from shardsmith.dataset.manifest import Manifest
 from shardsmith.download import part as pull_part
 from shardsmith.download import source as sources
-from shardsmith.download.pull import Wanted, pull
+from shardsmith.download.pull import WantedPart, pull
 from shardsmith.download.selection import choose_part, needed_files
 from shardsmith.download.writer import make_part
 from shardsmith.formats.losses import fitted
@@ -106,7 +106,7 @@ def store(place: Place) -> Path:
 
 def bring(place: Place, out: Path, alone: bool = False, **wanted: Any) -> dict[str, Any]:
     source = {"remote": str(store(place))} if alone else {"repo": str(place.root)}
-    return pull("sample@one", out, print, **source, wanted=Wanted(**wanted))  # type: ignore[arg-type]
+    return pull("sample@one", out, print, **source, wanted=WantedPart(**wanted))  # type: ignore[arg-type]
 
 
 def written(place: Place, format_name: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
@@ -155,7 +155,7 @@ def test_a_version_without_a_page_says_so(shared: Place, tmp_path: Path) -> None
     manifest = tmp_path / "store/versions/sample@one.json"
     manifest.write_text(re.sub(r'"page": \{.*?\}', '"page": null', manifest.read_text(), flags=re.DOTALL))
     with pytest.raises(VersionError, match="has no page"):
-        pull("sample@one", tmp_path / "out", print, remote=str(tmp_path / "store"), wanted=Wanted(page=True))
+        pull("sample@one", tmp_path / "out", print, remote=str(tmp_path / "store"), wanted=WantedPart(page=True))
 
 
 @pytest.mark.parametrize("name", [name for name in WRITERS if name not in ("tfrecord", "voc")])
@@ -291,7 +291,7 @@ def test_another_part_is_refused_without_force(shared: Place, tmp_path: Path, ot
     bring(shared, tmp_path / "out", splits=("valid",))
     with pytest.raises(VersionError, match="holds something else than sample@one"):
         bring(shared, tmp_path / "out", **other)
-    pull("sample@one", tmp_path / "out", print, repo=str(shared.root), force=True, wanted=Wanted(**other))
+    pull("sample@one", tmp_path / "out", print, repo=str(shared.root), force=True, wanted=WantedPart(**other))
     assert states(tmp_path / "out")[:2] == ["ok", "ok"]
 
 
@@ -387,7 +387,7 @@ def test_a_damaged_object_leaves_what_came_and_is_fetched_again(
     held.write_bytes(data[:-1])
 
     def again() -> dict[str, Any]:
-        return pull("one", tmp_path / "out", print, remote=str(tmp_path / "store"), wanted=Wanted("coco"))
+        return pull("one", tmp_path / "out", print, remote=str(tmp_path / "store"), wanted=WantedPart("coco"))
 
     with pytest.raises(VersionError, match="what came is not what was recorded"):
         again()

@@ -18,6 +18,7 @@ import vl_convert
 from conftest import box, image_bytes, make_image, make_manifest
 from PIL import Image as PilImage
 from ruamel.yaml import YAML
+from staged import run_stage
 from workspaces import ROOT, Place, copied
 
 from shardsmith.dataset.errors import StageError
@@ -31,7 +32,7 @@ from shardsmith.pipeline.checks.boxes import check_boxes
 from shardsmith.pipeline.params import Params
 from shardsmith.pipeline.stage import write_stage
 from shardsmith.report import facts, samples
-from shardsmith.report.areas import Box, Frame, box_of, frame_of, point
+from shardsmith.report.areas import Box, Viewport, box_of, frame_of, point
 from shardsmith.report.blocks import found_blocks
 from shardsmith.report.content import code_blocks
 from shardsmith.report.facts import Columns
@@ -248,7 +249,7 @@ def test_the_same_bytes_with_any_number_of_workers(tmp_path: Path, monkeypatch: 
         Path("ingest/source.json").write_text('{"description": "data"}')
         Path("map.pbtxt").write_text(LabelMap("ds", {"cat": 1, "dog": 2}).format())
         Path("params.yaml").write_text("dataset: {name: ds}")
-        stage.main(["in", "ingest", "map.pbtxt", "data/report"])
+        run_stage("report", "in ingest map.pbtxt data/report")
         pages.append({path.name: path.read_bytes() for path in Path("data/report").iterdir()})
     assert pages[0] == pages[1]
     assert pages[0]["classes.csv"].splitlines()[:2] == [b"class,split,order,boxes", b"cat,train,0,10"]
@@ -437,7 +438,7 @@ def test_a_box_far_away_is_pointed_to(box: Box, arrow: str) -> None:
 
 
 def test_a_small_box_has_a_ring_and_a_large_one_none() -> None:
-    frame = Frame(0, 0, 100, 100)
+    frame = Viewport(0, 0, 100, 100)
     assert point(frame, (50, 50, 50, 50)).ring and point(frame, (50, 50, 52, 90)).ring
     assert point(frame, (20, 20, 60, 60)).ring is None
 
@@ -508,7 +509,7 @@ def test_very_many_image_sizes_are_rounded() -> None:
 def test_marks_lie_where_the_boxes_are() -> None:
     image = row("a", width=200, height=100)
     one = box("a", "cat", 20, 40, 120, 90, segmentation="[[20, 40, 120, 40, 120, 90]]")
-    (mark,) = marks_of(Frame.of(image), [one, label("a", "cat")], {"cat": 13})
+    (mark,) = marks_of(Viewport.of(image), [one, label("a", "cat")], {"cat": 13})
     assert (mark.left, mark.top, mark.width, mark.height) == ("10", "40", "50", "50")
     assert mark.outlines == ("100,400 600,400 600,900",) and mark.colour == 3
     assert not mark.inside and not mark.at_right
@@ -569,9 +570,7 @@ def test_what_needs_attention_stands_first(tmp_path: Path) -> None:
 
 # `shardsmith report`
 
-REPORT = (
-    "import argparse, sys, pathlib; from flows.page_commands import report; from stages.dataset.command import run; "
-)
+REPORT = "import argparse, sys, pathlib; from shardsmith.cli.build import report; from shardsmith.dataset.errors import run; "
 
 
 def open_page(place: Place, name: str | None, out: str | None, ok: bool = True) -> str:

@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, pictures: list[Picture]) ->
     """The sample as VOC, written as a user has it written; drawn only once for the sake of time."""
     folder = tmp_path_factory.mktemp("sample") / "data" / "raw"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tools.sample.draw_picture", dict(zip(TASKS, pictures, strict=True)).__getitem__)
+        patch.setattr("shardsmith.sample.writer.draw_picture", dict(zip(TASKS, pictures, strict=True)).__getitem__)
         write_sample(folder)
     return folder
 
@@ -132,7 +132,7 @@ def test_a_folder_that_holds_something_is_refused(tmp_path: Path, name: str) -> 
 
 
 def test_hidden_files_do_not_count_and_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tools.sample.TASKS", [("reef", 3), ("sky", 1)])
+    monkeypatch.setattr("shardsmith.sample.writer.TASKS", [("reef", 3), ("sky", 1)])
     (tmp_path / ".gitignore").write_text("*")
     line = write_sample(tmp_path, "coco")
     assert "2 images as coco" in line and "1 negatives" in line
@@ -141,7 +141,7 @@ def test_hidden_files_do_not_count_and_stay(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_killed_run_leaves_nothing_that_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tools.sample.TASKS", [("sky", 1)])
+    monkeypatch.setattr("shardsmith.sample.writer.TASKS", [("sky", 1)])
     (tmp_path / ".sample.part" / "drawn").mkdir(parents=True)
     (tmp_path / ".sample.part" / "drawn" / "old.jpg").write_text("half")
     write_sample(tmp_path)

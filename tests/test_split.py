@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 import time
 from collections import Counter, defaultdict
 from dataclasses import replace
@@ -14,13 +12,16 @@ import pytest
 from conftest import box, make_manifest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from staged import start_stage
 
 from shardsmith.dataset.errors import FindingError, StageError
 from shardsmith.dataset.findings import found
 from shardsmith.dataset.manifest import SPLITS, Annotation, Image, Manifest
 from shardsmith.pipeline.params import Fractions, Params, parse_params
 from shardsmith.pipeline.splits.links import cluster_group
-from shardsmith.pipeline.splits.split import declare_groups, make_units, split, stable_split, stratify, whole_shares
+from shardsmith.pipeline.splits.split import split
+from shardsmith.pipeline.splits.strategies import stable_split, stratify, whole_shares
+from shardsmith.pipeline.splits.units import declare_groups, make_units
 from shardsmith.pipeline.stage import read_stage, write_stage
 
 TOP = Path(__file__).parents[1]
@@ -300,17 +301,11 @@ def test_fail_stops() -> None:
         split(make_manifest(image("a", "x", split="train"), image("b", "x", split="test")), wanted)
 
 
-def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "stages.split", *arguments]
-    environment = {"PYTHONPATH": str(TOP), "PATH": "", **environment}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-
-
 def test_two_runs_give_the_same_bytes(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("split: {strategy: stratified}")
     write_stage(tmp_path / "in", make_manifest(*with_classes(300, 30)), [])
     for seed in ("1", "2"):
-        assert run(tmp_path, "in", f"out{seed}", PYTHONHASHSEED=seed).returncode == 0
+        assert start_stage(tmp_path, "split", "in", f"out{seed}", PYTHONHASHSEED=seed).returncode == 0
     for name in ("images.parquet", "annotations.parquet", "findings.csv"):
         assert (tmp_path / "out1" / name).read_bytes() == (tmp_path / "out2" / name).read_bytes()
 
@@ -319,7 +314,7 @@ def test_command(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("split: {strategy: stratified}")
     earlier = [found("box-empty", "0.jpg", "box 1")]
     write_stage(tmp_path / "in", make_manifest(*MANY[:10], *(box(f"{i}.jpg") for i in range(10))), earlier)
-    done = run(tmp_path, "in", "out")
+    done = start_stage(tmp_path, "split", "in", "out")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
         "split       images    share     boxes    share",

@@ -347,7 +347,7 @@ def test_tensorflow_writes_the_frames_that_are_read(tmp_path: Path) -> None:
 def test_reading_does_not_import_tensorflow(tmp_path: Path) -> None:
     (tmp_path / "a.record").write_bytes(framed(CAT))
     code = f"""
-import sys; from pathlib import Path; from stages.ingest import *; from stages.params import *
+import sys; from pathlib import Path; from shardsmith.pipeline.ingest import *; from shardsmith.pipeline.params import *
 ingest(Path({str(tmp_path)!r}), IngestParams(), LabelMap("d"), Path({str(tmp_path / "out")!r}))
 print([name for name in ("tensorflow", "tensorflow_datasets") if name in sys.modules])"""
     done = subprocess.run(

@@ -120,7 +120,7 @@ def test_an_archive_with_a_link_or_without_end_is_refused(tmp_path: Path, monkey
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("a.jpg", bytes(2_000_000))
     (tmp_path / "broken.zip").write_bytes((tmp_path / "bomb.zip").read_bytes()[:-30])
-    monkeypatch.setattr("tools.archive._SMALL", 1000)
+    monkeypatch.setattr("shardsmith.dataset.archive._SMALL", 1000)
     for name, message in (("link.tar", "not a plain file"), ("bomb.zip", "far more"), ("broken.zip", "neither|unpack")):
         with pytest.raises(RawDataError, match=message):
             unpack(tmp_path / name, tmp_path / "out")

@@ -12,6 +12,7 @@ from conftest import box, image_bytes, make_image, make_manifest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL.Image import Exif
+from staged import start_stage
 
 from shardsmith.dataset.errors import FindingError, ParamsError, StageError
 from shardsmith.dataset.findings import Finding, found, read_findings, write_findings
@@ -287,16 +288,6 @@ def test_findings_survive_their_file(tmp_path: Path) -> None:
     assert read_findings(tmp_path / "findings.csv") == odd
 
 
-def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", *arguments],
-        cwd=folder,
-        env={"PYTHONPATH": str(TOP), "PATH": "", **environment},
-        capture_output=True,
-        text=True,
-    )
-
-
 def test_command(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("")
     rows: list[Image | Annotation] = [
@@ -306,7 +297,7 @@ def test_command(tmp_path: Path) -> None:
         make_image(tmp_path, "b.jpg", b""),
     ]
     write_stage(tmp_path / "in", make_manifest(*rows), [found("class-without-boxes", "", "class dog")])
-    done = run(tmp_path, "stages.validate", "in", "out")
+    done = start_stage(tmp_path, "validate", "in", "out")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
         "validate: 1 of 2 images and 1 of 2 boxes kept; 3 findings (2 errors, 1 info): out/summary.md\n"
@@ -317,7 +308,7 @@ def test_command(tmp_path: Path) -> None:
     text = (tmp_path / "out" / "summary.md").read_text()
     assert "image-unreadable" in text and "the file is empty" in text
 
-    missing = run(tmp_path, "stages.validate", "nowhere", "out")
+    missing = start_stage(tmp_path, "validate", "nowhere", "out")
     assert missing.returncode == 1
     assert missing.stderr.startswith("error: nowhere: no manifest")
     assert len(missing.stderr.splitlines()) == 1
@@ -328,7 +319,8 @@ def test_the_number_of_workers_changes_no_byte(tmp_path: Path) -> None:
     images = [make_image(tmp_path, f"{i}.jpg", image_bytes(seed=i)[: 600 if i % 7 == 0 else None]) for i in range(30)]
     boxes = [box(f"{i}.jpg", "cat", -1, 0, 5, 5) for i in range(30)]
     write_stage(tmp_path / "in", make_manifest(*images, *boxes), [])
-    code = "import shardsmith.pipeline.validate as v, stages.validate as s; v._ALONE_PIXELS = 0; s.run(s.main)"
+    code = "from pathlib import Path; import sys, shardsmith.pipeline.validate as v, stages.validate as s; "
+    code += "v._ALONE_PIXELS = 0; s.main(*map(Path, sys.argv[1:]))"
     for workers in ("1", "2"):
         done = subprocess.run(
             [sys.executable, "-c", code, "in", f"out{workers}"],

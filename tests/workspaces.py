@@ -11,6 +11,10 @@ from pathlib import Path
 
 from conftest import image_bytes
 
+from shardsmith.workspace.template.files import OF_PACKAGE, OF_ROOT
+from shardsmith.workspace.template.pin import pin_code
+from shardsmith.workspace.workspace import Workspace
+
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 QUICK = (sys.executable, str(Path(__file__).with_name("quick_build.py")))
@@ -88,22 +92,16 @@ def copied(place: Place, to: Path) -> Place:
 
 
 def make_workspace(root: Path, home: Path, api: str = "") -> Place:
-    """The repository's own files as a user's fresh clone, with ten small images in data/raw.
+    """A user's workspace with ten small images in data/raw: the files that `shardsmith init` gives it, as they stand here.
 
-    What `make dataset` has recorded in the repository since stays behind. Its HOME is empty: no git identity, no
-    settings of the machine's user.
+    Its HOME is empty: no git identity, no settings of the machine's user.
     """
-    listed = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, text=True)
-    for file in listed.split("\0"):
-        recorded = file == "dvc.lock" or (file.startswith("data/") and file != "data/.gitignore")
-        if file and not recorded and (ROOT / file).is_file():
-            (root / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / file, root / file)
-    for package in ("flows", "stages", "tools"):  # compiled once
-        for path in (ROOT / package).rglob("__pycache__/*.pyc"):
-            target = root / path.relative_to(ROOT)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(path, target)
+    own = ROOT / "src/shardsmith/workspace/template/own"
+    sources = {file: ROOT / file for file in (*OF_ROOT, ".dvc/config", ".dvc/.gitignore", "requirements.lock")}
+    for file, source in (sources | {file: own / name for file, name in OF_PACKAGE.items()}).items():
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, root / file)
+    pin_code(Workspace(root))
     home.mkdir(exist_ok=True)
     env = {
         key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "PREFECT_", "DVC_", "PYTEST"))

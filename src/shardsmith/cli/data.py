@@ -77,9 +77,13 @@ def add(commands: Commands) -> None:
 
     add_json(
         add_command(
-            commands, "findings", findings, "list the codes of findings and what is done about each",
-            "findings", "findings --json",
-        )  # fmt: skip
+            commands,
+            "findings",
+            findings,
+            "list the codes of findings and what is done about each",
+            "findings",
+            "findings --json",
+        )
     )
 
 

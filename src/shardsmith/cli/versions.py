@@ -11,7 +11,6 @@ from shardsmith.workspace.log import to_stderr
 
 if TYPE_CHECKING:
     from shardsmith.proof.checks import Check
-    from shardsmith.workspace.workspace import Workspace
 
 
 def add(commands: Commands) -> None:
@@ -180,14 +179,14 @@ def diff(options: argparse.Namespace) -> int:
 
 
 def pull(options: argparse.Namespace) -> int:
-    from shardsmith.download.pull import Wanted
+    from shardsmith.download.pull import WantedPart
     from shardsmith.download.pull import pull as pull_version
     from shardsmith.download.zip import zip_path
     from shardsmith.workspace.environment import prepare_environment
     from shardsmith.workspace.workspace import Workspace
 
     prepare_environment(Path.cwd())
-    wanted = Wanted(options.format, tuple(options.split), tuple(options.classes), options.zip, options.page)
+    wanted = WantedPart(options.format, tuple(options.split), tuple(options.classes), options.zip, options.page)
     repo = options.repo or (None if options.remote else str(Workspace.find().root))
     record = pull_version(options.name, options.out, to_stderr, repo, options.remote, options.force, wanted)
     place = zip_path(options.out) if options.zip else options.out
@@ -204,42 +203,10 @@ def pull(options: argparse.Namespace) -> int:
 
 def verify(options: argparse.Namespace) -> int:
     """0 if all is right, else 1."""
-    from shardsmith.dataset.errors import VersionError
-    from shardsmith.proof.folder import is_pulled, verify_pulled
-    from shardsmith.proof.verify import choose_version, verify_version
-    from shardsmith.workspace.environment import prepare_environment
-    from shardsmith.workspace.workspace import Workspace
+    from shardsmith.proof.proof import verify as check
 
-    folder = Path(options.name) if options.name else None
-    if folder and is_pulled(folder) and not (options.remote or options.rebuild):
-        tag, checks = verify_pulled(folder, _workspace())
-        return _finish(f"{folder} ({tag})", checks, options.json)
-    try:
-        workspace = Workspace.find()
-        prepare_environment(workspace.root)
-        version = choose_version(workspace, options.name)
-    except VersionError as error:
-        if folder and folder.is_dir():
-            what = "a pulled folder takes no --remote or --rebuild" if is_pulled(folder) else "no VERSION.json in it"
-            raise VersionError(f"{folder}: {what}; and as the name of a version: {error}") from None
-        raise
-    checks = verify_version(workspace, version, options.remote)
-    if options.rebuild:
-        from shardsmith.proof.rebuild import rebuild
-
-        checks.append(rebuild(workspace, version, to_stderr))
-    return _finish(version.tag, checks, options.json)
-
-
-def _workspace() -> Workspace | None:
-    """The one that we stand in; None for none."""
-    from shardsmith.dataset.errors import VersionError
-    from shardsmith.workspace.workspace import Workspace
-
-    try:
-        return Workspace.find()
-    except VersionError:
-        return None
+    what, checks = check(options.name, remote=options.remote, rebuild=options.rebuild, log=to_stderr)
+    return _finish(what, checks, options.json)
 
 
 def _finish(what: str, checks: list[Check], as_json: bool) -> int:

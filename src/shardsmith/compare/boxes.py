@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shardsmith.compare.images import Row
+from shardsmith.compare.images import ImageRow
 from shardsmith.compare.matching import EDITED, MOVED, RELABELLED, Boxes, Matching, match
 from shardsmith.dataset.boxes import CORNERS
 
@@ -72,14 +72,14 @@ class ClassCount:
     copies: tuple[int, int]
 
 
-class Columns:
+class BoxColumns:
     """One version's annotations as columns of numbers, and its images.
 
     image: the image's number in the list of those in both versions, -1 for any other. own: whether the image is no
     copy. corners: (n, 4) float pixels.
     """
 
-    def __init__(self, table: pa.Table, rows: Mapping[str, Row], common: list[str], labels: list[str]) -> None:
+    def __init__(self, table: pa.Table, rows: Mapping[str, ImageRow], common: list[str], labels: list[str]) -> None:
         self.table, self.rows, self.labels = table, rows, labels
         self.image = _index_in(table["image_id"], common)
         self.own = _index_in(table["image_id"], [name for name, row in rows.items() if not row.copy]) >= 0
@@ -106,7 +106,7 @@ class Columns:
 
 def changed_boxes(
     tables: tuple[pa.Table, pa.Table],
-    rows: tuple[Mapping[str, Row], Mapping[str, Row]],
+    rows: tuple[Mapping[str, ImageRow], Mapping[str, ImageRow]],
     labels: list[str],
     added: set[str],
     removed: set[str],
@@ -119,7 +119,7 @@ def changed_boxes(
         added, removed: images of data/raw that only one of them has.
     """
     common = [name for name, row in rows[0].items() if not row.copy and name in rows[1] and not rows[1][name].copy]
-    old, new = (Columns(table, row, common, labels) for table, row in zip(tables, rows, strict=True))
+    old, new = (BoxColumns(table, row, common, labels) for table, row in zip(tables, rows, strict=True))
     matching, renamed, reshaped = _matched(old, new, common)
     total, copies = ((sum(old.count(own)), sum(new.count(own))) for own in (True, False))
     pairs = _pairs(matching, old, new)
@@ -138,7 +138,7 @@ def changed_boxes(
     return changes, renamed, dict(zip(labels, counts, strict=True))
 
 
-def _matched(old: Columns, new: Columns, common: list[str]) -> tuple[Matching, list[Rename], int]:
+def _matched(old: BoxColumns, new: BoxColumns, common: list[str]) -> tuple[Matching, list[Rename], int]:
     """The boxes of the images in `common` paired, with rows of the tables; what was renamed; images reshaped."""
     pairs = [(old.rows[name], new.rows[name]) for name in common]
     size_old, size_new = (np.array([pair[side].size for pair in pairs], float).reshape(-1, 2) for side in (0, 1))
@@ -165,7 +165,7 @@ def _matched(old: Columns, new: Columns, common: list[str]) -> tuple[Matching, l
     return matching, renamed, int(reshaped.sum())
 
 
-def _renames(old: Columns, new: Columns, was: Boxes, now: Boxes, matching: Matching) -> list[Rename]:
+def _renames(old: BoxColumns, new: BoxColumns, was: Boxes, now: Boxes, matching: Matching) -> list[Rename]:
     """The classes of which one has boxes in old alone, the other in new alone, and most of either are the other's."""
     count = len(old.labels)
     in_old, in_new = (np.bincount(side.label, minlength=count) for side in (old, new))
@@ -183,7 +183,7 @@ def _renames(old: Columns, new: Columns, was: Boxes, now: Boxes, matching: Match
     ]
 
 
-def _pairs(matching: Matching, old: Columns, new: Columns) -> dict[int, list[BoxPair]]:
+def _pairs(matching: Matching, old: BoxColumns, new: BoxColumns) -> dict[int, list[BoxPair]]:
     """Kind -> its pairs, in the order of the old version's table."""
     pairs = {}
     for kind in (EDITED, MOVED, RELABELLED):

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ImageRow:
     """An image of one version; `source` is the image of data/raw it comes from, `stages` what was done to that."""
 
     sha256: str
@@ -75,7 +75,7 @@ class ImageChanges:
     remade_removed: list[str]
 
 
-def image_rows(table: pa.Table) -> dict[str, Row]:
+def image_rows(table: pa.Table) -> dict[str, ImageRow]:
     """image_id -> its row.
 
     Raises:
@@ -87,7 +87,7 @@ def image_rows(table: pa.Table) -> dict[str, Row]:
         *(table[name].to_pylist() for name in names), strict=True
     ):
         origin = json.loads(text) if text else {"image_id": image_id, "sha256": sha256, "stages": []}
-        rows[image_id] = Row(
+        rows[image_id] = ImageRow(
             sha256=sha256,
             size=(width or 1, height or 1),
             split=split,
@@ -100,7 +100,7 @@ def image_rows(table: pa.Table) -> dict[str, Row]:
     return rows
 
 
-def changed_images(old: Mapping[str, Row], new: Mapping[str, Row]) -> ImageChanges:
+def changed_images(old: Mapping[str, ImageRow], new: Mapping[str, ImageRow]) -> ImageChanges:
     splits_old, splits_new = ({row.source: row.split for row in side.values()} for side in (old, new))
     originals = [{name: row for name, row in side.items() if not row.copy} for side in (old, new)]
     a, b = originals

@@ -54,6 +54,22 @@ def check(source: Path, params: Params) -> Checked:
     return Checked(read_as, manifest.images.num_rows, manifest.annotations.num_rows, findings, failing)
 
 
+def check_source(source: str | Path, *, read_as: str = "auto") -> Checked:
+    """Look for what is wrong in a dataset.
+
+    Args:
+        source: a folder or an archive with images and annotations.
+        read_as: its format; "auto" detects it.
+
+    Returns:
+        what was found: `checked.findings` lists it.
+
+    Raises:
+        ShardsmithError: the source cannot be read as a dataset.
+    """
+    return check(Path(source), make_check_params(None, read_as))
+
+
 def make_check_params(params: Params | None, read_as: str) -> Params:
     """Those of the workspace, or for any source: the defaults, with the splits as the source has them.
 

@@ -38,7 +38,9 @@ class Converted:
     findings: list[Finding]
 
 
-def convert(source: Path, to: str, out: Path, read_as: str = "auto", fractions: str | None = None) -> Converted:
+def convert(
+    source: str | Path, to: str, out: str | Path, read_as: str = "auto", fractions: str | None = None
+) -> Converted:
     """Read a folder or an archive, check it, and write it in the format `to` into `out`, which must not exist.
 
     Args:
@@ -49,6 +51,7 @@ def convert(source: Path, to: str, out: Path, read_as: str = "auto", fractions: 
         ParamsError: an unknown format, or fractions that are none.
         RawDataError: the source cannot be read, or `out` exists.
     """
+    source, out = Path(source), Path(out)
     if to not in WRITERS:
         raise ParamsError(f"--to {to}: no such format; allowed: {', '.join(WRITERS)}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

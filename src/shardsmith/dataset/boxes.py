@@ -23,7 +23,6 @@ def label_whole_image(table: pa.Table) -> np.ndarray:
     return np.logical_and.reduce([table[name].is_null().to_numpy() for name in CORNERS])
 
 
-
 def upright_boxes(boxes: np.ndarray, orientation: int, width_px: int, height_px: int) -> np.ndarray:
     """Boxes drawn on the stored pixels, as they lie on the displayed image.
 

@@ -23,6 +23,8 @@ class Rule:
     allowed: tuple[Action, ...]
     meaning: str
     remedy: str
+
+
 # fmt: off
 CATALOGUE: dict[str, Rule] = {
     # found by ingest
@@ -177,4 +179,3 @@ CATALOGUE: dict[str, Rule] = {
         "use gentler steps, or a larger min_size_px"),
 }
 # fmt: on
-

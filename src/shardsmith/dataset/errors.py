@@ -42,7 +42,6 @@ class VersionError(ShardsmithError):
     """A version cannot be recorded, listed or pulled."""
 
 
-
 def run(main: Callable[[], int | None]) -> NoReturn:
     """Call main and exit: 0 or what it returns; 1 for an error of ours or of the disk, 130 after Ctrl-C."""
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -19,10 +19,6 @@ from shardsmith.dataset.errors import FindingError
 csv.field_size_limit(2**31 - 1)  # a name from the data may be as long as it likes
 
 
-
-
-
-
 @dataclass(frozen=True)
 class Finding:
     """One thing found: `file` below data/raw, `place` inside it ("line 3", "object 2"), `action` as taken."""

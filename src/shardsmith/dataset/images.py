@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import PIL
 import simplejpeg
 from PIL import ExifTags, Image, TiffImagePlugin
 
@@ -232,13 +231,6 @@ def portable(
         return data, format
     target = format if format in formats else "png"
     return encode(decode(data), target), target
-
-
-def codec_versions() -> dict[str, str]:
-    """The versions that encoded bytes depend on."""
-    return {"numpy": np.__version__, "pillow": PIL.__version__, "simplejpeg": simplejpeg.__version__}
-
-
 
 
 def _orientation(image: Image.Image) -> int:

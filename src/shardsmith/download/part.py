@@ -12,7 +12,7 @@ from shardsmith.dataset.findings import summarise
 from shardsmith.dataset.label_map import parse_label_map
 from shardsmith.download.images import count_rows, read_tables
 from shardsmith.download.selection import TABLES, TFRECORD, Part, check_classes, needed_files, select
-from shardsmith.download.source import Source, bring
+from shardsmith.download.source import VersionSource, bring
 from shardsmith.download.writer import make_part
 from shardsmith.workspace.log import Log
 
@@ -20,7 +20,7 @@ _LABEL_MAP = "label_map.pbtxt"
 _STORED_MAP = f"{TFRECORD}/{_LABEL_MAP}"
 
 
-def bring_part(source: Source, part: Part, folder: Path, log: Log) -> dict[str, Any]:
+def bring_part(source: VersionSource, part: Part, folder: Path, log: Log) -> dict[str, Any]:
     """Bring a part into `folder`; returns what VERSION.json says of it beside its files.
 
     Raises:
@@ -36,14 +36,14 @@ def bring_part(source: Source, part: Part, folder: Path, log: Log) -> dict[str, 
     return count_rows(folder) | {"part": part.asked()}
 
 
-def add_label_map(source: Source, folder: Path) -> None:
+def add_label_map(source: VersionSource, folder: Path) -> None:
     """Put label_map.pbtxt at the top, where none is in the folder and the repository has it."""
     places = (folder / _LABEL_MAP, folder / _STORED_MAP)
     if source.label_map and not any(place.is_file() for place in places):
         places[0].write_text(source.label_map, encoding="utf-8")
 
 
-def _make(source: Source, part: Part, files: Mapping[str, str], folder: Path, log: Log) -> dict[str, Any]:
+def _make(source: VersionSource, part: Part, files: Mapping[str, str], folder: Path, log: Log) -> dict[str, Any]:
     """What is fetched stays beside `folder` where its fetching is interrupted, and goes otherwise."""
     work = folder.with_name(f"{folder.name}.work")
     stored = work / "stored"
@@ -75,7 +75,7 @@ def _make(source: Source, part: Part, files: Mapping[str, str], folder: Path, lo
     return {"images": made.images, "boxes": made.boxes, **lost}
 
 
-def _label_map(source: Source, stored: Path) -> str:
+def _label_map(source: VersionSource, stored: Path) -> str:
     """
     Raises:
         VersionError: it is not to be had.

@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shardsmith.dataset.errors import VersionError
-from shardsmith.download.source import Source, add, bring, open_source
+from shardsmith.download.source import VersionSource, add, bring, open_source
 from shardsmith.download.zip import format_readme, pack, read_zip, zip_path
 from shardsmith.store.pulled import PAGE_FILE, README, RECORD, hash_files, part_of, read_record, stored_files, tree_hash
 from shardsmith.workspace.log import Log
 from shardsmith.workspace.paths import EXPORT
+from shardsmith.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from shardsmith.download.selection import Part
 
 
-
 @dataclass(frozen=True)
-class Wanted:
+class WantedPart:
     """What of a version is asked for: all of it by default, without its page. See `tools.part.choose_part`."""
 
     format: str | None = None
@@ -39,7 +40,7 @@ class Wanted:
         return bool(self.format or self.splits or self.classes)
 
 
-_ALL = Wanted()
+_ALL = WantedPart()
 
 
 def pull(
@@ -49,7 +50,7 @@ def pull(
     repo: str | None = None,
     remote: str | None = None,
     force: bool = False,
-    wanted: Wanted = _ALL,
+    wanted: WantedPart = _ALL,
 ) -> dict[str, Any]:
     """Bring a version into `out`; returns what VERSION.json says.
 
@@ -96,7 +97,7 @@ def pull(
     return record
 
 
-def _part(source: Source, wanted: Wanted) -> Part | None:
+def _part(source: VersionSource, wanted: WantedPart) -> Part | None:
     if not wanted.is_part:
         return None
     from shardsmith.download.selection import choose_part
@@ -104,7 +105,7 @@ def _part(source: Source, wanted: Wanted) -> Part | None:
     return choose_part(source.files, wanted.format, wanted.splits, wanted.classes)
 
 
-def _bring(source: Source, part: Part | None, folder: Path, wanted: Wanted, log: Log) -> dict[str, Any]:
+def _bring(source: VersionSource, part: Part | None, folder: Path, wanted: WantedPart, log: Log) -> dict[str, Any]:
     """Everything that goes into `folder`; returns what VERSION.json says.
 
     Of a part or a zip it says the same, whichever way it came: a repository knows more of a version than the remote.
@@ -138,7 +139,7 @@ def _write_record(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
-def _held(place: Path, source: Source, part: Part | None, wanted: Wanted) -> dict[str, Any] | None:
+def _held(place: Path, source: VersionSource, part: Part | None, wanted: WantedPart) -> dict[str, Any] | None:
     """What VERSION.json there says, where that and every file are what would be brought; else None."""
     record, hashes = read_zip(place, RECORD) if wanted.zipped else (read_record(place), hash_files(place))
     if record.get("commit") != source.record["commit"] or part_of(record) != (part.asked() if part else None):
@@ -149,11 +150,40 @@ def _held(place: Path, source: Source, part: Part | None, wanted: Wanted) -> dic
     return record if is_same else None
 
 
+def pull_version(
+    name: str,
+    out: str | Path,
+    *,
+    workspace: str | Path | None = None,
+    repo: str | None = None,
+    remote: str | None = None,
+    format: str | None = None,
+    splits: Sequence[str] = (),
+    classes: Sequence[str] = (),
+    zipped: bool = False,
+    page: bool = False,
+    force: bool = False,
+) -> dict[str, Any]:
+    """Bring a version, or a part of it, into a folder; every file is checked.
 
+    Args:
+        name: DATASET@NAME or NAME.
+        out: the folder, or with `zipped` the file, to make.
+        workspace: the workspace that has it; the one here by default.
+        repo: the path or URL of a workspace's repository.
+        remote: the address of a DVC remote to pull from alone, for example s3://bucket/path.
+        format: in this format, made of what is stored; as stored by default.
+        splits, classes: only these.
+        page: the version's page, too.
+        force: replace what is there and is something else.
 
+    Returns:
+        what VERSION.json says of it.
 
-
-
-
-
-
+    Raises:
+        ShardsmithError: no such version, format or class, or `out` holds something else.
+    """
+    if not (repo or remote):
+        repo = str(Workspace.find(Path(workspace) if workspace else None).root)
+    wanted = WantedPart(format, tuple(splits), tuple(classes), zipped, page)
+    return pull(name, Path(out), lambda _: None, repo, remote, force, wanted)

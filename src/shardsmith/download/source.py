@@ -29,7 +29,7 @@ _JOBS = 8
 
 
 @dataclass(frozen=True)
-class Source:
+class VersionSource:
     """A version to be had.
 
     record: what VERSION.json says of it.
@@ -52,7 +52,7 @@ class Source:
         return self.record["tag"]
 
 
-def open_source(name: str, repo: str | None, remote: str | None) -> AbstractContextManager[Source]:
+def open_source(name: str, repo: str | None, remote: str | None) -> AbstractContextManager[VersionSource]:
     """
     Args:
         name: NAME, or DATASET@NAME.
@@ -70,7 +70,7 @@ def open_source(name: str, repo: str | None, remote: str | None) -> AbstractCont
 
 
 @contextmanager
-def _repository(name: str, repo: str) -> Iterator[Source]:
+def _repository(name: str, repo: str) -> Iterator[VersionSource]:
     with opened(repo, "--repo") as root, open_stores(workspace := Workspace(root)) as stores:
         version = find_version(workspace, name)
         expected = content(workspace.lock_file(version.tag))[EXPORT]
@@ -83,21 +83,21 @@ def _repository(name: str, repo: str) -> Iterator[Source]:
         record = {**asdict(version), "tag": version.tag, "hashes": {EXPORT: expected}}
         committed = workspace.git("show", "-s", "--format=%cI", version.commit).strip()
         page, label_map = page_of(workspace, stores, version.tag), workspace.file_at(version.tag, LABEL_MAP)
-        yield Source(record, files, stores.fetch, committed, page, label_map)
+        yield VersionSource(record, files, stores.fetch, committed, page, label_map)
 
 
 @contextmanager
-def _remote(name: str, address: str) -> Iterator[Source]:
+def _remote(name: str, address: str) -> Iterator[VersionSource]:
     store = Store.bare(address)
     manifest = read_release(store, name)
     record = {"tag": manifest["version"], **{key: manifest[key] for key in ("dataset", "name", "commit", "created")}}
     record["hashes"] = {EXPORT: manifest["hashes"][EXPORT]}
     files = {path: entry["md5"] for path, entry in manifest["files"].items()}
     page = (manifest.get("page") or {}).get("md5")
-    yield Source(record, files, store.fetch, manifest["created"], page, manifest.get("label_map"))
+    yield VersionSource(record, files, store.fetch, manifest["created"], page, manifest.get("label_map"))
 
 
-def bring(source: Source, files: Mapping[str, str], folder: Path) -> None:
+def bring(source: VersionSource, files: Mapping[str, str], folder: Path) -> None:
     """Fetch files (path below the folder -> MD5); what is there already stays, what is none of them goes.
 
     Raises:
@@ -112,7 +112,7 @@ def bring(source: Source, files: Mapping[str, str], folder: Path) -> None:
     add(source, files, folder)
 
 
-def add(source: Source, files: Mapping[str, str], folder: Path) -> None:
+def add(source: VersionSource, files: Mapping[str, str], folder: Path) -> None:
     """As `bring`, and everything else in the folder stays.
 
     Raises:
@@ -130,7 +130,7 @@ def add(source: Source, files: Mapping[str, str], folder: Path) -> None:
         )
 
 
-def _have(source: Source, files: Mapping[str, str], folder: Path, file: str) -> str:
+def _have(source: VersionSource, files: Mapping[str, str], folder: Path, file: str) -> str:
     """Why a file is not there as it was recorded, or ""."""
     target, md5 = folder / file, files[file]
     if not target.resolve().is_relative_to(folder.resolve()):

@@ -32,7 +32,7 @@ _GROUP = re.compile(r" boxes around (.+) of [\d,]+ class")
 
 
 @dataclass(frozen=True)
-class Made:
+class WrittenPart:
     """What a part came to: how many images and boxes, and what its format cannot carry."""
 
     images: int
@@ -40,7 +40,7 @@ class Made:
     losses: list[Finding]
 
 
-def make_part(stored: Path, part: Part, label_map: LabelMap, tag: str, work: Path, out: Path) -> Made:
+def make_part(stored: Path, part: Part, label_map: LabelMap, tag: str, work: Path, out: Path) -> WrittenPart:
     """Write `part` into `out`: its records and README, and the tables as far as they are of it.
 
     Args:
@@ -70,7 +70,7 @@ def make_part(stored: Path, part: Part, label_map: LabelMap, tag: str, work: Pat
     counts = count_manifest(manifest)
     text = _readme(said, part, tag, label_map, counts, losses)
     (out / part.format / "README.md").write_text(text, encoding="utf-8")
-    return Made(counts["images"], counts["boxes"], losses)
+    return WrittenPart(counts["images"], counts["boxes"], losses)
 
 
 def _files(folder: Path) -> list[str]:
@@ -103,9 +103,7 @@ def _write(manifest: Manifest, masks: bool, format_name: str, label_map: LabelMa
     writer = WRITERS[format_name]
     job = ExportJob(fitted(manifest, writer.carries), label_map, masks=masks)
     writer.write(job, out / format_name)
-    return find_losses(
-        manifest, format_name, writer.carried(masks)
-    )
+    return find_losses(manifest, format_name, writer.carried(masks))
 
 
 def _write_tables(stored: Path, manifest: Manifest, part: Part, out: Path) -> None:

@@ -49,7 +49,9 @@ def build(
         ShardsmithError: it failed.
     """
     prepare_environment(workspace.root)
-    with_settings(workspace.params_text(), settings or {}, workspace.root)  # a misspelt key is said before Prefect starts
+    with_settings(
+        workspace.params_text(), settings or {}, workspace.root
+    )  # a misspelt key is said before Prefect starts
     done = None if settings else record_if_current(workspace, name, log, how, wait)
     if done:
         return done
@@ -67,6 +69,37 @@ def build(
     if code or "tag" not in said:
         raise VersionError(said.get("error") or f"the build ended with exit code {code}")
     return Outcome(**said)
+
+
+def build_version(
+    name: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    workspace: str | Path | None = None,
+    push: bool = True,
+    verify_remote: bool = False,
+    allow_label_change: bool = False,
+    wait: bool = True,
+) -> Outcome:
+    """Build a version from a workspace's data/raw and params.yaml, and record it.
+
+    Args:
+        name: what it is called; the UTC time by default.
+        settings: params.yaml's values to change, {"augment.copies": 3}; they stay if the build succeeds.
+        workspace: the workspace's folder; the one here by default.
+        push: publish the version, where a DVC remote is configured.
+        verify_remote: read every pushed object back and hash it.
+        allow_label_change: record a label map that breaks readers of the version before.
+        wait: for a build that is at work in this workspace; else fail.
+
+    Returns:
+        `outcome.tag` is the version, `outcome.made` whether it is new.
+
+    Raises:
+        ShardsmithError: it failed.
+    """
+    place = Workspace.find(Path(workspace) if workspace else None)
+    return build(place, name, settings, Publishing(push, verify_remote, allow_label_change), wait)
 
 
 def main() -> None:

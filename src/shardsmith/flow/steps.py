@@ -130,9 +130,7 @@ def record(run: Run, name: str | None, how: Publishing) -> Outcome:
     Raises:
         StageError: it cannot be recorded.
     """
-    return _as_task(
-        "record", lambda: recording.record(run.workspace, run.dataset, name, run.log, how, flow_run.id)
-    )
+    return _as_task("record", lambda: recording.record(run.workspace, run.dataset, name, run.log, how, flow_run.id))
 
 
 def show(run: Run, outcome: Outcome) -> None:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from shardsmith.dataset.errors import ParamsError, RawDataError
 from shardsmith.inspect.catalogue import BLOCKS
-from shardsmith.inspect.rows import Row, Shown, is_on, look
+from shardsmith.inspect.rows import PreviewCell, PreviewRow, is_on, look
 from shardsmith.inspect.sheet import draw_tile, in_grid, in_lines, read_pixels, write_line
 from shardsmith.pipeline.params import Params, explain
 from shardsmith.transforms.catalogue import Operation
@@ -119,7 +119,7 @@ def only_step(params: Params, name: str) -> Params:
     )
 
 
-def draw_rows(rows: Sequence[Row]) -> PilImage.Image:
+def draw_rows(rows: Sequence[PreviewRow]) -> PilImage.Image:
     """A row an image under a line that names the columns; originals alone are drawn several in a row."""
     parts, copies = max(len(row.preprocessed) for row in rows), max(len(row.copies) for row in rows)
     names = ["original"]
@@ -160,23 +160,23 @@ def _short(key: str, value: object) -> str:
     return f"{len(value)} {key}" if isinstance(value, list) else str(value)
 
 
-def _of_original(one: Shown) -> str:
+def _of_original(one: PreviewCell) -> str:
     image = one.planned.image
     return f"{image.image_id} ({image.width} x {image.height})"
 
 
-def _of_part(one: Shown) -> str:
+def _of_part(one: PreviewCell) -> str:
     image = one.planned.image
     name = f"{part}: " if (part := one.planned.part_name()) else ""
     return f"{name}{in_short(one.operations) or 'unchanged'} ({image.width} x {image.height})"
 
 
-def _of_copy(one: Shown) -> str:
+def _of_copy(one: PreviewCell) -> str:
     words = in_short(one.operations) or "unchanged"
     return f"{words} ({one.remark})" if one.remark else words
 
 
-def _tile(one: Shown, caption: str) -> PilImage.Image:
+def _tile(one: PreviewCell, caption: str) -> PilImage.Image:
     tile = _blank()
     tile.paste(draw_tile(read_pixels(one.planned.image), one.planned.annotations, TILE_PX), (0, 0))
     for number, line in enumerate(in_lines(caption, TILE_PX[0] - 8, _CAPTION_LINES)):

@@ -42,7 +42,7 @@ _BESIDE_OTHERS = ("image-colours", "image-plain", "image-size-far", "image-near-
 
 
 @dataclass(frozen=True)
-class Shown:
+class PreviewCell:
     """One picture: its row and annotations as a build would have them, what it was made by, and a remark."""
 
     planned: Planned
@@ -51,12 +51,12 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Row:
+class PreviewRow:
     """One image of data/raw; preprocessed: what becomes of it; copies: of the first of those, or of the original."""
 
-    original: Shown
-    preprocessed: Sequence[Shown]
-    copies: Sequence[Shown]
+    original: PreviewCell
+    preprocessed: Sequence[PreviewCell]
+    copies: Sequence[PreviewCell]
 
 
 class DoesNotDecode(Exception):
@@ -66,7 +66,7 @@ class DoesNotDecode(Exception):
         self.reasons = reasons
 
 
-def look(raw: Path, params: Params, count: int, work: Path) -> list[Row]:
+def look(raw: Path, params: Params, count: int, work: Path) -> list[PreviewRow]:
     """Up to `count` images, evenly over those that get copies; images with annotations first.
 
     An image that is cut into parts has MOST_PARTS of them at most, those with objects first; of the copies, the first
@@ -115,7 +115,7 @@ def _without(manifest: Manifest, findings: Iterable[Finding]) -> Manifest:
     return Manifest(images.combine_chunks(), annotations.combine_chunks())
 
 
-def _rows(manifest: Manifest, params: Params, count: int, work: Path) -> list[Row]:
+def _rows(manifest: Manifest, params: Params, count: int, work: Path) -> list[PreviewRow]:
     originals = {one.image.path: one for one in planned_of(manifest)}
     maker = _Maker(params.preprocess, work / "preprocess")
     planned = maker.plan(originals.values())
@@ -136,9 +136,9 @@ def _rows(manifest: Manifest, params: Params, count: int, work: Path) -> list[Ro
     firsts = [parts[one.image.path][0].image.image_id for one in chosen]
     copies = _copies(pool, firsts, params.augment, maker, made, work / "augment")
     return [
-        Row(
-            Shown(one),
-            [Shown(made[part.image.image_id], part.operations) for part in parts[one.image.path] if maker.steps],
+        PreviewRow(
+            PreviewCell(one),
+            [PreviewCell(made[part.image.image_id], part.operations) for part in parts[one.image.path] if maker.steps],
             copies[first],
         )
         for one, first in zip(chosen, firsts, strict=True)
@@ -205,7 +205,7 @@ def _copies(
     maker: _Maker,
     made: Mapping[str, Planned],
     folder: Path,
-) -> dict[str, list[Shown]]:
+) -> dict[str, list[PreviewCell]]:
     """image_id -> its copies, of the images `firsts`.
 
     Which images a mosaic takes is known only when all that get copies are at hand, and it takes them preprocessed; so
@@ -231,7 +231,7 @@ def _copies(
     recipe = Recipe(params.min_visibility, params.min_size_px)
     encoding = Encoding(params.image_format, params.quality)
     done = _carry_out(planned, recipe, encoding, folder, "preview: copies")
-    shown: dict[str, list[Shown]] = {image_id: [] for image_id in firsts}
+    shown: dict[str, list[PreviewCell]] = {image_id: [] for image_id in firsts}
     first_with = {
         (image_id, made[image_id].image.sha256): "its original" for image_id in firsts if params.keep_original
     }
@@ -239,7 +239,7 @@ def _copies(
         result, parent = done[one.image.image_id], one.image.parent_id or ""
         same = first_with.setdefault((parent, result.image.sha256), name := f"copy {one.image.copy}")
         remark = "" if same == name else f"identical to {same}: left out"
-        shown[parent].append(Shown(result, one.operations, remark))
+        shown[parent].append(PreviewCell(result, one.operations, remark))
     return shown
 
 

@@ -35,7 +35,7 @@ def draw_sheet(rows: Sequence[tuple[Image, Sequence[Annotation]]], across: int =
     return in_grid([draw_tile(read_pixels(image), annotations) for image, annotations in rows], across)
 
 
-def read_pixels(image: Image, root: Path = Path()) -> np.ndarray:  # noqa: B008
+def read_pixels(image: Image, root: Path = Path()) -> np.ndarray:
     """(height, width, 3) uint8, RGB, upright; of an image whose path is relative to `root`."""
     return decode((root / image.path).read_bytes())
 
@@ -72,7 +72,7 @@ def draw_tile(
     at = (-((size[0] - tile_px[0]) // 2), -((size[1] - tile_px[1]) // 2))
     tile = PilImage.new("RGB", tile_px, (32, 32, 32))
     tile.paste(picture.resize(size, PilImage.Resampling.LANCZOS), at)
-    view = _View(tile, picture.size, size, at, scale)
+    view = _TileView(tile, picture.size, size, at, scale)
     coloured = [(row, (colours or {}).get(row.label) or colour_of(row.label)) for row in annotations]
     for row, colour in coloured:
         view.draw_outline(row, colour)
@@ -116,7 +116,7 @@ def _fitting(text: str, width_px: int) -> int:
 
 
 @dataclass(frozen=True)
-class _View:
+class _TileView:
     """An image on a tile.
 
     image_px, shown_px: its size, and that at which it is shown; at: where its top-left corner lies on the tile.

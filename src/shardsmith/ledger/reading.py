@@ -20,7 +20,7 @@ _CLASS_CODES = ("class-omitted", "class-name-empty")
 RENAMED = "ingest.classes"
 
 
-class Seen:
+class ReadSource:
     """What there is in data/raw, before anything is chosen: it holds the reader's own rows and copies none."""
 
     def __init__(self, image_ids: Sequence[str], annotations: Sequence[Annotation]) -> None:
@@ -34,7 +34,7 @@ def box_place(row: Annotation) -> str:
     return f"box {row.xmin:g} {row.ymin:g} {row.xmax:g} {row.ymax:g}" if row.xmin is not None else ""
 
 
-def balance_read(seen: Seen, after: Manifest, findings: Collection[Finding]) -> list[Line]:
+def balance_read(seen: ReadSource, after: Manifest, findings: Collection[Finding]) -> list[Line]:
     """
     Raises:
         StageError: an image or an annotation was lost, invented or changed without a finding; it names the first.
@@ -50,7 +50,7 @@ def balance_read(seen: Seen, after: Manifest, findings: Collection[Finding]) -> 
     return [*images.lines(), *boxes.lines(), *entries]
 
 
-def _balance_images(seen: Seen, after: Manifest, findings: Collection[Finding]) -> Fates:
+def _balance_images(seen: ReadSource, after: Manifest, findings: Collection[Finding]) -> Fates:
     images = Fates(_STAGE, "images", len(seen.image_ids), lambda row: f"image {seen.image_ids[row]}")
     dropped = Counter(one.file for one in findings if one.code == "image-unlabelled" and one.action == "drop")
     there = Counter(after.images["image_id"].to_pylist())
@@ -66,7 +66,7 @@ def _balance_images(seen: Seen, after: Manifest, findings: Collection[Finding]) 
     return images
 
 
-def _balance_boxes(seen: Seen, after: Manifest, findings: Collection[Finding]) -> Fates:
+def _balance_boxes(seen: ReadSource, after: Manifest, findings: Collection[Finding]) -> Fates:
     boxes = Fates(_STAGE, "boxes", len(seen.annotations), lambda row: _name(seen.annotations[row]))
     dropped = Counter((one.file, one.place, one.value, one.code) for one in findings if one.code in _CLASS_CODES)
     if dropped:

@@ -118,9 +118,11 @@ def _remedy(root: Path) -> str:
     upgrade = "`shardsmith upgrade` moves the workspace to the code that is here"
     if is_editable():
         return f"After a change of the code or of a library, run `shardsmith pin`; {upgrade}"
-    lines = (root / "requirements.lock").read_text(encoding="utf-8").splitlines() if root.joinpath(
-        "requirements.lock"
-    ).is_file() else []
+    lines = (
+        (root / "requirements.lock").read_text(encoding="utf-8").splitlines()
+        if root.joinpath("requirements.lock").is_file()
+        else []
+    )
     own = next((line for line in lines if line.startswith("shardsmith")), "")
     wanted = f" (`pip install '{own}'` for shardsmith itself)" if own else ""
     return f"Install what requirements.lock lists{wanted}, or {upgrade}"

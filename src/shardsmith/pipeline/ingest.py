@@ -253,8 +253,6 @@ def starting_map(path: Path, dataset: str) -> LabelMap:
     return LabelMap(dataset)
 
 
-
-
 def _some(files: list[str], shown: int = 3) -> str:
     listed = ", ".join(files[:shown])
     return listed + (f" and {len(files) - shown} more" if len(files) > shown else "") or "no file"

@@ -187,7 +187,7 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
     return parse_params(text, str(path))
 
 
-def parse_params(text: str, where: str = "params.yaml", root: Path = Path()) -> Params:  # noqa: B008
+def parse_params(text: str, where: str = "params.yaml", root: Path = Path()) -> Params:
     """The params of a text in YAML.
 
     Args:

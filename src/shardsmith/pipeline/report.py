@@ -16,7 +16,7 @@ from shardsmith.ledger.fates import Line
 from shardsmith.pipeline.description import describe_augmentation, describe_preprocessing, describe_split
 from shardsmith.pipeline.params import Params
 from shardsmith.pipeline.stage import write_table
-from shardsmith.report.content import Content, Made, compose
+from shardsmith.report.content import Content, HowMade, compose
 from shardsmith.report.facts import aspects, box_sizes_px, classes, image_sizes, objects_per_image
 from shardsmith.report.figures import MOST_SIZES
 from shardsmith.report.render import render
@@ -41,7 +41,7 @@ def report(
     """
     if not manifest.images.num_rows:
         raise StageError("no image is left to show; see findings.csv in data/augment")
-    made = Made(
+    made = HowMade(
         annotation_group=params.dataset.annotation_group,
         source=source,
         split=describe_split(params),

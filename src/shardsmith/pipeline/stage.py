@@ -42,11 +42,14 @@ def _check_rows(manifest: Manifest, folder: Path) -> None:
         )
 
 
-def write_stage(folder: Path, manifest: Manifest, findings: list[Finding], ledger: Sequence[Line] = ()) -> None:
+def write_stage(
+    folder: Path, manifest: Manifest, findings: list[Finding], ledger: Sequence[Line] | None = None
+) -> None:
     """The manifest, every finding so far, and the ledger of this stage and those before it."""
     manifest.write(folder)
     write_findings(findings, folder / "findings.csv")
-    write_ledger(folder, ledger)
+    if ledger is not None:
+        write_ledger(folder, ledger)
 
 
 def write_table(path: Path, header: tuple[str, ...], rows: Iterable[tuple]) -> None:

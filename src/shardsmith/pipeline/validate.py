@@ -25,7 +25,7 @@ from shardsmith.dataset.manifest import Image, Manifest
 from shardsmith.dataset.workers import map_items
 from shardsmith.pipeline.checks.boxes import check_boxes
 from shardsmith.pipeline.checks.images import (
-    Seen,
+    Decoded,
     check_classes,
     check_looks,
     check_similar,
@@ -36,8 +36,6 @@ from shardsmith.pipeline.checks.images import (
 from shardsmith.pipeline.params import Params
 
 _ALONE_PIXELS = 300_000_000  # as many are decoded here before other processes have started
-
-
 
 
 def validate(manifest: Manifest, findings: list[Finding], params: Params) -> tuple[Manifest, list[Finding]]:
@@ -174,7 +172,7 @@ def summary(before: Manifest, after: Manifest, findings: list[Finding]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _decode(images: pa.Table) -> Iterator[Seen]:
+def _decode(images: pa.Table) -> Iterator[Decoded]:
     """What decoding each image tells."""
     columns = (images[name].to_pylist() for name in ("path", "format", "orientation"))
     items = list(zip(*columns, strict=True))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from shardsmith.proof.contents import Contents
+from shardsmith.proof.contents import ShardContents
 from shardsmith.store.objects import Seen
 from shardsmith.store.pulled import tree_hash
 from shardsmith.versions.lineage import parse_message
@@ -180,7 +180,7 @@ def is_shard(file: str) -> bool:
 
 
 def check_records(
-    contents: Mapping[str, Contents],
+    contents: Mapping[str, ShardContents],
     shard_lengths: Mapping[str, int],
     counts: Mapping[str, Any],
     prefix: str,
@@ -207,7 +207,7 @@ def check_records(
     return damage
 
 
-def compare_counts(contents: Mapping[str, Contents], counts: Mapping[str, Any]) -> Iterator[tuple[str, int, int]]:
+def compare_counts(contents: Mapping[str, ShardContents], counts: Mapping[str, Any]) -> Iterator[tuple[str, int, int]]:
     """(what, counted, read) for each count that is not that of the records; what was not counted is not compared."""
     images: Counter[str] = Counter()
     boxes: Counter[tuple[str, str]] = Counter()  # class, split

@@ -17,7 +17,7 @@ _LABELLED = ("image/object", "image")  # each box, and the whole image
 
 
 @dataclass
-class Contents:
+class ShardContents:
     """What one file holds.
 
     records: how many, damaged ones too. boxes: class -> how many, labels of whole images too, as metrics.json counts.
@@ -29,13 +29,13 @@ class Contents:
     problems: list[str] = field(default_factory=list)
 
 
-def read_contents(path: Path, names: Mapping[int, str]) -> Contents:
+def read_contents(path: Path, names: Mapping[int, str]) -> ShardContents:
     """Every record of a file: both checksums, the message, its labels.
 
     Args:
         names: id -> class name, as the label map has them.
     """
-    contents = Contents()
+    contents = ShardContents()
     for number, (data, problem) in enumerate(read_frames(path), start=1):
         contents.records = number
         features = None if problem else parse_features(data)
@@ -48,10 +48,6 @@ def read_contents(path: Path, names: Mapping[int, str]) -> Contents:
         for text in _texts(features):
             contents.boxes[text] += 1
     return contents
-
-
-
-
 
 
 def find_problem(features: Any, names: Mapping[int, str]) -> str:

@@ -70,7 +70,9 @@ def _command(record: Mapping[str, Any], tag: str, place: Path) -> str:
     return shlex.join([*words, *["--zip"] * place.is_file(), "--force"])
 
 
-def _check_record(record: Mapping[str, Any], files: Mapping[str, str], tag: str, again: str, workspace: Workspace | None) -> Check:
+def _check_record(
+    record: Mapping[str, Any], files: Mapping[str, str], tag: str, again: str, workspace: Workspace | None
+) -> Check:
     """VERSION.json agrees with itself, and with the tag where there is one."""
     said, part = record.get("hashes", {}).get(EXPORT), part_of(record)
     damage = []

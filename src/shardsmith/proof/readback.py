@@ -126,7 +126,9 @@ def _check(record: dict[str, Any], names: dict[int, str]) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m shardsmith.proof.readback", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m shardsmith.proof.readback", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("metrics", type=Path)
     options = parser.parse_args()

@@ -25,7 +25,7 @@ _ARROWS = {
 
 
 @dataclass(frozen=True)
-class Frame:
+class Viewport:
     """What is shown of the plane, in pixels of the image: all of it, and more where a box lies outside."""
 
     left: float
@@ -34,7 +34,7 @@ class Frame:
     height: float
 
     @classmethod
-    def of(cls, image: Image) -> Frame:
+    def of(cls, image: Image) -> Viewport:
         return cls(0, 0, image.width or 1, image.height or 1)
 
     def x(self, place_px: float) -> float:
@@ -106,15 +106,15 @@ def upright(x1: float, y1: float, x2: float, y2: float) -> Box:
     return min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)
 
 
-def frame_of(image: Image, box: Box | None) -> Frame:
+def frame_of(image: Image, box: Box | None) -> Viewport:
     """The image, and around it as much as shows the box; where it is too far away, a margin for an arrow."""
-    whole = Frame.of(image)
+    whole = Viewport.of(image)
     if box is None:
         return whole
     (left, right), (top, bottom) = (
         _span(low, high, side) for low, high, side in ((box[0], box[2], whole.width), (box[1], box[3], whole.height))
     )
-    return Frame(left, top, right - left, bottom - top)
+    return Viewport(left, top, right - left, bottom - top)
 
 
 def _span(low: float, high: float, side: float) -> tuple[float, float]:
@@ -129,7 +129,7 @@ def _span(low: float, high: float, side: float) -> tuple[float, float]:
     return max(start, -far), min(end, side + far)
 
 
-def point(frame: Frame, box: Box) -> Pointed:
+def point(frame: Viewport, box: Box) -> Pointed:
     left, right = (frame.x(side) for side in (box[0], box[2]))
     top, bottom = (frame.y(side) for side in (box[1], box[3]))
     across, down = _beyond(left, right), _beyond(top, bottom)

@@ -18,12 +18,12 @@ from shardsmith.dataset.manifest import SPLITS, Annotation, Image, Manifest
 from shardsmith.ledger.counts import count_manifest
 from shardsmith.ledger.fates import Line
 from shardsmith.report import samples
-from shardsmith.report.areas import Area, Frame, Pointed, box_of, frame_of, point
+from shardsmith.report.areas import Area, Pointed, Viewport, box_of, frame_of, point
 from shardsmith.report.blocks import FoundBlock, done, found_blocks, told
 from shardsmith.report.facts import Columns
-from shardsmith.report.fates import Step, dropped, fates, steps
+from shardsmith.report.fates import LedgerStep, dropped, fates, steps
 from shardsmith.report.marks import Mark, marks_of, shortened
-from shardsmith.report.pictures import Picture, shrink
+from shardsmith.report.pictures import Thumbnail, shrink
 
 _MOST_NAMES = 6
 _CODE = re.compile(r"```\w*\n(.*?)```", re.DOTALL)
@@ -31,7 +31,7 @@ _LEAST_RATIO, _MOST_RATIO = 0.3, 4.0
 
 
 @dataclass(frozen=True)
-class Made:
+class HowMade:
     """How the version was made, and how its formats (title, LOADING) are loaded; all in words."""
 
     annotation_group: str
@@ -43,7 +43,7 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownImage:
     """An image with its picture.
 
     classes: places in the label map, as its annotations have them; [-1] for none.
@@ -51,7 +51,7 @@ class Shown:
     hidden: how many annotations are not drawn.
     """
 
-    picture: Picture
+    picture: Thumbnail
     image: Image
     marks: list[Mark]
     classes: list[int]
@@ -75,7 +75,7 @@ class FoundImage:
 
     finding: Finding
     image: Image
-    picture: Picture | None
+    picture: Thumbnail | None
     inset: Area | None
     marks: list[Mark]
     pointed: Pointed | None
@@ -90,16 +90,16 @@ class Content:
     """counts: as count_manifest gives them; bytes: of all images."""
 
     label_map: LabelMap
-    made: Made
+    made: HowMade
     columns: Columns
     counts: dict[str, Any]
     bytes: int
     findings: list[tuple[FoundBlock, list[FoundImage]]]
-    ledger: list[Step]
+    ledger: list[LedgerStep]
     fates: list[tuple[str, int]]
     dropped: str
-    gallery: list[Shown]
-    copies: list[tuple[Shown | None, list[Shown]]]
+    gallery: list[ShownImage]
+    copies: list[tuple[ShownImage | None, list[ShownImage]]]
 
 
 def compose(
@@ -108,7 +108,7 @@ def compose(
     findings: Sequence[Finding],
     ledger: Sequence[Line],
     label_map: LabelMap,
-    made: Made,
+    made: HowMade,
     bytes: int,
 ) -> Content:
     """Count, choose, and read the chosen images.
@@ -168,11 +168,11 @@ def _pairs(manifest: Manifest, rows: list[int]) -> dict[int, tuple[Image, list[A
     return dict(zip(rows, Manifest(images, annotations.filter(there)).pairs(), strict=True))
 
 
-def _shown(picture: Picture, image: Image, annotations: list[Annotation], numbers: Mapping[str, int]) -> Shown:
-    frame = Frame.of(image)
+def _shown(picture: Thumbnail, image: Image, annotations: list[Annotation], numbers: Mapping[str, int]) -> ShownImage:
+    frame = Viewport.of(image)
     marks = marks_of(frame, annotations, numbers)
     boxes = sum(row.xmin is not None for row in annotations)
-    return Shown(
+    return ShownImage(
         picture=picture,
         image=image,
         marks=marks,
@@ -186,7 +186,7 @@ def _shown(picture: Picture, image: Image, annotations: list[Annotation], number
 
 def _found(
     finding: Finding,
-    picture: Picture | None,
+    picture: Thumbnail | None,
     image: Image,
     annotations: list[Annotation],
     numbers: Mapping[str, int],
@@ -194,7 +194,7 @@ def _found(
 ) -> FoundImage:
     box = box_of(finding, annotations)
     frame = frame_of(image, box)
-    whole = Frame.of(image)
+    whole = Viewport.of(image)
     return FoundImage(
         finding=finding,
         image=image,
@@ -209,11 +209,11 @@ def _found(
     )
 
 
-def _inset(frame: Frame, whole: Frame) -> Area:
+def _inset(frame: Viewport, whole: Viewport) -> Area:
     return Area.of(frame.x(0), frame.y(0), frame.x(whole.width), frame.y(whole.height))
 
 
-def _ratio(frame: Frame) -> int:
+def _ratio(frame: Viewport) -> int:
     """In hundredths; a very long or thin frame is shown less so."""
     return round(100 * min(max(frame.width / frame.height, _LEAST_RATIO), _MOST_RATIO))
 

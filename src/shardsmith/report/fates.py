@@ -12,7 +12,7 @@ _ONE = {"images": "image", "boxes": "box", "labels": "label", "annotations": "an
 
 
 @dataclass(frozen=True)
-class Step:
+class LedgerStep:
     """images, boxes: (entered, left). changes: "2 boxes dropped: box-empty"."""
 
     stage: str
@@ -21,14 +21,14 @@ class Step:
     changes: list[str]
 
 
-def steps(ledger: Sequence[Line], word: str) -> list[Step]:
+def steps(ledger: Sequence[Line], word: str) -> list[LedgerStep]:
     """A step a stage, in order.
 
     Args:
         word: what the annotations are called.
     """
     return [
-        Step(
+        LedgerStep(
             stage,
             _through(ledger, stage, "images"),
             _through(ledger, stage, "boxes"),

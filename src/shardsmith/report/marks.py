@@ -11,7 +11,7 @@ from math import isfinite
 from unicodedata import east_asian_width
 
 from shardsmith.dataset.manifest import Annotation
-from shardsmith.report.areas import Box, Frame, upright
+from shardsmith.report.areas import Box, Viewport, upright
 
 COLOURS = 10
 MOST_MARKS = 80
@@ -41,7 +41,7 @@ class Mark:
     outlines: tuple[str, ...]
 
 
-def marks_of(frame: Frame, annotations: Sequence[Annotation], colours: Mapping[str, int]) -> list[Mark]:
+def marks_of(frame: Viewport, annotations: Sequence[Annotation], colours: Mapping[str, int]) -> list[Mark]:
     """The first MOST_MARKS boxes; small ones last, so that a large one does not hide them."""
     boxed = [(row, box) for row in annotations if (box := _box(row))][:MOST_MARKS]
     points = _MOST_POINTS // max(1, sum(row.segmentation is not None for row, _ in boxed))
@@ -55,7 +55,7 @@ def _box(row: Annotation) -> Box | None:
     return upright(*sides) if len(sides) == 4 else None
 
 
-def _mark(row: Annotation, box: Box, frame: Frame, colour: int, points: int) -> Mark:
+def _mark(row: Annotation, box: Box, frame: Viewport, colour: int, points: int) -> Mark:
     left, right = frame.x(box[0]), frame.x(box[2])
     top, bottom = frame.y(box[1]), frame.y(box[3])
     at_right = left > 60
@@ -74,7 +74,7 @@ def _mark(row: Annotation, box: Box, frame: Frame, colour: int, points: int) -> 
     )
 
 
-def _outlines(segmentation: str | None, frame: Frame, most: int) -> tuple[str, ...]:
+def _outlines(segmentation: str | None, frame: Viewport, most: int) -> tuple[str, ...]:
     """Polygons with at most so many points together, 4 each at least; a mask has none."""
     content = json.loads(segmentation) if segmentation else []
     if isinstance(content, dict):

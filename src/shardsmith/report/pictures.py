@@ -25,7 +25,7 @@ _LEAST_PX = 24
 
 
 @dataclass(frozen=True)
-class Picture:
+class Thumbnail:
     """
     uri: a data URI.
     width, height: of the picture, in pixels.
@@ -44,7 +44,7 @@ class _Wanted:
     bytes: int
 
 
-def shrink(images: Sequence[Image]) -> Iterator[Picture]:
+def shrink(images: Sequence[Image]) -> Iterator[Thumbnail]:
     """A picture of each image, upright, in order; together they take about BUDGET at most.
 
     Raises:
@@ -59,7 +59,7 @@ def _wanted(images: Iterable[Image], most: int) -> Iterator[_Wanted]:
         yield _Wanted(image.path, image.sha256, (image.width or 1, image.height or 1), most)
 
 
-def _shrink(wanted: _Wanted) -> Picture:
+def _shrink(wanted: _Wanted) -> Thumbnail:
     width, height = wanted.size_px
     scale = min(1.0, math.sqrt(wanted.bytes / _BYTES_A_PIXEL / (width * height)))
     picture = PilImage.fromarray(_read(wanted, scale))
@@ -68,7 +68,7 @@ def _shrink(wanted: _Wanted) -> Picture:
         small = np.asarray(picture.resize(size, PilImage.Resampling.LANCZOS, reducing_gap=2.0))
         data = encode(small, "webp", _QUALITY)
         if len(data) <= wanted.bytes or max(size) <= _LEAST_PX:
-            return Picture(f"data:image/webp;base64,{base64.b64encode(data).decode()}", *size)
+            return Thumbnail(f"data:image/webp;base64,{base64.b64encode(data).decode()}", *size)
         scale *= 0.9 * math.sqrt(wanted.bytes / len(data))
 
 

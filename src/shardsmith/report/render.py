@@ -12,7 +12,7 @@ from markupsafe import Markup
 from shardsmith.dataset.codes import SEVERITIES
 from shardsmith.dataset.manifest import SPLITS
 from shardsmith.report.areas import Area
-from shardsmith.report.content import Content, FoundImage, Shown, code_blocks, share, split_totals
+from shardsmith.report.content import Content, FoundImage, ShownImage, code_blocks, share, split_totals
 from shardsmith.report.figures import Figure, class_figure, shape_figures
 
 _HERE = Path(__file__).parent
@@ -70,7 +70,7 @@ def _text(name: str) -> str:
     return (_HERE / name).read_text(encoding="utf-8")
 
 
-def _all_shown(content: Content) -> list[Shown | FoundImage]:
+def _all_shown(content: Content) -> list[ShownImage | FoundImage]:
     pairs = [shown for parent, copies in content.copies for shown in (parent, *copies) if shown]
     return [*content.gallery, *(shown for _, some in content.findings for shown in some), *pairs]
 
@@ -120,7 +120,7 @@ def _number(value: float | str) -> str:
     return value if isinstance(value, str) else f"{value:,}"
 
 
-def _ratio(shown: Shown | FoundImage) -> str:
+def _ratio(shown: ShownImage | FoundImage) -> str:
     return f"r{shown.ratio}"
 
 

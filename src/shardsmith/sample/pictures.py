@@ -14,7 +14,7 @@ from PIL import ImageFilter
 from shardsmith.dataset.images import encode
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.sample.drawing import Stamp, noise, stamp
-from shardsmith.sample.scenery import SCENES, Scene, Zone, blend
+from shardsmith.sample.scenery import SCENES, Backdrop, Zone, blend
 from shardsmith.sample.sketches import SKETCHES
 
 # scene -> how many pictures; class -> fewest and most of it in one picture
@@ -88,7 +88,9 @@ def draw_picture(task: tuple[str, int]) -> Picture:
     return Picture(name, _encode(pixels, format), format, owner, annotate(name, owner, things))
 
 
-def compose(rng: np.random.Generator, scene: Scene, labels: list[str]) -> tuple[np.ndarray, np.ndarray, list[_Thing]]:
+def compose(
+    rng: np.random.Generator, scene: Backdrop, labels: list[str]
+) -> tuple[np.ndarray, np.ndarray, list[_Thing]]:
     """The scene with things placed in it, far ones first; a thing that would hide another too much goes elsewhere."""
     picture = scene.picture.copy()
     height, width, _ = picture.shape
@@ -124,7 +126,7 @@ def annotate(name: str, owner: np.ndarray, things: list[_Thing]) -> list[Annotat
     return annotations
 
 
-def _make(rng: np.random.Generator, scene: Scene, label: str, width: int) -> _Thing:
+def _make(rng: np.random.Generator, scene: Backdrop, label: str, width: int) -> _Thing:
     zone = scene.zones[label]
     depth = int(rng.integers(0, 101))
     y = zone.top + (zone.bottom - zone.top) * depth // 100
@@ -171,7 +173,7 @@ def _leaves_all_visible(owner: np.ndarray, things: list[_Thing]) -> bool:
     return all(count >= _FEWEST_VISIBLE * thing.mask.sum() for count, thing in zip(counts, things, strict=True))
 
 
-def _place(rng: np.random.Generator, picture: np.ndarray, thing: _Thing, scene: Scene) -> None:
+def _place(rng: np.random.Generator, picture: np.ndarray, thing: _Thing, scene: Backdrop) -> None:
     """Paint a thing, with its shadow or its reflection first and with the haze of its distance."""
     shape, left, top = thing.stamp, thing.x - thing.stamp.origin_x, thing.y - thing.stamp.origin_y
     if thing.zone.ground == "floor":

@@ -29,7 +29,7 @@ class Zone:
 
 
 @dataclass(frozen=True)
-class Scene:
+class Backdrop:
     """A painted place, its zones by class, and the colour that distance gives to things."""
 
     picture: np.ndarray
@@ -66,7 +66,7 @@ def paint_water(rng: np.random.Generator, width: int, rows: int, sky: list[Colou
     return np.clip(mix(water, sky[-1], crest), 0, 255)
 
 
-def coast(rng: np.random.Generator, width: int, height: int) -> Scene:
+def coast(rng: np.random.Generator, width: int, height: int) -> Backdrop:
     """The sea under a wide sky, land far off: boats and buoys on the water, kites and a balloon above."""
     colours = SKIES[int(rng.integers(len(SKIES)))]
     horizon = height * int(rng.integers(34, 50)) // 100
@@ -82,10 +82,10 @@ def coast(rng: np.random.Generator, width: int, height: int) -> Scene:
         "kite": Zone(height // 10, horizon * 3 // 4, height // 14, height // 11, 40),
         "balloon": Zone(height // 8, horizon * 2 // 3, height // 14, height // 10, 6),
     }
-    return Scene(picture, zones, far)
+    return Backdrop(picture, zones, far)
 
 
-def sky(rng: np.random.Generator, width: int, height: int) -> Scene:
+def sky(rng: np.random.Generator, width: int, height: int) -> Backdrop:
     """High among the clouds: balloons, and kites that got loose."""
     colours = SKIES[int(rng.integers(len(SKIES)))]
     picture = paint_sky(rng, width, height, colours, int(rng.integers(45, 95)))
@@ -97,10 +97,10 @@ def sky(rng: np.random.Generator, width: int, height: int) -> Scene:
         "balloon": Zone(height // 6, height * 4 // 5, height // 10, height // 5, 8),
         "kite": Zone(height // 10, height * 3 // 4, height // 14, height // 8, 60),
     }
-    return Scene(picture, zones, colours[-1])
+    return Backdrop(picture, zones, colours[-1])
 
 
-def meadow(rng: np.random.Generator, width: int, height: int) -> Scene:
+def meadow(rng: np.random.Generator, width: int, height: int) -> Backdrop:
     """Hills behind a flowering meadow: kites low over the grass, balloons further off."""
     colours = SKIES[int(rng.integers(3))]
     horizon = height * int(rng.integers(52, 64)) // 100
@@ -123,10 +123,10 @@ def meadow(rng: np.random.Generator, width: int, height: int) -> Scene:
         "kite": Zone(height // 10, horizon * 5 // 6, height // 12, height // 8, 45),
         "balloon": Zone(height // 8, horizon * 3 // 4, height // 16, height // 9, 5),
     }
-    return Scene(picture, zones, (150, 184, 206))
+    return Backdrop(picture, zones, (150, 184, 206))
 
 
-def reef(rng: np.random.Generator, width: int, height: int) -> Scene:
+def reef(rng: np.random.Generator, width: int, height: int) -> Backdrop:
     """Under water: light from above, rocks and weeds, sand below; fish everywhere, starfish on the sand."""
     top, deep = [((96, 208, 214), (8, 78, 118)), ((70, 176, 224), (10, 52, 112)), ((126, 210, 176), (12, 84, 92))][
         int(rng.integers(3))
@@ -152,10 +152,10 @@ def reef(rng: np.random.Generator, width: int, height: int) -> Scene:
         "fish": Zone(height // 12, height * 7 // 8, height // 15, height // 7, 22),
         "starfish": Zone(floor + rows // 3, height - rows // 8, height // 20, height // 12, 180, "floor"),
     }
-    return Scene(picture, zones, rgb((np.asarray(top) + np.asarray(deep)) // 2))
+    return Backdrop(picture, zones, rgb((np.asarray(top) + np.asarray(deep)) // 2))
 
 
-def beach(rng: np.random.Generator, width: int, height: int) -> Scene:
+def beach(rng: np.random.Generator, width: int, height: int) -> Backdrop:
     """A beach seen from above: foam along the water's edge, starfish, stranded buoys and kites on the sand."""
     dunes = noise(rng, width, height, 90, 34, 3)
     grains = noise(rng, width, height, 4, 4, 2)
@@ -179,10 +179,10 @@ def beach(rng: np.random.Generator, width: int, height: int) -> Scene:
         "buoy": Zone(low, height, height // 9, height // 7, 180, "floor"),
         "kite": Zone(low, height - height // 10, height // 9, height // 7, 180, "floor"),
     }
-    return Scene(picture, zones, (226, 200, 152))
+    return Backdrop(picture, zones, (226, 200, 152))
 
 
-SCENES: dict[str, Callable[[np.random.Generator, int, int], Scene]] = {
+SCENES: dict[str, Callable[[np.random.Generator, int, int], Backdrop]] = {
     "beach": beach,
     "coast": coast,
     "meadow": meadow,

@@ -48,7 +48,7 @@ _quoted = partial(json.dumps, ensure_ascii=False)
 
 
 @dataclass(frozen=True)
-class Contents:
+class VersionShape:
     """What of a version its code depends on.
 
     labels: of whole images: "none" where there are boxes, "one" for every image, or "many".
@@ -92,7 +92,7 @@ def code_for(workspace: Workspace, name: str, kind: str, alone: bool) -> str:
     return Template(download + loading[not boxed]).substitute(values)
 
 
-def contents(images: bytes, annotations: bytes) -> Contents:
+def contents(images: bytes, annotations: bytes) -> VersionShape:
     """Of a version's images.parquet and annotations.parquet."""
     image_rows = pq.read_table(io.BytesIO(images), columns=["split", "width", "height"]).to_pydict()
     rows = pq.read_table(io.BytesIO(annotations), columns=["image_id", "xmin"])
@@ -102,7 +102,7 @@ def contents(images: bytes, annotations: bytes) -> Contents:
         labels = "one" if set(of_image.values()) == {1} and len(of_image) == len(image_rows["split"]) else "many"
     sizes = set(zip(image_rows["height"], image_rows["width"], strict=True))
     splits = {split or "train" for split in image_rows["split"]}
-    return Contents(
+    return VersionShape(
         labels, next(split for split in SPLITS if split in splits), sizes.pop() if len(sizes) == 1 else None
     )
 
@@ -174,7 +174,7 @@ def _note(address: str) -> str:
     return "" if without_secrets(address) == address else "  # the credentials are left out"
 
 
-def _sizes(held: Contents) -> dict[str, int]:
+def _sizes(held: VersionShape) -> dict[str, int]:
     side_px = 640 if held.labels == "none" else 224
     height, width = held.size_px or (side_px, side_px)
     return {"height": height, "width": width}

@@ -72,7 +72,3 @@ def as_text(lineage: dict[str, Any]) -> list[str]:
         "Packages": ", ".join([f"python {lineage['python']}", *packages]) if lineage["python"] else None,
     }
     return [f"{name + ':':10}{value}" for name, value in rows.items() if value]
-
-
-
-

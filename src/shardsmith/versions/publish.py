@@ -127,8 +127,6 @@ def _published(stores: Stores, tag: str, hashes: dict[str, str]) -> bytes | None
     return there
 
 
-
-
 def is_published(workspace: Workspace, tag: str) -> bool:
     """Whether publish_name came to its end here."""
     return (workspace.root / PUBLISHED / tag).exists()
@@ -148,9 +146,7 @@ def push_name(workspace: Workspace, tag: str, log: Log) -> None:
         return
     refs = [f"HEAD:refs/heads/{branch}"] * bool(branch) + [f"refs/tags/{tag}"]
     try:
-        retried(
-            lambda: workspace.git("push", "--quiet", "--atomic", remote, *refs), f"pushing {tag}", log, _is_refused
-        )
+        retried(lambda: workspace.git("push", "--quiet", "--atomic", remote, *refs), f"pushing {tag}", log, _is_refused)
     except VersionError as error:
         if not _is_refused(error):
             raise VersionError(
@@ -169,8 +165,6 @@ def _is_refused(error: BaseException) -> bool:
     """Whether git's remote has answered no; one that is at work for someone else has not."""
     said = str(error)
     return "rejected]" in said and "cannot lock ref" not in said and "failed to update ref" not in said
-
-
 
 
 def sync(path: Path) -> None:
@@ -195,8 +189,6 @@ def broken_labels(before: str, after: str) -> list[str]:
         for name, number in old.ids.items()
         if names.get(number) != name
     ]
-
-
 
 
 def _last_line(error: Exception) -> str:

@@ -35,21 +35,11 @@ class Version:
         return f"{self.dataset}@{self.name}"
 
 
-
-
-
-
-
-
-
-
 def own_dataset(workspace: Workspace) -> str:
     """The dataset that params.yaml names."""
     path = workspace.root / PARAMS
     text = path.read_text(encoding="utf-8") if path.exists() else workspace.file_at("HEAD", PARAMS)
     return parse_params(text or "", PARAMS, workspace.root).dataset.name
-
-
 
 
 def list_versions(workspace: Workspace) -> list[Version]:

@@ -116,9 +116,7 @@ def _lines(root: Path, *arguments: str, shown: bool) -> Iterator[str]:
 def _if_full(root: Path) -> str:
     """What DVC says on a full disk may be of the files that it left half written."""
     full = [
-        place
-        for place in (root, cache_folder(root))
-        if place.exists() and shutil.disk_usage(place).free < _NO_ROOM
+        place for place in (root, cache_folder(root)) if place.exists() and shutil.disk_usage(place).free < _NO_ROOM
     ]
     return f"\nNo space left on device: {full[0]}; free some space and try again" if full else ""
 

@@ -44,7 +44,6 @@ def read_leniently(text: str) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-
 def raw_hash(lock: dict[str, Any]) -> str:
     deps = [dep for stage in lock.get("stages", {}).values() for dep in stage.get("deps", [])]
     return next((dep.get("md5", "") for dep in deps if dep["path"] == RAW), "")
@@ -52,7 +51,6 @@ def raw_hash(lock: dict[str, Any]) -> str:
 
 def lock_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
 
 
 def is_readable(path: Path) -> bool:

@@ -38,7 +38,7 @@ def parse_settings(pairs: list[str]) -> dict[str, Any]:
     return settings
 
 
-def with_settings(text: str, settings: Mapping[str, Any], root: Path = Path()) -> str:  # noqa: B008
+def with_settings(text: str, settings: Mapping[str, Any], root: Path = Path()) -> str:
     """params.yaml's text with the values set, comments and order kept.
 
     Raises:

@@ -29,7 +29,6 @@ _HEAD = 1 << 16
 _FETCH = "it is not here, only at its URL: bring it with `shardsmith fetch --images`"
 
 
-
 def detect(folder: RawFolder) -> list[str]:
     return [file for suffix in _SUFFIXES for file in folder.with_suffix(suffix) if _is_labelbox(folder, file)]
 

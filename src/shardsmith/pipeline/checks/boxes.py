@@ -186,8 +186,6 @@ def remark_overlaps(judgement: Judgement, same: Sequence[np.ndarray], names: Seq
         judgement.remark(code, reasons)
 
 
-
-
 def _order(judgement: Judgement) -> None:
     low, high = judgement.boxes[:, :2], judgement.boxes[:, 2:]
     swap = judgement.mark("box-inverted", np.logical_or(*(low > high).T))
@@ -223,8 +221,6 @@ def _mark_duplicates(judgement: Judgement, same: Sequence[np.ndarray]) -> None:
     again = np.zeros(len(judgement.lost), bool)
     again[rows[order[1:][equal]]] = True
     judgement.mark("box-duplicate", again)
-
-
 
 
 def _rebuilt(table: pa.Table, rows: np.ndarray, boxes: np.ndarray, lost: np.ndarray) -> pa.Table:

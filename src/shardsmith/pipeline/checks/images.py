@@ -24,7 +24,7 @@ _RARE_IMAGES, _RARE_SHARE = 20, 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Decoded:
     """What decoding an image told: why it does not decode, odd colours, and its fingerprint (see similar.py)."""
 
     error: str = ""
@@ -32,7 +32,7 @@ class Seen:
     fingerprint: bytes = b""
 
 
-def look(item: tuple[str, str | None, int]) -> Seen:
+def look(item: tuple[str, str | None, int]) -> Decoded:
     """Decode the image at (path, format, orientation), once for every check.
 
     Raises:
@@ -45,14 +45,14 @@ def look(item: tuple[str, str | None, int]) -> Seen:
         raise StageError(f"{path}: the image is gone since it was ingested; put it back, or run dvc repro") from None
     if format is not None:
         seen = glance(data, format, orientation)
-        return Seen(seen.error, seen.colours, b"" if seen.grey is None else fingerprint(seen.grey))
+        return Decoded(seen.error, seen.colours, b"" if seen.grey is None else fingerprint(seen.grey))
     reason = probe(data).error
     if not reason:
         raise StageError(f"{path}: the image changed since it was ingested; run dvc repro")
-    return Seen(reason)
+    return Decoded(reason)
 
 
-def check_looks(manifest: Manifest, seen: Mapping[str, Seen], actions: Mapping[str, Action]) -> Iterator[Finding]:
+def check_looks(manifest: Manifest, seen: Mapping[str, Decoded], actions: Mapping[str, Action]) -> Iterator[Finding]:
     """Odd colours, and images that show nothing. `seen` is by image_id."""
     for image_id in manifest.images["image_id"].to_pylist():
         if colours := seen[image_id].colours:
@@ -80,7 +80,7 @@ def check_sizes(manifest: Manifest, actions: Mapping[str, Action]) -> Iterator[F
 
 
 def check_similar(
-    manifest: Manifest, seen: Mapping[str, Seen], most_bits: int, actions: Mapping[str, Action]
+    manifest: Manifest, seen: Mapping[str, Decoded], most_bits: int, actions: Mapping[str, Action]
 ) -> tuple[list[Finding], list[list[Image]]]:
     """A finding for each image that is nearly identical to another before it, and the clusters, each sorted.
 

@@ -59,18 +59,6 @@ def split(manifest: Manifest, params: Params) -> tuple[Manifest, list[Finding]]:
     return after, findings
 
 
-
-
-
-
-
-
-
-
-
-
-
-
 def table(manifest: Manifest) -> list[str]:
     """What was achieved, a line a split."""
     images = Counter(manifest.images["split"].to_pylist())
@@ -83,18 +71,12 @@ def table(manifest: Manifest) -> list[str]:
     return lines
 
 
-
-
 def _classes(manifest: Manifest) -> dict[str, set[str]]:
     by_image: dict[str, set[str]] = defaultdict(set)
     annotations = manifest.annotations
     for image_id, label in zip(annotations["image_id"].to_pylist(), annotations["label"].to_pylist(), strict=True):
         by_image[image_id].add(label)
     return by_image
-
-
-
-
 
 
 def _split_by_source(units: Sequence[Unit]) -> tuple[dict[str, str], list[Finding]]:
@@ -106,10 +88,6 @@ def _split_by_source(units: Sequence[Unit]) -> tuple[dict[str, str], list[Findin
         )
     findings = [found("split-missing", image_id) for image_id in sorted(splits) if not splits[image_id]]
     return {image_id: place for image_id, place in splits.items() if place}, findings + find_leaks(units)
-
-
-
-
 
 
 def _with_splits(manifest: Manifest, groups: Mapping[str, str | None], splits: Mapping[str, str]) -> Manifest:

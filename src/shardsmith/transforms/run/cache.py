@@ -25,15 +25,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shardsmith.dataset.workers import map_items
-from shardsmith.transforms.run.make import Refused, Wanted, make, read_source
-from shardsmith.transforms.run.recipe import Outcome, Recipe, prepare_process
+from shardsmith.transforms.run.make import Refused, WantedImage, make, read_source
+from shardsmith.transforms.run.recipe import Recipe, Transformed, prepare_process
 
 _EXTENSIONS = {"jpeg": "jpg", "png": "png", "webp": "webp"}
 _BATCH = 1024
 
 
 @dataclass(frozen=True)
-class Made:
+class MadeFile:
     """One file that is there.
 
     file: below the folder.
@@ -53,7 +53,7 @@ class Made:
         return json.loads(self.objects)
 
 
-Task = list[tuple[str, Wanted, Made | None]]
+Task = list[tuple[str, WantedImage, MadeFile | None]]
 """What comes from one source: file, what it is to be, and what the table of an earlier run says of it."""
 
 _OUTPUTS = pa.schema(
@@ -91,15 +91,15 @@ class Table:
     def __contains__(self, file: str) -> bool:
         return file in self._places
 
-    def get(self, file: str) -> Made | None:
+    def get(self, file: str) -> MadeFile | None:
         number, row = self._places.get(file, (-1, 0))
         if number < 0:
             return None
         if number == len(self._tables):
-            return Made(**self._rows[row])
-        return Made(**{name: self._tables[number][name][row].as_py() for name in _OUTPUTS.names})
+            return MadeFile(**self._rows[row])
+        return MadeFile(**{name: self._tables[number][name][row].as_py() for name in _OUTPUTS.names})
 
-    def add(self, made: Made) -> None:
+    def add(self, made: MadeFile) -> None:
         if made.file not in self._places:
             self._places[made.file] = len(self._tables), len(self._rows)
             self._rows.append(vars(made))
@@ -125,8 +125,8 @@ class Table:
 
 
 def make_all(
-    wanted: Iterable[Wanted], recipe: Recipe, folder: Path, label: str, sources: int
-) -> Iterator[tuple[Made | Refused, bool]]:
+    wanted: Iterable[WantedImage], recipe: Recipe, folder: Path, label: str, sources: int
+) -> Iterator[tuple[MadeFile | Refused, bool]]:
     """What is there for each one wanted, in order, and whether it was there already.
 
     Args:
@@ -142,7 +142,7 @@ def make_all(
     try:
         for results in map_items(work, tasks, label, chunk=4, setup=prepare_process, total=sources, preload=["cv2"]):
             for made, reused in results:
-                if isinstance(made, Made):
+                if isinstance(made, MadeFile):
                     new.add(made)
                 yield made, reused
     except BaseException:
@@ -160,7 +160,7 @@ def clear(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _tasks(wanted: Iterable[Wanted], recipe: Recipe, old: Table) -> Iterator[Task]:
+def _tasks(wanted: Iterable[WantedImage], recipe: Recipe, old: Table) -> Iterator[Task]:
     for _, group in groupby(wanted, key=lambda one: one.sources[0].path):
         task = []
         for one in group:
@@ -169,13 +169,13 @@ def _tasks(wanted: Iterable[Wanted], recipe: Recipe, old: Table) -> Iterator[Tas
         yield task
 
 
-def _file_name(wanted: Wanted, recipe: Recipe) -> str:
+def _file_name(wanted: WantedImage, recipe: Recipe) -> str:
     sources = [[source.sha256, source.boxes, source.segmentations] for source in wanted.sources]
     digest = recipe.digest(sources, wanted.operations, wanted.format, wanted.quality)
     return f"images/{digest[:2]}/{digest}.{_EXTENSIONS[wanted.format]}"
 
 
-def _have(task: Task, recipe: Recipe, folder: Path) -> list[tuple[Made | Refused, bool]]:
+def _have(task: Task, recipe: Recipe, folder: Path) -> list[tuple[MadeFile | Refused, bool]]:
     """What is there is checked; the rest is made."""
     there = {file: old for file, _, old in task if old and _is_intact(old, folder)}
     missing = {file: one for file, one, _ in task if file not in there}
@@ -183,7 +183,7 @@ def _have(task: Task, recipe: Recipe, folder: Path) -> list[tuple[Made | Refused
     return [(there[file], True) if file in there else (made[file], False) for file, *_ in task]
 
 
-def _is_intact(made: Made, folder: Path) -> bool:
+def _is_intact(made: MadeFile, folder: Path) -> bool:
     try:
         with (folder / made.file).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == made.sha256
@@ -191,8 +191,8 @@ def _is_intact(made: Made, folder: Path) -> bool:
         return False
 
 
-def _make_files(wanted: dict[str, Wanted], recipe: Recipe, folder: Path) -> dict[str, Made | Refused]:
-    made: dict[str, Made | Refused] = {}
+def _make_files(wanted: dict[str, WantedImage], recipe: Recipe, folder: Path) -> dict[str, MadeFile | Refused]:
+    made: dict[str, MadeFile | Refused] = {}
     results = make(list(wanted.values()), recipe, read_source)
     for file, result in zip(wanted, results, strict=True):
         if isinstance(result, Refused):
@@ -203,11 +203,11 @@ def _make_files(wanted: dict[str, Wanted], recipe: Recipe, folder: Path) -> dict
         sha256 = hashlib.sha256(data).hexdigest()
         sample = outcome.sample
         objects = json.dumps(_objects(outcome))
-        made[file] = Made(file, sha256, sample.width, sample.height, outcome.moved, objects)
+        made[file] = MadeFile(file, sha256, sample.width, sample.height, outcome.moved, objects)
     return made
 
 
-def _objects(outcome: Outcome) -> dict[str, Any]:
+def _objects(outcome: Transformed) -> dict[str, Any]:
     """rows: which of the sources' objects are left; where they lie; their area, for each square pixel of the old;
     and what the steps did.
     """

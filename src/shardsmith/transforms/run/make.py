@@ -13,12 +13,12 @@ from shardsmith.dataset import images
 from shardsmith.dataset.errors import StageError
 from shardsmith.transforms.base import Operation, Sample, is_for_memory
 from shardsmith.transforms.geometry.objects import Objects
-from shardsmith.transforms.run.recipe import Outcome, Recipe
+from shardsmith.transforms.run.recipe import Recipe, Transformed
 from shardsmith.transforms.steps.resize import pixels_needed
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceImage:
     """An image as it is read, with the boxes and outlines (as the manifest has them) of its objects."""
 
     path: str
@@ -30,7 +30,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedImage:
     """One image to make.
 
     sources: the image, and those that an operation joins to it.
@@ -38,7 +38,7 @@ class Wanted:
         bytes.
     """
 
-    sources: Sequence[Source]
+    sources: Sequence[SourceImage]
     operations: Sequence[Operation]
     format: str
     quality: int
@@ -52,8 +52,8 @@ class Refused:
 
 
 def make(
-    wanted: Sequence[Wanted], recipe: Recipe, read: Callable[[Source], bytes]
-) -> Iterator[tuple[bytes, Outcome] | Refused]:
+    wanted: Sequence[WantedImage], recipe: Recipe, read: Callable[[SourceImage], bytes]
+) -> Iterator[tuple[bytes, Transformed] | Refused]:
     """Each image's bytes and what became of its objects. All come from the same file, which is decoded once.
 
     Raises:
@@ -76,7 +76,7 @@ def make(
         yield encoded if isinstance(encoded, Refused) else (encoded, outcome)
 
 
-def read_source(source: Source) -> bytes:
+def read_source(source: SourceImage) -> bytes:
     """
     Raises:
         StageError: it is gone, or is not the one in the manifest.
@@ -91,7 +91,7 @@ def read_source(source: Source) -> bytes:
 
 
 def _needed(
-    data: bytes, source: Source, wanted: Sequence[Wanted]
+    data: bytes, source: SourceImage, wanted: Sequence[WantedImage]
 ) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
     """The size of a JPEG that all wanted begin by resizing alike, and how much of it they need."""
     firsts = [next(iter(one.operations), ("", {})) for one in wanted]
@@ -104,18 +104,18 @@ def _needed(
     return size, pixels_needed(*size, firsts[0][1])
 
 
-def _decode(data: bytes, source: Source, at_least: tuple[int, int] | None = None) -> np.ndarray:
+def _decode(data: bytes, source: SourceImage, at_least: tuple[int, int] | None = None) -> np.ndarray:
     try:
         return images.decode(data, at_least)
     except ValueError as error:
         raise _undecodable(source, error) from None
 
 
-def _undecodable(source: Source, error: ValueError) -> StageError:
+def _undecodable(source: SourceImage, error: ValueError) -> StageError:
     return StageError(f"{source.path}: it does not decode ({error}); run dvc repro")
 
 
-def _encode(pixels: np.ndarray, wanted: Wanted) -> bytes | Refused:
+def _encode(pixels: np.ndarray, wanted: WantedImage) -> bytes | Refused:
     try:
         return images.encode(pixels, wanted.format, wanted.quality)
     except ValueError as error:
@@ -124,12 +124,12 @@ def _encode(pixels: np.ndarray, wanted: Wanted) -> bytes | Refused:
 
 
 def _sample(
-    pixels: np.ndarray, source: Source, others: Sequence[Sample] = (), size: tuple[int, int] | None = None
+    pixels: np.ndarray, source: SourceImage, others: Sequence[Sample] = (), size: tuple[int, int] | None = None
 ) -> Sample:
     return Sample(pixels, Objects.of(source.boxes, source.segmentations), others, size)
 
 
-def _carry_out(sample: Sample, wanted: Wanted, recipe: Recipe) -> Outcome | Refused:
+def _carry_out(sample: Sample, wanted: WantedImage, recipe: Recipe) -> Transformed | Refused:
     import cv2
 
     try:

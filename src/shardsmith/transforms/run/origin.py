@@ -14,14 +14,14 @@ from collections.abc import Callable
 from typing import Any
 
 from shardsmith.dataset.errors import StageError
-from shardsmith.transforms.run.make import Refused, Source, Wanted, make
+from shardsmith.transforms.run.make import Refused, SourceImage, WantedImage, make
 from shardsmith.transforms.run.recipe import Recipe
 from shardsmith.transforms.scene import Planned
 
 _ANYTHING = Recipe(0, 0)  # no object is looked at
 
 
-def origin_of(planned: Planned, wanted: Wanted) -> str:
+def origin_of(planned: Planned, wanted: WantedImage) -> str:
     """The origin of an image to be, after that of its source."""
     origin = planned.origin()
     stage = {"operations": planned.operations, "format": wanted.format, "quality": wanted.quality}
@@ -43,8 +43,8 @@ def remake(origin: dict[str, Any], read: Callable[[str, str], tuple[bytes, str, 
         partners = [partner for _, values in operations for partner in values.get("partners", [])]
         files = {"0": (data, format, orientation)}
         files |= {str(n): (remake(partner, read), "", 1) for n, partner in enumerate(partners, start=1)}
-        sources = [Source(name, "", file[1], file[2]) for name, file in files.items()]
-        wanted = Wanted(sources, operations, stage["format"], stage["quality"])
+        sources = [SourceImage(name, "", file[1], file[2]) for name, file in files.items()]
+        wanted = WantedImage(sources, operations, stage["format"], stage["quality"])
         (made,) = make([wanted], _ANYTHING, lambda source, files=files: files[source.path][0])  # type: ignore[misc]
         if isinstance(made, Refused):
             raise StageError(f"{origin['image_id']}: {made.reason}")

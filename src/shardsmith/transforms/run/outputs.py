@@ -12,8 +12,8 @@ from typing import Any
 from shardsmith.dataset.errors import StageError
 from shardsmith.dataset.findings import Finding, found, summarise
 from shardsmith.dataset.manifest import Annotation, Image, Manifest
-from shardsmith.transforms.run.cache import Made, make_all
-from shardsmith.transforms.run.make import Refused, Source, Wanted
+from shardsmith.transforms.run.cache import MadeFile, make_all
+from shardsmith.transforms.run.make import Refused, SourceImage, WantedImage
 from shardsmith.transforms.run.origin import origin_of
 from shardsmith.transforms.run.recipe import TOO_SMALL, Recipe
 from shardsmith.transforms.scene import Planned, has_box
@@ -84,9 +84,9 @@ def transform(
 def _transform(
     planned: Iterable[Planned], recipe: Recipe, encoding: Encoding, folder: Path, label: str, sources: int, tally: Tally
 ) -> Iterator[tuple[Image, list[Annotation]]]:
-    pending: deque[tuple[Planned, Wanted]] = deque()  # those that workers are at
+    pending: deque[tuple[Planned, WantedImage]] = deque()  # those that workers are at
 
-    def ask() -> Iterator[Wanted]:
+    def ask() -> Iterator[WantedImage]:
         for one in planned:
             wanted = _wanted(one, encoding)
             pending.append((one, wanted))
@@ -146,20 +146,20 @@ def _table(steps: dict[str, StepCount]) -> list[str]:
     return [f"  {row[0]:{width}} {row[1]:>9} {row[2]:>10} {row[3]:>11}" for row in rows]
 
 
-def _wanted(planned: Planned, encoding: Encoding) -> Wanted:
+def _wanted(planned: Planned, encoding: Encoding) -> WantedImage:
     image = planned.image
     sources = [_source(image, planned.annotations), *(_source(*partner) for partner in planned.partners)]
-    return Wanted(sources, planned.operations, encoding.format_for(image.format), encoding.quality)
+    return WantedImage(sources, planned.operations, encoding.format_for(image.format), encoding.quality)
 
 
-def _source(image: Image, annotations: Sequence[Annotation]) -> Source:
+def _source(image: Image, annotations: Sequence[Annotation]) -> SourceImage:
     boxed = [annotation for annotation in annotations if has_box(annotation)]
     boxes: Any = [(a.xmin, a.ymin, a.xmax, a.ymax) for a in boxed]
     outlines = [a.segmentation for a in boxed]
-    return Source(image.path, image.sha256, image.format, image.orientation, boxes, outlines)
+    return SourceImage(image.path, image.sha256, image.format, image.orientation, boxes, outlines)
 
 
-def _image_row(planned: Planned, wanted: Wanted, made: Made, folder: Path) -> Image:
+def _image_row(planned: Planned, wanted: WantedImage, made: MadeFile, folder: Path) -> Image:
     return replace(
         planned.image,
         path=(folder / made.file).as_posix(),
@@ -172,7 +172,7 @@ def _image_row(planned: Planned, wanted: Wanted, made: Made, folder: Path) -> Im
     )
 
 
-def _annotation_rows(planned: Planned, made: Made, objects: dict[str, Any]) -> list[Annotation]:
+def _annotation_rows(planned: Planned, made: MadeFile, objects: dict[str, Any]) -> list[Annotation]:
     """Labels of the whole image first where a mosaic brought others' boxes, else in the order of the source."""
     image_id = planned.image.image_id
     boxed = planned.boxed()

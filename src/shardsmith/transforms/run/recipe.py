@@ -20,7 +20,7 @@ TOO_SMALL = "size"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Transformed:
     """
     moved: whether the geometry differs from the source's.
     done: operation -> 1 for each that changed something.
@@ -47,7 +47,7 @@ class Recipe:
     min_size_px: float
     code: str = ""
 
-    def carry_out(self, sample: Sample, operations: Sequence[Operation]) -> Outcome:
+    def carry_out(self, sample: Sample, operations: Sequence[Operation]) -> Transformed:
         done: Counter[str] = Counter()
         cut: Counter[str] = Counter()
         lost: dict[int, str] = {}
@@ -71,7 +71,7 @@ class Recipe:
             large = self.large_enough(sample.objects)
             lost |= dict.fromkeys(set(sample.objects.rows.tolist()) - set(large.rows.tolist()), TOO_SMALL)
             sample = replace(sample, objects=large)
-        return Outcome(sample, moved, done, cut, lost)
+        return Transformed(sample, moved, done, cut, lost)
 
     def visible_enough(self, objects: Objects) -> Objects:
         return objects.only(objects.visible >= self.min_visibility)

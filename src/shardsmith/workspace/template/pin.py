@@ -17,8 +17,8 @@ from shardsmith.workspace.template.requirements import requirements
 from shardsmith.workspace.workspace import Workspace
 
 _HEAD = """\
-# Written by `shardsmith build` and `shardsmith pin`. stages: a digest of the code that each stage's bytes depend on, and
-# of the libraries it runs through; dvc.yaml lists them as params, so that other code makes a stage run again.
+# Written by `shardsmith build` and `shardsmith pin`. stages: a digest of the code that each stage's bytes depend on,
+# and of the libraries it runs through; dvc.yaml lists them as params, so that other code makes a stage run again.
 """
 
 
@@ -61,4 +61,3 @@ def pin_requirements(workspace: Workspace, log: Log) -> None:
     if warning:
         log(f"warning: {REQUIREMENTS}: {warning}: others cannot install that line; install from a git address or index")
     (workspace.root / REQUIREMENTS).write_text(text, encoding="utf-8")
-

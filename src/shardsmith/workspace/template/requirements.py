@@ -14,7 +14,9 @@ from shardsmith.dataset.errors import VersionError
 from shardsmith.pipeline.code import direct_url
 from shardsmith.workspace.git import git
 
-_HEAD = "# What this version is built with; `shardsmith pin` writes it anew. Install: pip install -r requirements.lock\n"
+_HEAD = (
+    "# What this version is built with; `shardsmith pin` writes it anew. Install: pip install -r requirements.lock\n"
+)
 _NOT_OURS = {"dev", "all"}
 
 
