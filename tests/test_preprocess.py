@@ -17,7 +17,6 @@ from shardsmith.dataset.manifest import Image, Manifest
 from shardsmith.pipeline.params import PreprocessParams
 from shardsmith.pipeline.preprocess import preprocess
 from shardsmith.pipeline.stage import write_stage
-from shardsmith.transforms.run.recipe import Recipe
 
 OFF = PreprocessParams(steps=[{"resize": {"width": 16, "height": 16}}])
 
@@ -170,7 +169,7 @@ def _params(manifest: Manifest, out: Path, monkeypatch: pytest.MonkeyPatch) -> t
 
 
 def _code(manifest: Manifest, out: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Manifest, PreprocessParams]:
-    monkeypatch.setattr(Recipe, "_code", lambda recipe: ["changed"])
+    monkeypatch.setattr("shardsmith.pipeline.preprocess.digest", lambda stage, steps: "changed")
     return manifest, resize()
 
 

@@ -46,7 +46,7 @@ def imports(module: str) -> set[str]:
     [
         ("albumentations", ("shardsmith.transforms.albumentations",)),
         ("prefect", ("shardsmith.flow", "flows")),
-        ("tensorflow", ("shardsmith.proof.readback",)),
+        ("tensorflow", ("shardsmith.proof.readback", "shardsmith.download.reader")),
         ("tensorflow_datasets", ()),
         ("dvc", ("shardsmith.store.stores", "shardsmith.workspace.lock_file")),
         ("cv2", ("shardsmith.transforms",)),
