@@ -26,7 +26,7 @@ def main(source: Path, out: Path) -> None:
     # a check of your own goes here: docs/your-own.md has one
 
     # the ledger: every image and box has one fate, and no row is lost or changed without a finding
-    ledger = balance("validate", before, after, findings[len(earlier) :], sets=("group",))
+    ledger = balance("validate", before, after, findings[len(earlier) :], sets=("group", "annotated"))
 
     write_stage(out, after, findings, read_ledger(source) + ledger)
     (out / "summary.md").write_text(summary(before, after, findings), encoding="utf-8")

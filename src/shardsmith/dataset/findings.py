@@ -21,7 +21,11 @@ csv.field_size_limit(2**31 - 1)  # a name from the data may be as long as it lik
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found: `file` below data/raw, `place` inside it ("line 3", "object 2"), `action` as taken."""
+    """One thing found: `file` below data/raw, `place` inside it ("line 3", "object 2"), `action` as taken.
+
+    image_id: the image that it is about; "" where it is about none, or about many.
+    source_key: the annotation of that image that it is about, by its key in the manifest; "" for none.
+    """
 
     code: str
     action: Action
@@ -29,6 +33,8 @@ class Finding:
     place: str = ""
     value: str = ""
     reason: str = ""
+    image_id: str = ""
+    source_key: str = ""
 
     @property
     def rule(self) -> Rule:
@@ -44,9 +50,17 @@ class Finding:
         return f"{self.where}: {self.reason or self.rule.meaning}{value} [{self.code}]; {self.rule.remedy}"
 
 
-def found(code: str, file: str, place: str = "", value: object = "", reason: str = "") -> Finding:
+def found(
+    code: str,
+    file: str,
+    place: str = "",
+    value: object = "",
+    reason: str = "",
+    image_id: str = "",
+    source_key: str = "",
+) -> Finding:
     """A finding with its code's default action."""
-    return Finding(code, CATALOGUE[code].action, file, place, str(value), reason)
+    return Finding(code, CATALOGUE[code].action, file, place, str(value), reason, image_id, source_key)
 
 
 def action_for(code: str, actions: Mapping[str, Action]) -> Action:

@@ -25,6 +25,10 @@ annotations, a row an annotation, in the order of image_id, then as in the sourc
     area          in square pixels, where the source says, else null
     segmentation  JSON: COCO polygons [[x, y, ...], ...] or RLE {"size", "counts"}, else null
     attributes    JSON object: VOC difficult, truncated, pose, and what else the source had; null for none
+    source_image  image_id of the image of data/raw that it was drawn on
+    source_key    the source's own id of it, else `n` and its number among those of that image as they were read. Given
+                  once, by ingest, and carried through every stage, copy, tile and mosaic; so it may stand twice on an
+                  image that steps made
 """
 
 from __future__ import annotations
@@ -78,6 +82,8 @@ ANNOTATIONS = pa.schema(
         ("area", pa.float64()),
         ("segmentation", pa.string()),
         ("attributes", pa.string()),
+        ("source_image", pa.string()),
+        ("source_key", pa.string()),
     ]
 )
 
@@ -116,6 +122,8 @@ class Annotation:
     area: float | None = None
     segmentation: str | None = None
     attributes: str | None = None
+    source_image: str | None = None
+    source_key: str | None = None
 
     def attributes_dict(self) -> dict[str, Any]:
         return json.loads(self.attributes) if self.attributes else {}
@@ -207,6 +215,13 @@ class Manifest:
             return cls(images.cast(IMAGES), annotations.cast(ANNOTATIONS))
         except (OSError, pa.ArrowInvalid, ValueError) as error:
             raise StageError(f"{folder}: no manifest can be read there ({error}); run dvc repro") from None
+
+
+def with_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """A table of an older version with the columns that came later, empty; in the types of today."""
+    columns = {name: table[name] for name in table.column_names}
+    missing = {field.name: pa.nulls(table.num_rows, field.type) for field in schema if field.name not in columns}
+    return pa.table({name: (columns | missing)[name] for name in schema.names}).cast(schema)
 
 
 def _rows(table: pa.Table, kind: type[Row]) -> Iterator[Row]:

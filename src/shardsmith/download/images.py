@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from shardsmith.dataset.errors import VersionError
 from shardsmith.dataset.images import EXTENSIONS, probe_file
 from shardsmith.dataset.label_map import LabelMap
-from shardsmith.dataset.manifest import ANNOTATIONS, Image, Manifest
+from shardsmith.dataset.manifest import ANNOTATIONS, Image, Manifest, with_columns
 from shardsmith.dataset.workers import map_items
 from shardsmith.download.selection import TABLES, TFRECORD
 from shardsmith.formats.shared.job import leaving_names
@@ -48,7 +48,7 @@ def read_tables(folder: Path) -> Manifest | None:
         images, annotations = (pq.ParquetFile(path).read(use_threads=False) for path in paths)
         known = [field.name for field in fields(Image) if field.name in images.column_names]
         rows = [Image(**{"path": "", "format": None, **row}) for row in images.select(known).to_pylist()]
-        return Manifest(Manifest.of(rows, []).images, annotations.cast(ANNOTATIONS))
+        return Manifest(Manifest.of(rows, []).images, with_columns(annotations, ANNOTATIONS))
     except (OSError, pa.ArrowInvalid, ValueError, KeyError, TypeError) as error:
         raise VersionError(f"{folder}: the version's tables cannot be read ({error}); pull all of it") from None
 

@@ -19,7 +19,7 @@ from shardsmith.dataset.manifest import ANNOTATIONS, IMAGES, Manifest
 from shardsmith.ledger.fates import DROPPED, REPAIRED, Fates, Line, take_findings, unbalanced
 
 _NOISE = 1e-6  # as boxes.EDGE_NOISE: finer than that, validate clips a box without a finding
-_FOLLOWS = ("label", "is_crowd", "attributes")  # what no step changes of an object
+_FOLLOWS = ("label", "is_crowd", "attributes", "source_image", "source_key")  # what no step changes of an object
 _INHERITED = ("split", "group")  # what a part or a copy has from its image
 
 

@@ -8,6 +8,7 @@ import shutil
 import sys
 import unicodedata
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 from shardsmith.dataset.errors import RawDataError
@@ -223,12 +224,22 @@ def take_in(
         source: changed: its classes are renamed, merged and omitted as params say.
         label_map: the one to extend: ids in it keep their meaning.
     """
+    give_keys(source.annotations)
     findings = source.findings + apply_classes(source, params.classes)
     manifest, unlabelled = build_manifest(folder, source, params.unlabelled)
     labels = source.classes + sorted({row.label for row in source.annotations} - set(source.classes))
     pins = {name: target for name, target in params.classes.items() if isinstance(target, int)}
     pins = free_ids(source.ids, labels, label_map, pins) | pins
     return manifest, label_map.extended(labels, pins), findings + unlabelled
+
+
+def give_keys(annotations: Iterable[Annotation]) -> None:
+    """Say of each annotation where it is from: its image, and the source's id of it or `n` and its number there."""
+    numbers: Counter[str] = Counter()
+    for row in annotations:
+        numbers[row.image_id] += 1
+        row.source_image = row.image_id
+        row.source_key = row.source_key or f"n{numbers[row.image_id]}"
 
 
 def ingest(

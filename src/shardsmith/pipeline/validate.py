@@ -66,8 +66,8 @@ def validate(manifest: Manifest, findings: list[Finding], params: Params) -> tup
         left = with_groups(left, clusters)
     own += _told_in_full(similar, manifest)
     left, box_findings = check_boxes(left, actions, params.validate_.max_over_edge, params.validate_.tiny_box_px)
-    empty_findings = check_left_empty(left, box_findings, actions)
-    after = _without(left, empty_findings)
+    empty_findings = check_left_empty(left, [*findings, *box_findings], actions)
+    after = _unlabelled(_without(left, empty_findings), empty_findings)
     own += [*box_findings, *empty_findings, *check_classes(after, actions)]
     stop_on_fail([*findings, *own], actions)
     if not len(after.images):
@@ -142,16 +142,35 @@ def _told(image: Image, annotations: list[str]) -> str:
     return _counted(len(annotations), "box") if image.annotated else "unlabelled"
 
 
-def check_left_empty(manifest: Manifest, box_findings: list[Finding], actions: Mapping[str, Action]) -> list[Finding]:
-    """Images that would pass for negatives, because every box of theirs was dropped."""
-    lost = Counter(finding.file for finding in box_findings if finding.action in LOST)
+def check_left_empty(manifest: Manifest, findings: list[Finding], actions: Mapping[str, Action]) -> list[Finding]:
+    """Images that would pass for negatives, because every annotation of theirs was lost.
+
+    Args:
+        findings: those of ingest about annotations that it could not read or carry, and those about boxes.
+    """
+    lost = Counter(
+        finding.image_id or finding.file
+        for finding in findings
+        if finding.action in LOST and finding.rule.severity != "info" and (finding.image_id or finding.place)
+    )
     boxes = _count_annotations(manifest)
+    ids = set(manifest.images["image_id"].to_pylist())
     action = action_for("image-left-empty", actions)
     return [
-        replace(found("image-left-empty", image_id, value=_counted(lost[image_id], "box")), action=action)
-        for image_id in sorted(lost)
+        replace(found("image-left-empty", image_id, value=f"{lost[image_id]:,} lost", image_id=image_id), action=action)
+        for image_id in sorted(lost.keys() & ids)
         if not boxes[image_id]
     ]
+
+
+def _unlabelled(manifest: Manifest, left_empty: list[Finding]) -> Manifest:
+    """With the images that are kept although nothing of their annotations is left: nobody knows what is on them."""
+    if not left_empty:
+        return manifest
+    empty = pc.is_in(manifest.images["image_id"], pa.array([one.file for one in left_empty], pa.string()))
+    number = manifest.images.schema.get_field_index("annotated")
+    annotated = pc.and_(manifest.images["annotated"], pc.invert(empty))
+    return Manifest(manifest.images.set_column(number, "annotated", annotated), manifest.annotations)
 
 
 def kept(before: Manifest, after: Manifest) -> str:

@@ -38,6 +38,11 @@ class Source:
 
     `classes` is empty where the source declares none; the label map then takes them sorted. `ids` are those of the
     source's own label map; each is kept where it is free.
+
+    An image that somebody looked at has an entry, also where nothing could be read of it. Each annotation in the source
+    comes out as a row of `annotations` (with `source_key`, where the source gives it an id), or as a finding that drops
+    it and has `image_id`: so an image that lost all of them is not taken for a negative. `shapes` counts them as they
+    stand in the source; None where the reader does not count.
     """
 
     entries: dict[str, ImageEntry] = field(default_factory=dict)
@@ -45,6 +50,7 @@ class Source:
     classes: list[str] = field(default_factory=list)
     ids: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    shapes: int | None = None
 
 
 class RawFolder:
