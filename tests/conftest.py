@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import os
 import socket
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from shardsmith.dataset.manifest import Annotation, Image, Manifest
 if TYPE_CHECKING:
     from workspaces import Place
 
+ROOT = Path(__file__).parents[1]
+CODE = os.pathsep.join([str(ROOT / "src"), str(ROOT)])  # PYTHONPATH of what tests start: the package here, its stages
 RACCOON = Path(__file__).parents[2] / "shared" / "datasets" / "raccoon"
 
 
