@@ -8,7 +8,7 @@
     └── VersionError     recording, listing or pulling a version
 
 A message says where, what, and what to do: "labels/a.txt:3: class 7, but the class list has 5; add it or fix the
-line". `stages.dataset.command` prints it and exits with 1; a traceback means a bug in Shardsmith.
+line". `run` prints it and exits with 1; a traceback means a bug in Shardsmith.
 """
 
 import errno
@@ -16,6 +16,8 @@ import signal
 import sys
 from collections.abc import Callable
 from typing import NoReturn
+
+from shardsmith.installation import remedy
 
 
 class ShardsmithError(Exception):
@@ -43,7 +45,10 @@ class VersionError(ShardsmithError):
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:
-    """Call main and exit: 0 or what it returns; 1 for an error of ours or of the disk, 130 after Ctrl-C."""
+    """Call main and exit: 0 or what it returns; 1 for an error of ours or of the disk, 130 after Ctrl-C.
+
+    Where a module of an extra is missing, it says what to install.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -55,6 +60,10 @@ def run(main: Callable[[], int | None]) -> NoReturn:
         code = _say("interrupted: nothing half-made was kept; run it again to go on", 130)
     except BrokenPipeError:
         code = 1
+    except ModuleNotFoundError as error:
+        if not (said := remedy(error)):
+            raise
+        code = _say(f"error: {said}", 1)
     except OSError as error:
         code = _say(f"error: {explain(error)}", 1)
     sys.exit(code)
