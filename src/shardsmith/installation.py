@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib import metadata
+from importlib.util import find_spec
 from typing import Any
 
 # module -> the extra in pyproject.toml that brings it
@@ -20,6 +21,17 @@ EXTRAS = {
     "aiohttp": "s3",
     "s3fs": "s3",
 }
+
+
+def need(*modules: str) -> None:
+    """Stop before any work where one of the modules is missing.
+
+    Raises:
+        ModuleNotFoundError: naming it.
+    """
+    for module in modules:
+        if not find_spec(module):
+            raise ModuleNotFoundError(f"No module named {module!r}", name=module)
 
 
 def remedy(error: ModuleNotFoundError) -> str:

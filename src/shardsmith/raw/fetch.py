@@ -66,7 +66,7 @@ def fetch_images(workspace: Workspace, addresses: Iterable[tuple[str, str]], log
             except (OSError, ValueError, RawDataError) as error:
                 reason = printable(str(error).replace(url, shown_address(url)))
                 place = f"{printable(name)}: {shown_address(url)}"
-                log(f"{place}: not to be had ({reason}); put the image into {RAW} by hand")
+                log(f"{place}: cannot be downloaded ({reason}); put the image into {RAW} by hand")
             bar.update()
     return came
 
@@ -75,7 +75,7 @@ def _fetch_image(raw: Path, name: str, url: str) -> None:
     """
     Raises:
         RawDataError: the address or the name is not one that a file of annotations may give.
-        OSError, ValueError: it cannot be had.
+        OSError, ValueError: it cannot be downloaded.
     """
     if urlsplit(url).scheme not in _SCHEMES or "::" in url:  # fsspec would open `https://x::file:///etc/passwd` in turn
         raise RawDataError(f"not an address of {', '.join(_SCHEMES)}")
@@ -95,7 +95,7 @@ def shown_address(url: str) -> str:
     try:
         parts = urlsplit(url)
     except ValueError:
-        return "an address that is none"
+        return "an invalid address"
     return printable(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
 
 

@@ -11,11 +11,11 @@ from collections import deque
 from collections.abc import Collection, Iterator
 from configparser import ConfigParser
 from configparser import Error as ConfigError
-from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 
 from shardsmith.dataset.errors import VersionError
+from shardsmith.installation import need
 from shardsmith.workspace.log import Log
 
 # what dvc says at every stage, and what its hints say that a build does by itself
@@ -95,8 +95,7 @@ def _cache_config(root: Path) -> dict[str, str]:
 
 
 def _lines(root: Path, *arguments: str, shown: bool) -> Iterator[str]:
-    if not find_spec("dvc"):
-        raise ModuleNotFoundError("No module named 'dvc'", name="dvc")
+    need("dvc")
     command = [sys.executable, "-u", "-m", "dvc", *arguments]  # else its lines come after those of its stages
     bars = None if shown and sys.stderr.isatty() else subprocess.STDOUT if shown else subprocess.PIPE
     process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=bars, text=True, errors="replace")
