@@ -30,6 +30,8 @@ import simplejpeg  # noqa: E402
 from benchmarks.inputs import prepare  # noqa: E402
 from shardsmith.dataset.workers import worker_count  # noqa: E402
 from shardsmith.pipeline.checks.similar import find_pairs  # noqa: E402
+from shardsmith.workspace.template.pin import pin_code  # noqa: E402
+from shardsmith.workspace.workspace import Workspace  # noqa: E402
 
 STAGES = Path(__file__).resolve().parents[1] / "stages"
 WORK = ROOT / "benchmarks" / "work"
@@ -64,6 +66,7 @@ def compare(count: int, runs: int, workers: int) -> None:
     place = WORK / f"checks-{count}"
     (place / "data").mkdir(parents=True, exist_ok=True)
     (place / "params.yaml").write_text("")
+    pin_code(Workspace(place))
     raw = place / "data" / "raw"
     if not raw.exists():
         raw.symlink_to(images)

@@ -15,6 +15,8 @@ import pyarrow.compute as pc
 from ruamel.yaml import YAML
 
 from shardsmith.dataset.manifest import Manifest
+from shardsmith.workspace.template.pin import pin_code
+from shardsmith.workspace.workspace import Workspace
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -39,6 +41,7 @@ def make(root: Path, images: Path) -> None:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, root / name)
     run(root, "git", "init", "--quiet")
+    pin_code(Workspace(root))
     commit(root, "the code that is measured")
     if not (root / ".dvc" / "config").exists():
         run(root, sys.executable, "-m", "dvc", "init", "--quiet")
@@ -73,9 +76,9 @@ def set_params(root: Path, blocks: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def take_part(folder: Path, out: Path, count: int) -> None:
-    """A stage's folder with its first `count` images only; the images themselves stay where they are."""
+    """A stage's folder with its first `count` images only; the images stay in place, and no ledger counts them."""
     manifest = Manifest.read(folder)
     images = manifest.images.slice(0, count)
     kept = pc.is_in(manifest.annotations["image_id"], value_set=images["image_id"].combine_chunks())
-    shutil.copytree(folder, out, ignore=shutil.ignore_patterns("images"))
+    shutil.copytree(folder, out, ignore=shutil.ignore_patterns("images", "ledger.csv"))
     Manifest(images, manifest.annotations.filter(kept)).write(out)

@@ -216,7 +216,7 @@ def _here(tool: str) -> str:
 @needs_uv
 @pytest.mark.long
 def test_a_version_is_built_by_the_wheel(tmp_path: Path, wheel: Path) -> None:
-    place = install(tmp_path, wheel, "-r", str(ROOT / "requirements.lock"), extra="[build]")
+    place = install(tmp_path, wheel, "--constraint", str(ROOT / "requirements.lock"), extra="[build]")
     shardsmith(place, "init", "birds")
     shardsmith(place, "sample", "birds/data/raw")
     birds = Place(place.root / "birds", place.env)
