@@ -64,10 +64,11 @@ def install(folder: Path, wheel: Path, *more: str, extra: str = "", python: str 
     """A clean environment in folder/venv with the wheel; commands run in the empty folder/here."""
     uv = [str(UV), "--quiet", "--no-config"]
     own = f"shardsmith{extra} @ {wheel.as_uri()}"
+    binary = [] if extra else ["--only-binary", ":all:"]  # nothing of the core needs a compiler
     (folder / "here").mkdir()
     for command in (
         [*uv, "venv", "--python", python, str(folder / "venv")],
-        [*uv, "pip", "install", "--python", str(folder / "venv/bin/python"), "--only-binary", ":all:", *more, own],
+        [*uv, "pip", "install", "--python", str(folder / "venv/bin/python"), *binary, *more, own],
     ):
         done = subprocess.run(command, env=environment(folder), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
