@@ -42,7 +42,7 @@ class Source:
     An image that somebody looked at has an entry, also where nothing could be read of it. Each annotation in the source
     comes out as a row of `annotations` (with `source_key`, where the source gives it an id), or as a finding that drops
     it and has `image_id`: so an image that lost all of them is not taken for a negative. `shapes` counts them as they
-    stand in the source; None where the reader does not count.
+    stand in the source; None where the reader does not count. `omitted` is filled later: what ingest.classes leaves out.
     """
 
     entries: dict[str, ImageEntry] = field(default_factory=dict)
@@ -51,6 +51,7 @@ class Source:
     ids: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     shapes: int | None = None
+    omitted: list[Annotation] = field(default_factory=list)
 
 
 class RawFolder:
