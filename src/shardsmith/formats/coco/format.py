@@ -22,6 +22,7 @@ from shardsmith.formats.shared.placement import corners, on_displayed, outline_o
 from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source, split_in_name, split_in_path
 
 _KEYS = re.compile(r'"(images|annotations|categories)"\s*:\s*\[')
+_DARWIN = re.compile(r'"(slots|source_files)"\s*:\s*\[')  # V7's JSON has file_name, height and annotations, too
 _HEAD = 1 << 16
 
 _LOADING = """
@@ -48,6 +49,8 @@ def _is_coco(folder: RawFolder, file: str) -> bool:
     with path.open("rb") as stream:
         stream.seek(max(0, path.stat().st_size - _HEAD))
         tail = stream.read().decode("utf-8", errors="replace")
+    if _DARWIN.search(head):
+        return False
     keys = {match.group(1) for text in (head, tail) for match in _KEYS.finditer(text)}
     for key, signs in (("annotations", ('"image_id"', '"category_id"')), ("images", ('"file_name"', '"height"'))):
         if any(all(sign in text for sign in signs) for text in (head, tail)):
