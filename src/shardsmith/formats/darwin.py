@@ -26,7 +26,7 @@ from shardsmith.formats.shared.objects import (
     drawn_size,
     has_list,
     key_of,
-    place,
+    place_objects,
     row_of,
     told,
 )
@@ -87,7 +87,7 @@ def _add_file(folder: RawFolder, content: Any, file: str, source: Source) -> Non
             continue
         of_slot = [(n, each) for n, each in enumerate(annotations, start=1) if _slot_of(each, slots) == number]
         objects = parse_objects(of_slot, drawn_size(info, declared_px), declared_px)
-        place(objects, image_id, info, declared_px, (file, at), source)
+        place_objects(objects, image_id, info, declared_px, (file, at), source)
 
 
 def _slots(item: dict[str, Any]) -> list[dict[str, Any]]:

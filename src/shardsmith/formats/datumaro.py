@@ -35,7 +35,7 @@ from shardsmith.formats.shared.objects import (
     drawn_size,
     flagged,
     has_list,
-    place,
+    place_objects,
     row_of,
     told,
 )
@@ -127,7 +127,7 @@ def _add_item(
     except OutlineError as error:
         source.findings.append(found("annotation-unreadable", file, at, reason=told(error), image_id=image_id))
         return
-    place(objects, image_id, info, declared_px, where, source)
+    place_objects(objects, image_id, info, declared_px, where, source)
 
 
 def _declared(item: dict[str, Any]) -> Size | None:

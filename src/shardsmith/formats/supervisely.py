@@ -2,8 +2,8 @@
 
 A bitmap is a PNG (zlib, base64) with the place of its top-left pixel; an oriented box is turned clockwise about its
 centre, by radians. An image's tag is a label of it, `NAME: VALUE` where it has a value; the tags train, val and test
-are splits. Corners are taken as they stand, not as pixels that lie inside. Source: Supervisely's "Image annotation" format
-and its SDK 6.74.
+are splits. Corners are taken as they stand, not as pixels that lie inside. Source: Supervisely's "Image annotation"
+format and its SDK 6.74.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from shardsmith.formats.shared.objects import (
     drawn_size,
     flagged,
     has_list,
-    place,
+    place_objects,
     row_of,
     told,
 )
@@ -125,7 +125,7 @@ def _add_file(folder: RawFolder, content: dict[str, Any], image_id: str, file: s
     predicted = content.get("probabilityLabels")
     if isinstance(predicted, list) and predicted:
         objects.kept_less["labels that a model predicted"] += len(predicted)
-    place(objects, image_id, info, declared_px, (file, ""), source)
+    place_objects(objects, image_id, info, declared_px, (file, ""), source)
 
 
 def image_tags(tags: Any) -> tuple[list[str | None], list[str]]:
@@ -190,8 +190,8 @@ def _shape(item: dict[str, Any], size_px: Size | None) -> Shape:
     raise OutlineError(f"its geometryType is {str(kind)[:40]!r}")
 
 
-def parse_bitmap(text: Any) -> np.ndarray:
-    """(height, width) bool, the pixels of a bitmap.
+def parse_bitmap(text: Any) -> Any:
+    """(height, width) array of bool, the pixels of a bitmap.
 
     Raises:
         OutlineError: it is no PNG, zlib or not, in base64.
@@ -206,8 +206,7 @@ def parse_bitmap(text: Any) -> np.ndarray:
         raise OutlineError(f"its bitmap cannot be read: {str(error)[:80]}") from None
     if pixels.ndim == 3 and pixels.shape[2] == 4 and not pixels[..., 3].all():
         return pixels[..., 3] != 0
-    inside: np.ndarray = pixels[..., :3].any(axis=2) if pixels.ndim == 3 else pixels != 0
-    return inside
+    return pixels[..., :3].any(axis=2) if pixels.ndim == 3 else pixels != 0
 
 
 FORMAT = Format(

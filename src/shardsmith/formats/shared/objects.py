@@ -42,9 +42,13 @@ class Objects:
     lost: list[Lost] = field(default_factory=list)
     kept_less: Counter[str] = field(default_factory=Counter)
 
-    def add(self, item: Any, place: str, parse: Callable[[dict[str, Any]], Annotation]) -> None:
-        """One object of the source, by a function that makes a row of it, or raises what is wrong with it."""
-        key = key_of(item)
+    def add(self, item: Any, place: str, parse: Callable[[dict[str, Any]], Annotation], id_name: str = "id") -> None:
+        """One object of the source, by a function that makes a row of it, or raises what is wrong with it.
+
+        Args:
+            id_name: where the source's own id of it stands.
+        """
+        key = key_of(item, id_name)
         try:
             if not isinstance(item, dict):
                 raise OutlineError("it is no JSON object")
@@ -61,9 +65,9 @@ class Objects:
         self.lost.append(Lost(code, place, value[:SHOWN], reason, key))
 
 
-def key_of(item: Any) -> str:
+def key_of(item: Any, id_name: str = "id") -> str:
     """The source's own id of an object, or ""."""
-    key = item.get("id") if isinstance(item, dict) else None
+    key = item.get(id_name) if isinstance(item, dict) else None
     return str(key)[:SHOWN] if isinstance(key, (str, int)) and not isinstance(key, bool) else ""
 
 
@@ -102,7 +106,7 @@ def declared(width: Any, height: Any) -> Size | None:
         return None
 
 
-def place(
+def place_objects(
     objects: Objects, image_id: str, info: ImageInfo, declared_px: Size | None, where: tuple[str, str], source: Source
 ) -> None:
     """Add one image's objects to the source, on the displayed image.
@@ -130,7 +134,7 @@ def place(
     ]  # fmt: skip
     source.findings += [
         found("not-carried", file, at, count, f"{kind} have no place in a dataset", image_id=image_id)
-        for kind, count in sorted(objects.kept_less.items())
+        for kind, count in sorted((+objects.kept_less).items())
     ]
     source.shapes = (source.shapes or 0) + len(objects.rows) + len(objects.lost)
 
