@@ -11,6 +11,8 @@ from shardsmith.formats.coco import format as coco
 from shardsmith.formats.csv import multiclass, retinanet, tfod
 from shardsmith.formats.format import CARRYABLE, Format
 from shardsmith.formats.labelbox import format as labelbox
+from shardsmith.formats.masks import format as masks
+from shardsmith.formats.masks import panoptic
 from shardsmith.formats.panlabel import format as panlabel
 from shardsmith.formats.tfrecord import format as tfrecord
 from shardsmith.formats.yolo import darknet, keras, ultralytics
@@ -22,8 +24,10 @@ OURS = (
     darwin.FORMAT,
     datumaro.FORMAT,
     labelbox.FORMAT,
+    masks.FORMAT,
     multiclass.FORMAT,
     panlabel.FORMAT,
+    panoptic.FORMAT,
     retinanet.FORMAT,
     supervisely.FORMAT,
     tfod.FORMAT,

@@ -17,6 +17,7 @@ from shardsmith.dataset.manifest import Annotation, Image
 from shardsmith.dataset.shapes import OutlineError, area_px
 from shardsmith.formats.coco.entries import CocoFile, CocoImage, parse
 from shardsmith.formats.format import Format
+from shardsmith.formats.masks.panoptic import is_panoptic
 from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
 from shardsmith.formats.shared.placement import corners, on_displayed, outline_on_displayed
 from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source, split_in_name, split_in_path
@@ -38,7 +39,7 @@ train = COCO("annotations/instances_train.json")  # category ids are those of th
 
 def detect(folder: RawFolder) -> list[str]:
     """JSON objects with at least two of the three lists, or that begin with `images` and are cut short."""
-    return [file for file in folder.with_suffix(".json") if _is_coco(folder, file)]
+    return [file for file in folder.with_suffix(".json") if _is_coco(folder, file) and not is_panoptic(folder, file)]
 
 
 def _is_coco(folder: RawFolder, file: str) -> bool:
