@@ -14,6 +14,7 @@ from shardsmith.formats.labelbox import format as labelbox
 from shardsmith.formats.masks import format as masks
 from shardsmith.formats.masks import panoptic
 from shardsmith.formats.panlabel import format as panlabel
+from shardsmith.formats.shared.raw_folder import RawFolder
 from shardsmith.formats.tfrecord import format as tfrecord
 from shardsmith.formats.yolo import darknet, keras, ultralytics
 
@@ -75,6 +76,12 @@ class _Readers(dict[str, Format]):
         if name in PANLABEL:
             return panlabel.form(name.removeprefix("panlabel:"))
         raise KeyError(name)
+
+
+def set_aside_annotations(folder: RawFolder) -> None:
+    """Say of the image files that are annotations (masks) that they are no images, whatever format is read."""
+    readers = [one.annotation_images for one in FORMATS.values() if one.annotation_images]
+    folder.set_aside(file for files_of in readers for file in files_of(folder))
 
 
 ADDED = dict(added())

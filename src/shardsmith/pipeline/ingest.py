@@ -17,8 +17,9 @@ from shardsmith.dataset.images import EXTENSIONS, probe_file
 from shardsmith.dataset.label_map import MAX_ID, LabelMap, read_label_map
 from shardsmith.dataset.manifest import Annotation, Image, Manifest
 from shardsmith.dataset.workers import map_items
+from shardsmith.formats.masks.format import masks_not_read, why_no_masks
 from shardsmith.formats.panlabel import format as panlabel
-from shardsmith.formats.registry import FORMATS, READERS
+from shardsmith.formats.registry import READERS, set_aside_annotations
 from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
 from shardsmith.ledger.reading import box_place
 from shardsmith.pipeline.params import IngestParams
@@ -30,8 +31,7 @@ def find_format(folder: RawFolder, name: str = "auto") -> tuple[str, list[str]]:
     Raises:
         RawDataError: no format fits, or more than one does.
     """
-    masks = [file for one in FORMATS.values() if one.annotation_images for file in one.annotation_images(folder)]
-    folder.set_aside(masks)
+    set_aside_annotations(folder)
     if name != "auto":
         return name, READERS[name].detect(folder)
     own = {name: reader for name, reader in READERS.items() if name != "panlabel"}
@@ -50,18 +50,11 @@ def find_format(folder: RawFolder, name: str = "auto") -> tuple[str, list[str]]:
         kinds = Counter(Path(file).suffix.lower() or "no extension" for file in folder.files)
         seen = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(6))
         raise RawDataError(
-            f"{folder.root}: no annotations found among {len(folder.files)} files ({seen}); {_about(masks)}"
+            f"{folder.root}: no annotations found among {len(folder.files)} files ({seen}); {why_no_masks(folder)}"
             f"formats that can be read: {', '.join(READERS)}"
         )
     ((name, files),) = candidates.items()
     return name, files
-
-
-def _about(masks: list[str]) -> str:
-    """Why masks are no annotations that can be read, or ""."""
-    if not masks:
-        return ""
-    return f"{_some(masks)} are masks, and no class list (classes.txt with lines like '1 cat') says of what; "
 
 
 def probe_images(folder: RawFolder) -> None:
@@ -220,10 +213,7 @@ def read_raw(raw: Path, params: IngestParams, out: Path | None = None) -> tuple[
     unpack_images(folder, format_name, files, out)
     probe_images(folder)
     source = READERS[format_name].read(folder, files)
-    if folder.annotation_images and READERS[format_name].annotation_images is None:
-        reason = f"masks (PNG) beside {format_name} annotations are not read; ingest.format: masks reads them instead"
-        first_mask = min(folder.annotation_images)
-        source.findings.append(found("not-carried", first_mask, value=len(folder.annotation_images), reason=reason))
+    source.findings += masks_not_read(folder, READERS[format_name])
     if not source.entries:
         first = f"; the first of {len(source.findings)} findings: {source.findings[0]}" if source.findings else ""
         raise RawDataError(f"{raw}: no image has an annotation that can be read as {format_name}{first}")

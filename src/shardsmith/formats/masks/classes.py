@@ -1,7 +1,7 @@
 """What the values and colours of masks mean: class lists as several tools write them.
 
 Source: Roboflow's `_classes.csv` (Pixel Value, Class), the `labelmap.txt` of CVAT and Datumaro (name:r,g,b:parts:
-actions), CamVid's `class_dict.csv` and `label_colors.txt`, labelme's `class_names.txt`.
+actions), ADE20K's `objectInfo150.txt`, CamVid's `class_dict.csv` and `label_colors.txt`, labelme's `class_names.txt`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 
 LIST_FILES = (
     "_classes.csv", "labelmap.txt", "classes.txt", "class_names.txt", "classes.csv", "class_dict.csv",
-    "label_colors.txt", "labels.txt",
+    "label_colors.txt", "labels.txt", "objectInfo150.txt",
 )  # fmt: skip
 _NOTHING = re.compile(r"[_\s]*(background|bg|void|unlabell?ed|ignored?|no_?data|none)[_\s]*", re.IGNORECASE)
 _IGNORED = "__ignore__"  # labelme's class -1, before the one of value 0
-_VALUE = ("pixel value", "pixel_value", "pixel", "value", "id", "index", "label_id")
+_VALUE = ("pixel value", "pixel_value", "pixel", "value", "id", "idx", "index", "label_id")
 _NAME = ("class", "name", "label", "class_name", "classname")
 _LABELMAP = re.compile(r"([^:#]+):\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*(?::.*)?")
 _COLOURED = re.compile(r"(\d{1,3})[\s,]+(\d{1,3})[\s,]+(\d{1,3})[\s,]+(\S.*)")
@@ -81,12 +81,16 @@ def parse_list(text: str, file: str) -> ClassList | None:
     """A class list; None for a file of something else."""
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
-    return parse_csv(lines, file) if file.lower().endswith(".csv") else parse_text(lines, file)
+    if file.lower().endswith(".csv"):
+        return parse_csv(lines, file)
+    if lines and lines[0].lower().startswith("idx\t"):
+        return parse_csv(lines, file, "\t")
+    return parse_text(lines, file)
 
 
-def parse_csv(lines: list[str], file: str) -> ClassList | None:
+def parse_csv(lines: list[str], file: str, mark: str = ",") -> ClassList | None:
     try:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(lines)]
+        rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=mark)]
     except csv.Error:
         return None
     header = [cell.lower() for cell in rows[0]] if rows else []

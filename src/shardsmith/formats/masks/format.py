@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from shardsmith.dataset.errors import RawDataError
-from shardsmith.dataset.findings import found
+from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.images import opened
 from shardsmith.dataset.workers import map_items
 from shardsmith.formats.format import Format
@@ -27,6 +27,22 @@ _SETS = {"train": "train", "val": "valid", "valid": "valid", "test": "test"}
 def annotation_images(folder: RawFolder) -> list[str]:
     """Every image file that is a mask, or a picture of one for people."""
     return find_masks(folder.files).files
+
+
+def masks_not_read(folder: RawFolder, chosen: Format) -> list[Finding]:
+    """What to say where masks stand beside annotations in another format, which is read."""
+    if chosen.annotation_images or not folder.annotation_images:
+        return []
+    reason = f"masks (PNG) beside {chosen.name} annotations are not read; ingest.format: masks reads them instead"
+    return [found("not-carried", min(folder.annotation_images), value=len(folder.annotation_images), reason=reason)]
+
+
+def why_no_masks(folder: RawFolder) -> str:
+    """Why the masks of a folder are no annotations that can be read; "" where there are none."""
+    if not folder.annotation_images:
+        return ""
+    some = ", ".join(sorted(folder.annotation_images)[:3])
+    return f"{some} are masks, and no class list beside them (classes.txt, with lines like '1 cat') says of what; "
 
 
 def detect(folder: RawFolder) -> list[str]:
@@ -79,7 +95,10 @@ class _Lists:
 
     def _parsed(self, file: str) -> ClassList | None:
         if file not in self.parsed:
-            self.parsed[file] = parse_list(self.folder.text(file), file)
+            try:
+                self.parsed[file] = parse_list(self.folder.text(file), file)
+            except RawDataError:
+                self.parsed[file] = None
         return self.parsed[file]
 
 
@@ -120,9 +139,13 @@ def _add_mask(
     if pair.image not in folder.images:
         source.findings.append(found("image-missing", pair.mask, value=PurePosixPath(pair.mask).name))
         return
+    if pair.image in source.entries:
+        reason = "the image has another mask, which counts"
+        source.findings.append(found("not-carried", pair.mask, reason=reason, image_id=pair.image))
+        return
     stem = PurePosixPath(pair.image).stem
     split = splits.get(stem) or split_in_path(pair.image, pair.mask)
-    source.entries.setdefault(pair.image, ImageEntry(split))
+    source.entries[pair.image] = ImageEntry(split)
     info = folder.images[pair.image]
     objects = areas_as_objects(content, classes)
     drawn_on = drawn_size(info, content.size_px)

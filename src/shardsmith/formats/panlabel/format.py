@@ -28,8 +28,7 @@ from shardsmith.formats.format import Format
 from shardsmith.formats.panlabel.inputs import Prepared
 from shardsmith.formats.shared.raw_folder import RawFolder, Source
 
-OURS = frozenset({"datumaro", "labelbox", "supervisely", "v7-darwin"})  # forms that readers of our own replace
-# the other names that `panlabel list-formats` has
+# the names that `panlabel list-formats` has, without those that our own readers cover
 FORMS = (
     "automl-vision", "bdd100k", "cityscapes", "coco", "create-ml", "cvat", "edge-impulse", "hf",
     "ibm-cloud-annotations", "ir-json", "kaggle-wheat", "kitti", "label-studio", "labelme", "marmot", "oidv4",
@@ -111,7 +110,7 @@ def forms(folder: RawFolder, form: str = "auto") -> dict[str, list[str]]:
                 if _NOT_DETECTED not in str(error):
                     errors.append(str(error))
                 continue
-            if report["input"]["images"] and report["from"] not in OURS:
+            if report["input"]["images"] and report["from"] in FORMS:
                 found_forms.setdefault(report["from"], []).append(path)
                 taken.append(path)
     if errors and not found_forms:
