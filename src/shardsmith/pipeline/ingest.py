@@ -38,8 +38,10 @@ def find_format(folder: RawFolder, name: str = "auto") -> tuple[str, list[str]]:
     candidates = {name: files for name, reader in own.items() if (files := reader.detect(folder))}
     if not candidates:
         candidates = {f"panlabel:{form}": files for form, files in panlabel.forms(folder).items()}
+    if "masks" in candidates:  # anything but a folder's name says more of the images; `read_raw` names the masks then
+        candidates.pop("class_folders", None)
     if len(candidates) > 1:
-        candidates.pop("masks", None)  # what else describes the images counts; `read_raw` names the masks
+        candidates.pop("masks", None)
     if len(candidates) > 1:
         seen = "; ".join(f"{name}: {_some(files)}" for name, files in candidates.items())
         raise RawDataError(

@@ -155,7 +155,7 @@ def _add_mask(
         objects = Objects()
         for number in range(1, max(lost, 1) + 1):
             objects.lose("annotation-unreadable", f"area {number}", reason=f"the mask is {sizes}")
-    place_objects(objects, pair.image, info, content.size_px, (pair.mask, ""), source)
+    place_objects(objects, pair.image, info, content.size_px if objects.rows else None, (pair.mask, ""), source)
 
 
 def areas_as_objects(content: MaskContent, classes: ClassList) -> Objects:

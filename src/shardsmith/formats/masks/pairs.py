@@ -15,7 +15,8 @@ from pathlib import PurePosixPath
 from shardsmith.dataset.images import EXTENSIONS
 
 _MASK_FOLDER = re.compile(
-    r"(.+[_-])?masks?([_-].+)?|labels?|annotations?|ann_dir|anns?|segmentations?|seg|gt|ground_?truth", re.IGNORECASE
+    r"(?!with|no_|no-)(.+[_-])?masks?([_-].+)?|labels?|annotations?|ann_dir|anns?|segmentations?|seg|gt|ground_?truth",
+    re.IGNORECASE,
 )
 _CERTAIN = "masks"  # beside a folder of images, nothing but masks stands in a folder of this name
 _IMAGE_FOLDERS = ("images", "image", "imgs", "img", "img_dir", "jpegimages", "photos", "data", "input", "inputs", "")
