@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from conftest import image_bytes
+from mask_files import mask
 from test_formats import codes, corners, read
-from test_masks import CAT, DOG, mask
+from test_masks import CAT, DOG
 
 from shardsmith.dataset.errors import RawDataError
 from shardsmith.formats.masks.panoptic import id_of_colour

@@ -110,7 +110,7 @@ def _locate(folder: RawFolder, item: dict[str, Any], slot: dict[str, Any], file:
     path = str(item.get("path") or "").strip("/")
     first = [f"{path}/{title}"] if path and title else []
     names = [*own, *first, title] if at else [*first, title, *own]
-    texts = [name for name in dict.fromkeys(names) if isinstance(name, str) and name.strip("/")]
+    texts = dict.fromkeys(name for name in names if isinstance(name, str) and name.strip("/"))
     answers = [folder.locate(name, file, at) for name in texts] or [found("image-missing", file, at)]
     for answer in answers:
         if isinstance(answer, str) or answer.code == "image-ambiguous":

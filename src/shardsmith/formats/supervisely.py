@@ -56,10 +56,12 @@ def detect(folder: RawFolder) -> list[str]:
 
 
 def _is_annotation(file: str, head: str) -> bool:
-    if not head.lstrip().startswith("{") or not _SIZE.search(head):
-        return False
     known = {match[1] for match in _OBJECTS.finditer(head)}
-    return len(known) == 3 or ("objects" in known and '"tags"' in head) or PurePosixPath(file).parent.name == "ann"
+    sized = bool(_SIZE.search(head))
+    if not head.lstrip().startswith("{") or not (known or sized):
+        return False
+    tagged = "objects" in known and '"tags"' in head
+    return PurePosixPath(file).parent.name == "ann" or (sized and (len(known) == 3 or tagged))
 
 
 def read(folder: RawFolder, files: list[str]) -> Source:
