@@ -17,8 +17,9 @@ from shardsmith.dataset.images import EXTENSIONS, probe_file
 from shardsmith.dataset.label_map import MAX_ID, LabelMap, read_label_map
 from shardsmith.dataset.manifest import Annotation, Image, Manifest
 from shardsmith.dataset.workers import map_items
+from shardsmith.formats.masks.format import masks_not_read, why_no_masks
 from shardsmith.formats.panlabel import format as panlabel
-from shardsmith.formats.registry import READERS
+from shardsmith.formats.registry import READERS, set_aside_annotations
 from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
 from shardsmith.ledger.reading import box_place
 from shardsmith.pipeline.params import IngestParams
@@ -30,12 +31,17 @@ def find_format(folder: RawFolder, name: str = "auto") -> tuple[str, list[str]]:
     Raises:
         RawDataError: no format fits, or more than one does.
     """
+    set_aside_annotations(folder)
     if name != "auto":
         return name, READERS[name].detect(folder)
     own = {name: reader for name, reader in READERS.items() if name != "panlabel"}
     candidates = {name: files for name, reader in own.items() if (files := reader.detect(folder))}
     if not candidates:
         candidates = {f"panlabel:{form}": files for form, files in panlabel.forms(folder).items()}
+    if "masks" in candidates:  # anything but a folder's name says more of the images; `read_raw` names the masks then
+        candidates.pop("class_folders", None)
+    if len(candidates) > 1:
+        candidates.pop("masks", None)
     if len(candidates) > 1:
         seen = "; ".join(f"{name}: {_some(files)}" for name, files in candidates.items())
         raise RawDataError(
@@ -46,7 +52,7 @@ def find_format(folder: RawFolder, name: str = "auto") -> tuple[str, list[str]]:
         kinds = Counter(Path(file).suffix.lower() or "no extension" for file in folder.files)
         seen = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(6))
         raise RawDataError(
-            f"{folder.root}: no annotations found among {len(folder.files)} files ({seen}); "
+            f"{folder.root}: no annotations found among {len(folder.files)} files ({seen}); {why_no_masks(folder)}"
             f"formats that can be read: {', '.join(READERS)}"
         )
     ((name, files),) = candidates.items()
@@ -212,6 +218,7 @@ def read_raw(raw: Path, params: IngestParams, out: Path | None = None) -> tuple[
     unpack_images(folder, format_name, files, out)
     probe_images(folder)
     source = READERS[format_name].read(folder, files)
+    source.findings += masks_not_read(folder, READERS[format_name])
     if not source.entries:
         first = f"; the first of {len(source.findings)} findings: {source.findings[0]}" if source.findings else ""
         raise RawDataError(f"{raw}: no image has an annotation that can be read as {format_name}{first}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -62,6 +63,7 @@ class RawFolder:
         self.files = sorted(files)
         self.images: dict[str, ImageInfo] = {}
         self.unpacked: dict[str, Path] = {}
+        self.annotation_images: frozenset[str] = frozenset()
 
     @classmethod
     def scan(cls, root: Path) -> RawFolder:
@@ -99,11 +101,19 @@ class RawFolder:
     def image_files(self) -> list[str]:
         """The image_id of every image: files, and what a format unpacked."""
         files = [file for file in self.files if PurePosixPath(file).suffix.lower() in EXTENSIONS]
-        return sorted([*files, *self.unpacked])
+        return sorted([*(file for file in files if file not in self.annotation_images), *self.unpacked])
+
+    def set_aside(self, files: Iterable[str]) -> None:
+        """Image files that are annotations, such as masks: none of them is an image of the dataset."""
+        self.annotation_images = frozenset(files)
+        self._forget()
 
     def add_unpacked(self, images: dict[str, Path]) -> None:
         """Images that stood inside annotation files, as files elsewhere: image_id -> file."""
         self.unpacked |= images
+        self._forget()
+
+    def _forget(self) -> None:
         for name in ("image_files", "_image_set", "_by_name", "_by_stem"):
             self.__dict__.pop(name, None)
 
