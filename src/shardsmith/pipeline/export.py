@@ -26,7 +26,8 @@ from shardsmith.pipeline.gates import missed_gates
 from shardsmith.pipeline.params import ExportParams
 from shardsmith.pipeline.stage import write_table
 
-_LASTING = ["image_id", "sha256", "width", "height", "split", "parent_id", "copy", "tags", "annotated", "origin"]
+_LASTING = ["image_id", "sha256", "width", "height", "split", "parent_id", "copy", "tags", "annotated", "origin",
+            "source_id"]  # fmt: skip
 
 
 def export(job: ExportJob, about: Description, formats: list[str], ledger: list[Line], out: Path) -> int:
