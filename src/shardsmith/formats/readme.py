@@ -14,7 +14,7 @@ from shardsmith.dataset.manifest import SPLITS
 _NAMES = {
     "description": "Description", "license": "Licence", "citation": "Citation", "homepage": "Homepage",
     "title": "Title", "contributor": "Contributor", "version": "Version of the source", "year": "Year",
-    "date_created": "Created",
+    "date_created": "Created", "see_also": "See also",
 }  # fmt: skip
 _GROUP = "annotation_group"
 

@@ -14,15 +14,17 @@ from shardsmith.dataset.yaml import YamlError, load_yaml
 from shardsmith.formats.shared.raw_folder import RawFolder
 
 MAIN = ("description", "license", "citation", "homepage")  # those that params.yaml can say
+_FURTHER = "see_also"
 _README, _YAML = "readme.dataset.txt", ("data.yaml", "data.yml", "dataset.yaml")
 _MOST_CHARACTERS = 20_000
 _ADDRESS = re.compile(r"https?://\S+")
 
 
 def merged(facts: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
-    """All facts; where two sources say different things of one, both, in their order."""
+    """All facts; where two sources say different things of one, both, in their order. An address stays one."""
     both = dict(facts)
-    for name, text in more.items():
+    for fact, text in more.items():
+        name = _FURTHER if fact == "homepage" and both.get(fact, text) != text else fact
         known = both.get(name, "")
         if text and text != known and text not in known.split("; "):
             both[name] = f"{known}; {text}" if known else text
