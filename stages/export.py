@@ -31,7 +31,7 @@ def main(source: Path, about: Path, label_map: Path, out: Path, metrics: Path, p
 
     # each format in a folder of its own, with a README that says what the version is; all or nothing
     version = describe_version(manifest, ids, findings, about, params)
-    job = ExportJob(manifest, ids, params.export.shard_size_mb, params.export.masks)
+    job = ExportJob(manifest, ids, params.export.shard_size_mb, params.export.masks, version.facts)
     size = export(job, version, params.export.formats, ledger, out)
 
     counts = count(manifest, ids, findings, size)

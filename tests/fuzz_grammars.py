@@ -215,6 +215,23 @@ def _labelbox(rng: Random) -> Files:
     return {"export.json": _json(entries, rng)}
 
 
+def _ultralytics_ndjson(rng: Random) -> Files:
+    def item(kind: str) -> Any:
+        count = {"boxes": 5, "segments": 9, "obb": 9, "pose": 8, "classification": 1}[kind]
+        numbers = [odd(rng, rng.randrange(3), 0.05), *(odd(rng, rng.random(), 0.03) for _ in range(count - 1))]
+        return odd(rng, numbers if count > 1 else numbers[0], 0.05)
+
+    def image() -> Any:
+        kinds = [rng.choice(("boxes", "segments", "obb", "pose", "classification")) for _ in range(rng.randrange(3))]
+        said = odd(rng, {odd(rng, kind, 0.0): odd(rng, [item(kind) for _ in range(2)], 0.05) for kind in kinds}, 0.05)
+        size = {"width": odd(rng, 32), "height": odd(rng, 24), "split": odd(rng, "val")}
+        return {"type": "image", "file": odd(rng, _name(rng)), **size, "annotations": said}
+
+    head = {"type": "dataset", "task": odd(rng, "detect"), "class_names": odd(rng, {"0": odd(rng, "cat"), "1": "dog"})}
+    lines = [head, *(odd(rng, image(), 0.03) for _ in range(rng.randrange(5)))]
+    return {"d.ndjson": b"\n".join(_json(each, rng) for each in lines)}
+
+
 def _panlabel(rng: Random) -> Files:
     at = {key: odd(rng, value) for key, value in (("x", 7), ("y", 8), ("width", 10), ("height", 10))}
     points = odd(rng, [[2, 3], [12, odd(rng, 13)], [12, 3]])
@@ -267,6 +284,7 @@ def label_map_text(rng: Random) -> Files:
 GRAMMARS: dict[str, Callable[[Random], Files]] = {
     "class_folders": _class_folders, "coco": _coco, "labelbox": _labelbox, "multiclass_csv": _multiclass_csv,
     "panlabel": _panlabel, "retinanet_csv": _retinanet_csv, "tfod_csv": _tfod_csv, "ultralytics": _ultralytics,
+    "ultralytics_ndjson": _ultralytics_ndjson,
     "voc": _voc,
     "yolo_darknet": _yolo_darknet, "yolo_keras": _yolo_keras,
 }  # fmt: skip

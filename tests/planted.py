@@ -1,6 +1,7 @@
 """Two datasets with one of every finding: COCO, because it can hold all of it.
 
-`plant` writes a folder with what ingest, validate and split find, `plant_for_steps` one with what steps and export say.
+`plant` writes a folder with what ingest, validate and split find, `plant_crowds` one with what is found of a whole
+source, `plant_for_steps` one with what steps and export say.
 Each image is a photograph of its own; what is planted is named by its file, and docs/findings.md lists it.
 """
 
@@ -59,6 +60,7 @@ class Plant:
 _LIST = "annotations/instances_train.json"
 PLANTED = {
     "annotation-unreadable": Plant(_LIST, "a `bbox` of three numbers"),
+    "shape-not-carried": Plant(_LIST, "a `caption`"),
     "image-missing": Plant(_LIST, "an entry for `not-there.jpg`, which is not there"),
     "image-ambiguous": Plant(_LIST, "an entry for `twice.jpg`, with `left/twice.jpg` and `right/twice.jpg`"),
     "image-unlabelled": Plant("images/unmentioned.jpg", "an image without an entry"),
@@ -70,6 +72,7 @@ PLANTED = {
     "class-alike": Plant("Dog", "`Dog` beside `dog`"),
     "class-not-found": Plant("params.yaml", "`ingest.classes: {nothing_like_it: cat}`"),
     "not-carried": Plant(_LIST, "an annotation with `keypoints`"),
+    "metadata-not-carried": Plant(_LIST, "`date_captured` of an image"),
     "image-unreadable": Plant("images/cut-off.jpg", "the last 300 bytes are cut off"),
     "image-turned": Plant("images/turned.jpg", "EXIF orientation 6", 2),
     "image-encoding": Plant("images/bitmap.bmp", "a BMP"),
@@ -100,6 +103,9 @@ PLANTED = {
 }
 IN_GROUPS = {
     "split-groups-joined": Plant("images/group-a.jpg", "one picture, of two groups by `split.group_pattern`"),
+}
+IN_CROWDS = {
+    "crowd-mostly": Plant(_LIST, "a folder of its own, in which each annotation is a crowd"),
 }
 OF_STEPS = {
     "not-exported": Plant("voc", "a polygon, exported as VOC"),
@@ -206,6 +212,10 @@ def _plant_in_reading(data: Dataset) -> None:
     data.add("rare.jpg", saved(photograph(109)), CAT, ("rare", 90, 60, 40, 30))
     data.add("keypoints.jpg", saved(photograph(110)), CAT)
     data.entries("train")["annotations"][-1]["keypoints"] = [1, 2, 2]
+    data.add("caption.jpg", saved(photograph(112)), CAT)
+    image = data.entries("train")["images"][-1]
+    image["date_captured"] = "2020-01-01"
+    data.entries("train")["annotations"].append({"id": 1, "image_id": image["id"], "caption": "a cat"})
     data.add("no-split.jpg", saved(photograph(111)), CAT, split="")
 
 
@@ -264,4 +274,13 @@ def plant_for_steps(root: Path) -> None:
     data.entries("")["annotations"][-1]["segmentation"] = speck
     data.add("small.jpg", saved(photograph(310, 80, 50)), ("cat", 10, 10, 20, 20), split="")
     data.entries("")["annotations"][-1]["segmentation"] = [[10, 10, 30, 10, 30, 30]]
+    data.write()
+
+
+def plant_crowds(root: Path) -> None:
+    """Write a dataset as some tools write masks: each is a crowd."""
+    data = Dataset(root, "cat")
+    for number in range(3):
+        data.add(f"crowd-{number}.jpg", saved(photograph(400 + number)), CAT)
+        data.entries("train")["annotations"][-1]["iscrowd"] = 1
     data.write()

@@ -127,7 +127,7 @@ def test_a_class_that_is_empty(tmp_path: Path) -> None:
 
 def test_a_declared_class_without_boxes_has_an_id(tmp_path: Path) -> None:
     _, label_map, findings, _ = ingested(tmp_path, {"a.jpg": image_bytes(), "l.json": json.dumps(COCO)})
-    assert dict(label_map.ids) == {"dog": 1, "cat": 2}
+    assert dict(label_map.ids) == {"dog": 1, "cat": 3}  # as the source has them
     assert [(finding.code, finding.file) for finding in findings] == [("class-without-boxes", "dog")]
 
 

@@ -18,11 +18,11 @@ from shardsmith.dataset.findings import Finding, count_actions, summarise
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Manifest
 from shardsmith.formats.losses import find_losses, fitted
-from shardsmith.formats.readme import Description, format_readme
+from shardsmith.formats.readme import Description, format_readme, group_of
 from shardsmith.formats.registry import READERS, WRITERS
 from shardsmith.formats.shared.job import ExportJob
 from shardsmith.ledger.counts import count_manifest
-from shardsmith.pipeline.ingest import ingest
+from shardsmith.pipeline.ingest import read_raw, take_in
 from shardsmith.pipeline.params import Params, parse_params
 from shardsmith.pipeline.splits.split import split as split_images
 from shardsmith.pipeline.validate import validate
@@ -60,7 +60,8 @@ def convert(
     with opened(source) as folder, tempfile.TemporaryDirectory(prefix="shardsmith-") as work:
         name = re.sub(r"[^a-z0-9_]+", "_", source.name.split(".")[0].lower()).strip("_") or "dataset"
         start = LabelMap(name if name[0].isalpha() else f"d{name}")
-        manifest, label_map, findings, found_format = ingest(folder, params.ingest, start, Path(work))
+        raw, read, found_format = read_raw(folder, params.ingest, Path(work))
+        manifest, label_map, findings = take_in(raw, read, params.ingest, start)
         manifest, findings = validate(manifest, findings, params)
         if fractions:
             manifest, own = split_images(manifest, params)
@@ -69,8 +70,9 @@ def convert(
         part = out.with_name(f".{out.name}.part")
         shutil.rmtree(part, ignore_errors=True)
         try:
-            WRITERS[to].write(ExportJob(fitted(manifest, WRITERS[to].carries), label_map), part)
+            WRITERS[to].write(ExportJob(fitted(manifest, WRITERS[to].carries), label_map, facts=read.facts), part)
             about = _describe(manifest, label_map, findings, found_format, fractions)
+            about = replace(about, facts=read.facts, annotation_group=group_of(read.facts, "objects"))
             (part / "README.md").write_text(format_readme(about, WRITERS[to].loading), encoding="utf-8")
             replace_folder(part, out)
         finally:

@@ -85,6 +85,12 @@ CATALOGUE: dict[str, Rule] = _Catalogue({
     "not-carried": Rule("warning", "keep", ("keep", "fail"),
         "the source holds something that a dataset here has no place for",
         "nothing to do, unless you need it: then keep the source beside the version"),
+    "metadata-not-carried": Rule("info", "keep", ("keep", "fail"),
+        "the source says more than a dataset here has a place for, of its images or of itself; no annotation is lost",
+        "nothing to do, unless you need it: then keep the source beside the version"),
+    "crowd-mostly": Rule("warning", "keep", ("keep", "fail"),
+        "most annotations are marked as crowds (iscrowd); many trainers pass over crowds, and so over all of these",
+        "set iscrowd to 0 in the source where an annotation is one object: some tools write 1 for every mask"),
     # found by validate
     "image-unreadable": Rule("error", "drop", ("drop", "fail"),
         "the image does not open or decode",

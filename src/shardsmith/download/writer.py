@@ -133,5 +133,6 @@ def _readme(
         split=str(said.get("split", as_in[0])),
         preprocessing=said.get("preprocessing", as_in),
         augmentation=said.get("augmentation", as_in),
+        facts=said.get("facts", {}),
     )
     return format_readme(about, WRITERS[part.format].loading)

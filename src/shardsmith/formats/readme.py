@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from shardsmith.dataset.codes import CATALOGUE
@@ -11,12 +11,20 @@ from shardsmith.dataset.findings import in_words
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import SPLITS
 
+_NAMES = {
+    "description": "Description", "license": "Licence", "citation": "Citation", "homepage": "Homepage",
+    "title": "Title", "contributor": "Contributor", "version": "Version of the source", "year": "Year",
+    "date_created": "Created", "see_also": "See also",
+}  # fmt: skip
+_GROUP = "annotation_group"
+
 
 @dataclass(frozen=True)
 class Description:
     """All that the README says; counts as `count_manifest` gives them, steps in plain words.
 
     findings: code -> action -> how often.
+    facts: about the whole dataset, as the source or params.yaml says them.
     """
 
     label_map: LabelMap
@@ -27,8 +35,9 @@ class Description:
     split: str
     preprocessing: list[str]
     augmentation: list[str]
+    facts: dict[str, str] = field(default_factory=dict)
 
-    def facts(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, Any]:
         """What a version says of itself, as data: `description.json` in its export."""
         return {
             "dataset": self.label_map.dataset,
@@ -38,6 +47,7 @@ class Description:
             "preprocessing": self.preprocessing,
             "augmentation": self.augmentation,
             "findings": self.findings,
+            "facts": self.facts,
         }
 
 
@@ -62,6 +72,7 @@ def format_readme(about: Description, loading: str) -> str:
         "| ---: | --- |" + " ---: |" * len(SPLITS),
         *(_class_row(about, class_name) for class_name in about.label_map.names),
         "",
+        *_facts(about.facts),
         "## How it was made",
         "",
         f"- Source: {plain(about.source)}.",
@@ -82,6 +93,16 @@ def format_readme(about: Description, loading: str) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def group_of(facts: Mapping[str, str], wanted: str) -> str:
+    """What the labels are labels of: as params.yaml says, else as the source does."""
+    return facts.get(_GROUP, wanted) if wanted == "objects" else wanted
+
+
+def _facts(facts: Mapping[str, str]) -> list[str]:
+    told = [f"- {plain(_NAMES.get(name, name))}: {plain(text)}" for name, text in facts.items() if name != _GROUP]
+    return ["## About the data", "", *told, ""] if told else []
 
 
 def plain(text: str) -> str:

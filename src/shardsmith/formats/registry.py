@@ -16,7 +16,7 @@ from shardsmith.formats.masks import panoptic
 from shardsmith.formats.panlabel import format as panlabel
 from shardsmith.formats.shared.raw_folder import RawFolder
 from shardsmith.formats.tfrecord import format as tfrecord
-from shardsmith.formats.yolo import darknet, keras, ultralytics
+from shardsmith.formats.yolo import darknet, keras, ndjson, ultralytics
 
 GROUP = "shardsmith.formats"
 OURS = (
@@ -34,6 +34,7 @@ OURS = (
     tfod.FORMAT,
     tfrecord.FORMAT,
     ultralytics.FORMAT,
+    ndjson.FORMAT,
     voc.FORMAT,
     darknet.FORMAT,
     keras.FORMAT,

@@ -13,12 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shardsmith.dataset.boxes import CORNERS
+from shardsmith.dataset.boxes import CORNERS, EDGE_NOISE, ROUNDING_PX
 from shardsmith.dataset.findings import Finding
 from shardsmith.dataset.manifest import ANNOTATIONS, IMAGES, Manifest
 from shardsmith.ledger.fates import DROPPED, REPAIRED, Fates, Line, take_findings, unbalanced
 
-_NOISE = 1e-6  # as boxes.EDGE_NOISE: finer than that, validate clips a box without a finding
 _FOLLOWS = ("label", "is_crowd", "attributes", "source_image", "source_key")  # what no step changes of an object
 _INHERITED = ("split", "group")  # what a part or a copy has from its image
 
@@ -162,7 +161,9 @@ class Output:
         moved = np.zeros(len(rows), bool)
         for name in CORNERS:
             old, new = (table[name].cast(pa.float64()).to_numpy() for table in (before, after))
-            moved |= ~(np.abs(old[rows] - new) <= _NOISE * largest) & ~(np.isnan(old[rows]) & np.isnan(new))
+            moved |= ~(np.abs(old[rows] - new) <= max(EDGE_NOISE * largest, ROUNDING_PX)) & ~(
+                np.isnan(old[rows]) & np.isnan(new)
+            )
         moved &= ~self.entered.boxes.are(REPAIRED)[rows]
         if moved.any():
             raise unbalanced(

@@ -27,7 +27,9 @@ from shardsmith.pipeline.params import ExportParams
 from shardsmith.pipeline.stage import write_table
 
 DESCRIPTION = "description.json"  # what the version says of itself, as data
-_LASTING = ["image_id", "sha256", "width", "height", "split", "parent_id", "copy", "tags", "annotated", "origin"]
+_LASTING = [
+    "image_id", "sha256", "width", "height", "split", "parent_id", "copy", "tags", "annotated", "origin", "source_id",
+]  # fmt: skip
 
 
 def export(job: ExportJob, about: Description, formats: list[str], ledger: list[Line], out: Path) -> int:
@@ -43,7 +45,7 @@ def export(job: ExportJob, about: Description, formats: list[str], ledger: list[
             writer.write(replace(job, manifest=fitted(job.manifest, writer.carries)), part / name)
             (part / name / "README.md").write_text(format_readme(about, writer.loading), encoding="utf-8")
         write_tables(job.manifest, part)
-        write_json(part / DESCRIPTION, about.facts())
+        write_json(part / DESCRIPTION, about.as_data())
         write_ledger(part, [*ledger, *balance_tables(job.manifest, part)])
         shutil.rmtree(out, ignore_errors=True)
         part.rename(out)

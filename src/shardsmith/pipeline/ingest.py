@@ -8,7 +8,7 @@ import shutil
 import sys
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from shardsmith.dataset.errors import RawDataError
@@ -20,6 +20,7 @@ from shardsmith.dataset.workers import map_items
 from shardsmith.formats.masks.format import masks_not_read, why_no_masks
 from shardsmith.formats.panlabel import format as panlabel
 from shardsmith.formats.registry import READERS, set_aside_annotations
+from shardsmith.formats.shared.facts import facts_beside, merged
 from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
 from shardsmith.ledger.reading import box_place
 from shardsmith.pipeline.params import IngestParams
@@ -113,7 +114,7 @@ def build_manifest(folder: RawFolder, source: Source, unlabelled: str) -> tuple[
     images = []
     for image_id, entry in entries.items():
         row = image_row(folder, image_id)
-        row.split, row.tags, row.group = entry.split, entry.tags, entry.group
+        row.split, row.tags, row.group, row.source_id = entry.split, entry.tags, entry.group, entry.source_id
         row.annotated = image_id not in unlabelled_ids
         images.append(row)
     return Manifest.of(images, source.annotations), findings
@@ -153,6 +154,9 @@ def apply_classes(source: Source, classes: dict[str, str | int | None]) -> list[
     source.omitted = [row for row in source.annotations if id(row) not in left]
     source.annotations = kept
     renamed = [classes.get(name, name) if isinstance(classes.get(name), str) else name for name in source.classes]
+    for name, id_ in list(source.ids.items()):  # a class that is renamed takes its id along
+        if isinstance(target := classes.get(name), str):
+            source.ids.setdefault(target, id_)
     source.classes = list(dict.fromkeys(str(name) for name in renamed if classes.get(str(name), "") is not None))
     used = {row.label for row in kept}
     targets = {target for target in classes.values() if isinstance(target, str)}
@@ -222,6 +226,7 @@ def read_raw(raw: Path, params: IngestParams, out: Path | None = None) -> tuple[
     if not source.entries:
         first = f"; the first of {len(source.findings)} findings: {source.findings[0]}" if source.findings else ""
         raise RawDataError(f"{raw}: no image has an annotation that can be read as {format_name}{first}")
+    source.facts = merged(facts_beside(folder), source.facts)
     return folder, source, format_name
 
 
@@ -287,10 +292,10 @@ def _say(message: str) -> None:
     print(f"ingest: {message}", file=sys.stderr)
 
 
-def write_source(folder: Path, format_name: str) -> None:
-    """source.json: what the raw data was labelled as."""
-    about = {"format": format_name, "description": f"data labelled as {READERS[format_name].title}"}
-    (folder / "source.json").write_text(json.dumps(about) + "\n", encoding="utf-8")
+def write_source(folder: Path, format_name: str, facts: Mapping[str, str]) -> None:
+    """source.json: what the raw data was labelled as, and what it says of itself."""
+    about = {"format": format_name, "description": f"data labelled as {READERS[format_name].title}", "facts": facts}
+    (folder / "source.json").write_text(json.dumps(about, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def describe(manifest: Manifest, label_map: LabelMap, findings: list[Finding], format_name: str) -> str:

@@ -55,6 +55,14 @@ class DatasetParams(Block):
 
     name: str = Field("sample", pattern=r"^[a-z][a-z0-9_]*$", max_length=64)
     annotation_group: str = Field("objects", min_length=1, max_length=200)
+    description: str = Field("", max_length=10_000)
+    license: str = Field("", max_length=1_000)
+    citation: str = Field("", max_length=10_000)
+    homepage: str = Field("", max_length=1_000)
+
+    def facts(self) -> dict[str, str]:
+        """What is said here of the dataset; "" leaves it to the source."""
+        return {name: getattr(self, name) for name in ("description", "license", "citation", "homepage")}
 
 
 class IngestParams(Block):

@@ -3,8 +3,8 @@
 Each image and each box has one fate: kept, repaired or dropped. What is not simply kept has a finding that says why;
 `validate.actions` in params.yaml chooses the fate per code. OUT also gets a readable summary.md.
 
-One change has no finding: a box that passes the edge by less than a millionth of the side (boxes.EDGE_NOISE) is
-clipped, since that is how a source that writes shares of the side with six decimals rounds.
+One change has no finding: a box that passes the edge by at most 0.01 px (boxes.ROUNDING_PX), or a millionth of the side
+(boxes.EDGE_NOISE), is clipped, since so much is what sources round away.
 """
 
 from __future__ import annotations

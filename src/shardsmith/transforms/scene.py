@@ -74,7 +74,8 @@ class Planned:
 
     def part(self, name: str, copy: int = 0) -> Planned:
         """A tile, an isolated object or a copy of this one."""
-        row = replace(self.image, image_id=f"{self.image.image_id}#{name}", parent_id=self.image.image_id, copy=copy)
+        parent = self.image.image_id
+        row = replace(self.image, image_id=f"{parent}#{name}", parent_id=parent, copy=copy, source_id=None)
         return replace(self, image=row, made_from=self.made_from or self.image)
 
     def part_name(self) -> str:

@@ -75,6 +75,9 @@ def read(folder: RawFolder, files: list[str], form: str = "auto") -> Source:
             source.findings += _findings(report, losses, place)
             source.findings += [each for name, findings in prepared.items() if _below(name, file) for each in findings]
             coco.add(folder, parse(text, place), place, source)
+    source.ids = {}  # panlabel's own numbers, as those of images are
+    for entry in source.entries.values():
+        entry.source_id = None
     return source
 
 
@@ -201,10 +204,11 @@ def _as_coco(content: dict[str, Any]) -> tuple[str, Counter[str]]:
         if entry.get("confidence") is not None:
             kept["confidence"] = entry["confidence"]
         annotations.append({
-            "id": entry["id"], "image_id": entry["image_id"], "category_id": entry["category_id"], "attributes": kept,
+            "image_id": entry["image_id"], "category_id": entry["category_id"], "attributes": kept,
             "bbox": [at["xmin"], at["ymin"], at["xmax"] - at["xmin"], at["ymax"] - at["ymin"]],
         })  # fmt: skip
-    lists = {"images": content["images"], "annotations": annotations, "categories": content["categories"]}
+    images = [{key: image.get(key) for key in ("id", "file_name", "width", "height")} for image in content["images"]]
+    lists = {"images": images, "annotations": annotations, "categories": content["categories"]}
     return json.dumps(lists, ensure_ascii=False), +losses
 
 

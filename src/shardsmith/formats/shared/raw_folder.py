@@ -31,6 +31,7 @@ class ImageEntry:
     split: str | None = None
     tags: list[str] = field(default_factory=list)
     group: str | None = None
+    source_id: str | None = None
 
 
 @dataclass
@@ -43,7 +44,8 @@ class Source:
     An image that somebody looked at has an entry, also where nothing could be read of it. Each annotation in the source
     comes out as a row of `annotations` (with `source_key`, where the source gives it an id), or as a finding that drops
     it and has `image_id`: so an image that lost all of them is not taken for a negative. `shapes` counts them as they
-    stand in the source; None where the reader does not count. `omitted` is filled later: what ingest.classes leaves out.
+    stand in the source; None where the reader does not count. `facts` are about the whole dataset: its licence, its
+    description, where it is from. `omitted` is filled later: what ingest.classes leaves out.
     """
 
     entries: dict[str, ImageEntry] = field(default_factory=dict)
@@ -53,6 +55,7 @@ class Source:
     findings: list[Finding] = field(default_factory=list)
     shapes: int | None = None
     omitted: list[Annotation] = field(default_factory=list)
+    facts: dict[str, str] = field(default_factory=dict)
 
 
 class RawFolder:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shardsmith.dataset.boxes import CORNERS, EDGE_NOISE, LOST, corners, label_whole_image
+from shardsmith.dataset.boxes import CORNERS, EDGE_NOISE, LOST, ROUNDING_PX, corners, label_whole_image
 from shardsmith.dataset.codes import CATALOGUE, Action
 from shardsmith.dataset.errors import StageError
 from shardsmith.dataset.findings import Finding, about, action_for
@@ -200,7 +200,7 @@ def _clip(judgement: Judgement, max_over_edge: float) -> None:
     over = np.maximum(-boxes[:, :2], boxes[:, 2:] - sizes)
     # + 0.0 turns -0.0 into 0.0, which clipping may or may not do
     clipped = np.clip(boxes, 0, np.hstack([sizes, sizes])) + 0.0
-    passes = (over > EDGE_NOISE * sizes).any(axis=1)
+    passes = (over > np.maximum(EDGE_NOISE * sizes, ROUNDING_PX)).any(axis=1)
     far = (over > np.maximum(_MIN_TOLERANCE_PX, max_over_edge * sizes)).any(axis=1)
     away = passes & (clipped[:, 2:] <= clipped[:, :2]).any(axis=1) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
     for row in np.flatnonzero(passes & ~judgement.lost).tolist():
