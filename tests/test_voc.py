@@ -8,7 +8,8 @@ import pytest
 from conftest import image_bytes
 from test_formats import OBJECT, XML, codes, raw_folder, read
 
-from shardsmith.formats import voc
+from shardsmith.formats.voc import format as voc_format
+from shardsmith.formats.voc import xml as voc
 
 CAT = OBJECT.format("cat", 2, 3, 12, 13)
 PART = "<part><name>head</name><bndbox><xmin>9</xmin><ymin>9</ymin><xmax>10</xmax><ymax>10</ymax></bndbox></part>"
@@ -35,7 +36,8 @@ def cat_with(*elements: str) -> str:
     ],
 )
 def test_attributes(element: str, attributes: dict) -> None:
-    assert voc.parse(cat_with(element).encode(), "a.xml").attributes == [attributes]
+    (row,) = voc.parse(cat_with(element).encode(), "a.xml").sheet.rows
+    assert row.attributes_dict() == attributes
 
 
 def test_what_is_not_carried_is_one_finding_a_kind_for_all_files(tmp_path: Path) -> None:
@@ -67,15 +69,14 @@ def test_encoding_that_the_xml_has_not(encoding: str) -> None:
         f'<?xml version="1.0" encoding="{encoding}"?><annotation><filename>'.encode()
         + b"\xff\xff</filename></annotation>"
     )
-    (finding,) = voc.parse(xml, "a.xml").findings
-    assert (finding.code, "it is not XML" in finding.reason) == ("annotation-unreadable", True)
+    assert "it is not XML" in voc.parse(xml, "a.xml").problem
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "gbk"])
 def test_entity_bombs_are_refused_in_any_encoding(encoding: str) -> None:
     bomb = '<!DOCTYPE a [<!ENTITY b "cccc"><!ENTITY d "&b;&b;">]><annotation><filename>&d;</filename></annotation>'
-    (finding,) = voc.parse(f'<?xml version="1.0" encoding="{encoding}"?>{bomb}'.encode(), "a.xml").findings
-    assert "EntitiesForbidden" in finding.reason
+    said = voc.parse(f'<?xml version="1.0" encoding="{encoding}"?>{bomb}'.encode(), "a.xml")
+    assert "EntitiesForbidden" in said.problem
 
 
 @pytest.mark.parametrize(
@@ -87,4 +88,4 @@ def test_entity_bombs_are_refused_in_any_encoding(encoding: str) -> None:
     ],
 )
 def test_what_is_voc(tmp_path: Path, xml: str, is_voc: bool) -> None:
-    assert bool(voc.detect(raw_folder(tmp_path, {"a.jpg": image_bytes(), "a.xml": xml}))) == is_voc
+    assert bool(voc_format.detect(raw_folder(tmp_path, {"a.jpg": image_bytes(), "a.xml": xml}))) == is_voc

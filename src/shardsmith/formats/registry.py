@@ -6,13 +6,14 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 
-from shardsmith.formats import class_folders, voc
+from shardsmith.formats import class_folders
 from shardsmith.formats.coco import format as coco
 from shardsmith.formats.csv import multiclass, retinanet, tfod
 from shardsmith.formats.format import CARRYABLE, Format
 from shardsmith.formats.labelbox import format as labelbox
 from shardsmith.formats.panlabel import format as panlabel
 from shardsmith.formats.tfrecord import format as tfrecord
+from shardsmith.formats.voc import format as voc
 from shardsmith.formats.yolo import darknet, keras, ultralytics
 
 GROUP = "shardsmith.formats"
