@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 
-from shardsmith.formats import class_folders
+from shardsmith.formats import class_folders, labelme
 from shardsmith.formats.coco import format as coco
 from shardsmith.formats.csv import multiclass, retinanet, tfod
 from shardsmith.formats.format import CARRYABLE, Format
@@ -21,6 +21,7 @@ OURS = (
     class_folders.FORMAT,
     coco.FORMAT,
     labelbox.FORMAT,
+    labelme.FORMAT,
     multiclass.FORMAT,
     panlabel.FORMAT,
     retinanet.FORMAT,

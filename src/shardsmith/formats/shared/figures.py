@@ -88,7 +88,8 @@ def ellipse(x: float, y: float, radius_x: float, radius_y: float, turn_rad: floa
     needed = min(math.pi * math.sqrt(max(radius_x, radius_y) / (2 * _NEAR_PX)), _MOST_CORNERS)
     count = 4 * math.ceil(max(needed, _CORNERS) / 4)
     at = np.arange(count) * (2 * math.pi / count)
-    corners = np.stack([radius_x * np.cos(at), radius_y * np.sin(at)], axis=1)
+    with np.errstate(all="ignore"):
+        corners = np.stack([radius_x * np.cos(at), radius_y * np.sin(at)], axis=1)
     return polygon(_turned(corners, x, y, turn_rad))
 
 

@@ -40,7 +40,7 @@ class Sheet:
             row = make()
         except NotCarriedError as error:
             self.findings.append(found("shape-not-carried", self.file, place, str(error)[:SHOWN], source_key=key))
-        except (OutlineError, OverflowError) as error:
+        except (ValueError, OverflowError) as error:
             reason = f"it cannot be read: {str(error)[:SHOWN]}"
             self.findings.append(found("annotation-unreadable", self.file, place, reason=reason, source_key=key))
         else:
