@@ -13,6 +13,7 @@ from shardsmith.formats.format import CARRYABLE, Format
 from shardsmith.formats.labelbox import format as labelbox
 from shardsmith.formats.panlabel import format as panlabel
 from shardsmith.formats.tfrecord import format as tfrecord
+from shardsmith.formats.via import format as via
 from shardsmith.formats.voc import format as voc
 from shardsmith.formats.yolo import darknet, keras, ultralytics
 
@@ -28,6 +29,7 @@ OURS = (
     tfod.FORMAT,
     tfrecord.FORMAT,
     ultralytics.FORMAT,
+    via.FORMAT,
     voc.FORMAT,
     darknet.FORMAT,
     keras.FORMAT,
