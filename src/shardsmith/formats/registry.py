@@ -6,11 +6,12 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 
-from shardsmith.formats import class_folders, labelme
+from shardsmith.formats import class_folders, kitti, open_images
 from shardsmith.formats.coco import format as coco
 from shardsmith.formats.csv import multiclass, retinanet, tfod
 from shardsmith.formats.format import CARRYABLE, Format
 from shardsmith.formats.labelbox import format as labelbox
+from shardsmith.formats.labelme import format as labelme
 from shardsmith.formats.panlabel import format as panlabel
 from shardsmith.formats.tfrecord import format as tfrecord
 from shardsmith.formats.via import format as via
@@ -21,9 +22,11 @@ GROUP = "shardsmith.formats"
 OURS = (
     class_folders.FORMAT,
     coco.FORMAT,
+    kitti.FORMAT,
     labelbox.FORMAT,
     labelme.FORMAT,
     multiclass.FORMAT,
+    open_images.FORMAT,
     panlabel.FORMAT,
     retinanet.FORMAT,
     tfod.FORMAT,
@@ -66,7 +69,7 @@ def _owner(entry: metadata.EntryPoint) -> str:
 
 
 class _Readers(dict[str, Format]):
-    """Name -> format; the name `panlabel:kitti` gives panlabel's reader of that form."""
+    """Name -> format; the name `panlabel:udacity` gives panlabel's reader of that form."""
 
     def __missing__(self, name: str) -> Format:
         if name in PANLABEL:

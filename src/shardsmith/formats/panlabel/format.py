@@ -1,4 +1,4 @@
-"""Label Studio, CVAT, LabelMe, VGG Image Annotator, CreateML, KITTI, Supervisely and the rest, through panlabel: boxes.
+"""Label Studio, CVAT, CreateML, Supervisely and the rest, through panlabel: boxes.
 
 The only module that runs it. panlabel (a program in a wheel of its own, pinned) turns what it finds into its
 intermediate form, which loses nothing that it read; that becomes COCO, which our own reader reads.
@@ -28,12 +28,12 @@ from shardsmith.formats.format import Format
 from shardsmith.formats.panlabel.inputs import Prepared
 from shardsmith.formats.shared.raw_folder import RawFolder, Source
 
-# the names that `panlabel list-formats` has
+# the names that `panlabel list-formats` has, without those that our own readers cover
 FORMS = (
     "automl-vision", "bdd100k", "cityscapes", "coco", "create-ml", "cvat", "datumaro", "edge-impulse", "hf",
-    "ibm-cloud-annotations", "ir-json", "kaggle-wheat", "kitti", "label-studio", "labelbox", "labelme", "marmot",
-    "oidv4", "openimages", "openlabel", "retinanet", "sagemaker", "scale-ai", "superannotate", "supervisely", "tfod",
-    "tfrecord", "udacity", "unity-perception", "v7-darwin", "via", "via-csv", "voc", "vott-csv", "vott-json",
+    "ibm-cloud-annotations", "ir-json", "kaggle-wheat", "label-studio", "labelbox", "marmot", "oidv4", "openlabel",
+    "retinanet", "sagemaker", "scale-ai", "superannotate", "supervisely", "tfod",
+    "tfrecord", "udacity", "unity-perception", "v7-darwin", "voc", "vott-csv", "vott-json",
     "wider-face", "yolo", "yolo-keras", "yolov4-pytorch",
 )  # fmt: skip
 _SUFFIXES = frozenset({
@@ -69,8 +69,6 @@ def read(folder: RawFolder, files: list[str], form: str = "auto") -> Source:
             report, content = _convert(stage, file, form, folder.root)
             inside = file == "." or not (folder.root / file).is_file()
             place = str(PurePosixPath(file, "*")) if inside else file
-            for image in content["images"]:
-                image["file_name"] = _image_name(folder, image, place)
             text, losses = _as_coco(content)
             source.findings += _findings(report, losses, place)
             source.findings += [each for name, findings in prepared.items() if _below(name, file) for each in findings]
@@ -110,7 +108,7 @@ def forms(folder: RawFolder, form: str = "auto") -> dict[str, list[str]]:
                 if _NOT_DETECTED not in str(error):
                     errors.append(str(error))
                 continue
-            if report["input"]["images"]:
+            if report["input"]["images"] and report["from"] in FORMS:
                 found_forms.setdefault(report["from"], []).append(path)
                 taken.append(path)
     if errors and not found_forms:
@@ -176,17 +174,6 @@ def _program() -> str:
     return program
 
 
-def _image_name(folder: RawFolder, image: dict[str, Any], file: str) -> str:
-    """As LabelMe's own imagePath has it, where that is there: panlabel gives the annotation file's name."""
-    own = PurePosixPath(str((image.get("attributes") or {}).get("labelme_image_path") or "").replace("\\", "/")).name
-    said = PurePosixPath(image["file_name"])
-    if own and said.name:
-        beside = said.with_name(own)
-        if isinstance(folder.locate(str(beside), file), str):
-            return str(beside)
-    return image["file_name"]
-
-
 def _as_coco(content: dict[str, Any]) -> tuple[str, Counter[str]]:
     """COCO JSON of panlabel's intermediate form (xmin ymin xmax ymax), and how many outlines became boxes."""
     annotations, losses = [], Counter[str]()
@@ -224,7 +211,7 @@ def _below(path: str, folder: str) -> bool:
 
 FORMAT = Format(
     name="panlabel",
-    title="Label Studio, CVAT, LabelMe, VIA, CreateML, KITTI and more, through panlabel",
+    title="Label Studio, CVAT, CreateML and more, through panlabel",
     carries=_CARRIES,
     detect=detect,
     read=read,

@@ -116,7 +116,8 @@ def make_sheet(image: ViaImage, file: str, class_name: str, label_name: str) -> 
 def _annotation(region: Region, class_name: str) -> Annotation:
     box, outline = region.shape()
     label = region.values.get(class_name, [""])[0]
-    others = {name: words if len(words) > 1 else words[0] for name, words in region.values.items() if name != class_name}
+    said = {name: words for name, words in region.values.items() if name != class_name}
+    others = {name: words if len(words) > 1 else words[0] for name, words in said.items()}
     return Annotation("", label, *box, segmentation=outline, attributes=to_json(others))
 
 

@@ -9,8 +9,16 @@ from typing import Any
 
 from shardsmith.dataset.shapes import OutlineError
 from shardsmith.formats.shared.figures import (
-    NotCarriedError, Point, Shape, circle, circle_through, ellipse, number_of, polygon, rectangle,
-)  # fmt: skip
+    NotCarriedError,
+    Point,
+    Shape,
+    circle,
+    circle_through,
+    ellipse,
+    number_of,
+    polygon,
+    rectangle,
+)
 
 _NO_AREA = {1: "point", 5: "line", 6: "polyline"}
 
@@ -31,8 +39,8 @@ def named_shape(attributes: Any) -> Shape:
     if kind == "circle":
         return circle(*_numbers(attributes, "cx", "cy", "r"))
     if kind == "ellipse":
-        turn_rad = number_of(attributes.get("theta", 0), "theta")
-        return ellipse(*_numbers(attributes, "cx", "cy", "rx", "ry"), turn_rad)
+        x, y, radius_x, radius_y = _numbers(attributes, "cx", "cy", "rx", "ry")
+        return ellipse(x, y, radius_x, radius_y, number_of(attributes.get("theta", 0), "theta"))
     if kind in ("polygon", "polyline"):
         xs, ys = attributes.get("all_points_x"), attributes.get("all_points_y")
         if not isinstance(xs, list) or not isinstance(ys, list) or len(xs) != len(ys):

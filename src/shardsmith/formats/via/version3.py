@@ -78,9 +78,7 @@ def _add_view(
             via.findings.append(found("not-carried", file, place, len(more), reason))
 
 
-def _add_metadata(
-    image: ViaImage, xy: Any, z: Any, av: Any, defined: dict[str, Any], place: str, key: str
-) -> None:
+def _add_metadata(image: ViaImage, xy: Any, z: Any, av: Any, defined: dict[str, Any], place: str, key: str) -> None:
     values = _values(av, defined)
     if not xy and not z and isinstance(xy, list):  # of the whole file
         image.values |= values

@@ -11,43 +11,23 @@ import base64
 import binascii
 import hashlib
 import json
-import math
 import posixpath
 import re
-import struct
-import zlib
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
-
 from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.findings import Finding, found
-from shardsmith.dataset.images import ImageInfo, opened, probe
-from shardsmith.dataset.manifest import Annotation
-from shardsmith.dataset.shapes import OutlineError
+from shardsmith.dataset.images import probe
 from shardsmith.formats.format import Format
-from shardsmith.formats.shared.figures import (
-    NotCarriedError, Point, Shape, circle, number_of, pasted_mask, points_of, polygon, rectangle,
-)  # fmt: skip
+from shardsmith.formats.labelme.shapes import parse
 from shardsmith.formats.shared.json import clear_errors, paired
-from shardsmith.formats.shared.placement import Size, drawn_on_stored, to_json
 from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source, split_in_path
 from shardsmith.formats.shared.sheet import Sheet, put, put_nowhere
 
 _KEYS = ("imagePath", "imageData", "imageHeight", "shape_type", "lineColor")
 _SIGNS = re.compile(r'"(shapes|' + "|".join(_KEYS) + r')"\s*:')
-_FLAGS = ("difficult", "occluded", "truncated")
 _HEAD, _TAIL = 1 << 16, 1 << 12
-_READ = frozenset({
-    "label", "points", "shape_type", "mask", "flags", "attributes", "group_id", "line_color", "fill_color",
-})  # fmt: skip
-_DECODE_ERRORS = (
-    OSError, ValueError, SyntaxError, MemoryError, EOFError, TypeError, ArithmeticError, LookupError, RuntimeError,
-    struct.error, zlib.error,
-)  # fmt: skip
 
 
 def detect(folder: RawFolder) -> list[str]:
@@ -60,10 +40,10 @@ def _is_labelme(folder: RawFolder, file: str) -> bool:
     if not head.lstrip().startswith("{"):
         return False
     signs = set(_SIGNS.findall(head))
-    if signs & {"shapes", "imagePath"} and len(signs) == 1:
-        path = folder.root / file
+    path = folder.root / file
+    if len(signs) < 2 and (size := path.stat().st_size) > _HEAD:
         with path.open("rb") as stream:
-            stream.seek(max(0, path.stat().st_size - _TAIL))
+            stream.seek(size - _TAIL)
             signs |= set(_SIGNS.findall(stream.read().decode("utf-8", errors="replace")))
     return len(signs) > 1 and bool(signs & {"shapes", "imagePath"})
 
@@ -179,110 +159,6 @@ def parse_json(text: str, file: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise RawDataError(f"{file}: it is no JSON object, so it is no file of LabelMe")
     return content
-
-
-def parse(content: dict[str, Any], file: str, info: ImageInfo | None) -> Sheet:
-    """One file's shapes and flags.
-
-    Args:
-        info: the image's, for masks; None where it is not there.
-    """
-    sheet = Sheet(file, declared_px=_declared_size(content))
-    flags = content.get("flags")
-    for flag, is_set in flags.items() if isinstance(flags, dict) else ():
-        if is_set is True and flag.startswith("__"):
-            sheet.note("not-carried", f"flag {flag[:SHOWN]}", reason="it marks the image, and is no label of it")
-        elif is_set is True:
-            sheet.take(f"flag {flag[:SHOWN]}", partial(Annotation, "", flag, None, None, None, None))
-    shapes = content.get("shapes")
-    if not isinstance(shapes, list):
-        problem = "has no list `shapes`" if shapes is None else f"`shapes` is a {type(shapes).__name__}, and no list"
-        sheet.lose_all(f"the file {problem}")
-        return sheet
-    canvas = _canvas(info, sheet.declared_px)
-    for number, shape in enumerate(shapes, start=1):
-        sheet.take(f"shape {number}", partial(_annotation, shape, canvas))
-    return sheet
-
-
-def _declared_size(content: dict[str, Any]) -> Size | None:
-    try:
-        return int(content["imageWidth"]), int(content["imageHeight"])
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return None
-
-
-def _canvas(info: ImageInfo | None, declared_px: Size | None) -> Size | None:
-    """(width, height) of the pixels that were drawn on; None where the image does not say."""
-    if info is None:
-        return None
-    width, height = info.stored_size if drawn_on_stored(info, declared_px) else (info.width, info.height)
-    return None if width is None or height is None else (width, height)
-
-
-def _annotation(shape: Any, canvas: Size | None) -> Annotation:
-    """
-    Raises:
-        OutlineError: it cannot be read.
-        NotCarriedError: it is of a kind without an area.
-    """
-    if not isinstance(shape, dict):
-        raise OutlineError("it is no JSON object")
-    kind = shape.get("shape_type") or "polygon"  # of files older than 3.0
-    make = _KINDS.get(str(kind))
-    if kind == "mask":
-        box, outline = _mask(shape, canvas)
-    elif make is None:
-        raise NotCarriedError(str(kind))
-    else:
-        box, outline = make(points_of(shape.get("points")))
-    label = shape.get("label")
-    label = str(label).strip() if isinstance(label, str | int | float) else ""
-    return Annotation("", label, *box, segmentation=outline, attributes=to_json(_attributes(shape)))
-
-
-def _circle(points: list[Point]) -> Shape:
-    if len(points) != 2:
-        raise OutlineError(f"a circle has a centre and a point on it, this one {len(points)} points")
-    (x, y), (x2, y2) = points
-    return circle(x, y, math.hypot(x2 - x, y2 - y))
-
-
-_KINDS: dict[str, Callable[[list[Point]], Shape]] = {
-    "polygon": polygon, "rectangle": rectangle, "circle": _circle, "oriented_rectangle": polygon, "rotation": polygon,
-    "quadrilateral": polygon,
-}  # fmt: skip
-
-
-def _mask(shape: dict[str, Any], canvas: Size | None) -> Shape:
-    """A PNG of the part of the image between two points, both included."""
-    points = points_of(shape.get("points"))
-    text = shape.get("mask")
-    if not points or not isinstance(text, str):
-        raise OutlineError("its mask or its place is missing")
-    if canvas is None:
-        raise OutlineError("its image does not open, so its mask has no place")
-    x, y = (int(number_of(at)) for at in map(min, zip(*points, strict=True)))
-    try:
-        with opened(base64.b64decode(text)) as image:
-            mask = np.array(image.convert("L"))
-    except _DECODE_ERRORS as error:
-        raise OutlineError(f"its mask is no image: {error}") from None
-    return pasted_mask(mask, x, y, canvas)
-
-
-def _attributes(shape: dict[str, Any]) -> dict[str, object]:
-    """Flags, `attributes`, the group, and what else the shape says in one word or number."""
-    attributes = {key: value for key, value in shape.items() if key not in _READ and _is_plain(value)}
-    for key in ("attributes", "flags"):
-        own = shape.get(key)
-        attributes |= own if isinstance(own, dict) else {}
-    attributes |= {flag: int(attributes[flag]) for flag in _FLAGS if isinstance(attributes.get(flag), bool)}
-    return attributes | ({} if shape.get("group_id") is None else {"group_id": shape["group_id"]})
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, str | int | float) and value != ""
 
 
 FORMAT = Format(
