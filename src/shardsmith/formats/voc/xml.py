@@ -76,9 +76,10 @@ def parse(data: bytes, file: str) -> VocFile:
         if _text(element, "deleted") == "1":  # by LabelMe, which keeps it in the file
             voc.not_carried["deleted"] += 1
             continue
-        place = f"object {position}"
+        place, kept = f"object {position}", len(voc.sheet.rows)
         voc.sheet.take(place, partial(_annotation, element, voc.sheet, place), _text(element, "id"))
-        voc.not_carried.update(child.tag for child in element if len(child) and child.tag not in _READ)
+        if len(voc.sheet.rows) > kept:
+            voc.not_carried.update(child.tag for child in element if len(child) and child.tag not in _READ)
     _name_strays(root, voc.sheet)
     return voc
 
