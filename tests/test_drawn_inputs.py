@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 from random import Random
@@ -10,11 +11,15 @@ from random import Random
 import pytest
 from conftest import image_bytes
 from drawn_inputs import NAMES, TOOLS
+from test_formats import corners
 
+from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.shapes import area_px, box_around
 from shardsmith.formats.registry import READERS
+from shardsmith.formats.shared.figures import circle, ellipse
 from shardsmith.formats.shared.raw_folder import RawFolder, Source
-from shardsmith.pipeline.ingest import find_format, probe_images
+from shardsmith.pipeline.ingest import find_format, ingest, probe_images
+from shardsmith.pipeline.params import IngestParams
 
 CASES = 500
 IMAGES = {"a.jpg": image_bytes(), "b.png": image_bytes(seed=1, format="PNG")}
@@ -70,13 +75,26 @@ def test_every_shape_is_an_annotation_or_a_finding(tmp_path: Path, tool: str) ->
 
 def test_an_outline_covers_what_was_drawn() -> None:
     """A circle's area to a hundredth, so that the polygon stands for it."""
-    from shardsmith.formats.shared.figures import circle, ellipse
-
     for radius in (3.0, 40.0, 900.0):
         box, outline = circle(1000, 1000, radius)
         assert box == (1000 - radius, 1000 - radius, 1000 + radius, 1000 + radius)
         assert outline and area_px(outline, 2000, 2000) == pytest.approx(3.14159 * radius**2, rel=0.01 + 1 / radius)
-    box, outline = ellipse(500, 500, 300, 100, 0.5)
+    (xmin, _, xmax, _), outline = ellipse(500, 500, 300, 100, 0.5)
     wide = ((300 * 0.87758) ** 2 + (100 * 0.47943) ** 2) ** 0.5
-    assert box[2] - box[0] == pytest.approx(2 * wide, abs=0.5)
+    assert xmax - xmin == pytest.approx(2 * wide, abs=0.5)
     assert outline and len(json.loads(outline)[0]) >= 96
+
+
+@pytest.mark.parametrize(("labels", "format"), [("via.json", "via"), ("labelme", "labelme")])
+def test_raccoon_is_that_of_voc(tmp_path: Path, raccoon: Path, labels: str, format: str) -> None:
+    made = []
+    for source in (raccoon / "as" / labels, raccoon / "Annotations"):
+        folder = tmp_path / source.name
+        shutil.copytree(raccoon / "JPEGImages", folder / "JPEGImages")
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / source.name)
+        made.append(ingest(folder, IngestParams(), LabelMap("d")))
+    (manifest, label_map, findings, name), (expected, *_) = made
+    assert (name, dict(label_map.ids), findings) == (format, {"raccoon": 1}, [])
+    assert (manifest.images.num_rows, manifest.annotations.num_rows) == (200, 217)
+    for one, other in zip(manifest.annotation_rows(), expected.annotation_rows(), strict=True):
+        assert (one.image_id, corners(one)) == (other.image_id, pytest.approx(corners(other), abs=0.5))

@@ -10,6 +10,7 @@ from random import Random
 import pytest
 from conftest import image_bytes
 from drawn_inputs import mask_text
+from PIL import Image as PilImage
 from test_drawn_inputs import balance
 from test_formats import codes, corners, raw_folder, read
 
@@ -140,8 +141,6 @@ def test_masks_of_noughts_and_ones(tmp_path: Path) -> None:
 
 
 def test_turned_image(tmp_path: Path) -> None:
-    from PIL import Image as PilImage
-
     exif = PilImage.Exif()
     exif[0x0112] = 6
     data = image_bytes(32, 24, exif=exif)  # displayed 24 x 32

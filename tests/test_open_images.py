@@ -51,13 +51,12 @@ def test_name_with_its_extension(tmp_path: Path) -> None:
 
 def test_labels_of_whole_images_are_those_that_people_verified(tmp_path: Path) -> None:
     lines = [
-        "ImageID,Source,LabelName,Confidence", "a,verification,/m/01,1", "a,verification,/m/02,0", "b,machine,/m/02,0.7",
-        "a,crowdsource-verification,/m/02,0.5",
+        "ImageID,Source,LabelName,Confidence", "a,verification,/m/01,1", "a,verification,/m/02,0",
+        "b,machine,/m/02,0.7", "a,crowdsource-verification,/m/02,0.5",
     ]  # fmt: skip
     source = read(tmp_path, {**FILES, "validation-labels.csv": "\n".join(lines)})
-    assert [(row.image_id, row.label, row.xmin) for row in source.annotations] == [
-        ("validation/a.jpg", "Cat, big", None)
-    ]
+    (row,) = source.annotations
+    assert (row.image_id, row.label, row.xmin) == ("validation/a.jpg", "Cat, big", None)
     assert sorted(codes(source)) == ["annotation-unreadable", "not-carried", "not-carried"]
     assert (list(source.entries), balance(source)) == (["validation/a.jpg"], (2, 2))
 

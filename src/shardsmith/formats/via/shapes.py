@@ -62,7 +62,7 @@ def numbered_shape(xy: Any) -> Shape:
     if not isinstance(xy, list) or not xy:
         raise OutlineError("it has no coordinates")
     kind, values = xy[0], [number_of(value, "a coordinate") for value in xy[1:]]
-    if not isinstance(kind, int | float):
+    if not isinstance(kind, int):
         raise OutlineError(f"its shape is no number: {str(kind)[:40]}")
     if kind in _NO_AREA:
         raise NotCarriedError(_NO_AREA[kind])
