@@ -7,6 +7,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from drawn_inputs import TOOLS
 from fuzz import Files, json_value, number, text
 
 ALIASES = "{" + ", ".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}' if n else 'x'] * 9)}]" for n in range(12)) + "}"
@@ -266,6 +267,16 @@ def _panlabel(rng: Random) -> Files:
     ))  # fmt: skip
 
 
+def _drawn(*tools: str) -> Callable[[Random], Files]:
+    """Files of tests/drawn_inputs.py with nonsense in them."""
+
+    def make(rng: Random) -> Files:
+        share = rng.choice((0.01, 0.06))
+        return TOOLS[rng.choice(tools)](rng, lambda value: odd(rng, value, share))[0]
+
+    return make
+
+
 def label_map_text(rng: Random) -> Files:
     def item() -> str:
         opening, closing = rng.choice(("{}", "<>", ("{", ">"), (": {", "}")))
@@ -286,5 +297,6 @@ GRAMMARS: dict[str, Callable[[Random], Files]] = {
     "panlabel": _panlabel, "retinanet_csv": _retinanet_csv, "tfod_csv": _tfod_csv, "ultralytics": _ultralytics,
     "ultralytics_ndjson": _ultralytics_ndjson,
     "voc": _voc,
-    "yolo_darknet": _yolo_darknet, "yolo_keras": _yolo_keras,
+    "yolo_darknet": _yolo_darknet, "yolo_keras": _yolo_keras, "kitti": _drawn("kitti"), "labelme": _drawn("labelme"),
+    "open_images": _drawn("open_images"), "via": _drawn("via_json", "via_csv", "via_3"),
 }  # fmt: skip

@@ -134,6 +134,8 @@ def seeds_of(name: str) -> list[begin.Files]:
         return [DRAWN[name](Random(seed)) | begin.IMAGES for seed in range(3)]
     if name == "labelbox":
         return [*begin.raccoon(name), GRAMMARS[name](Random(1))]
+    if name in ("kitti", "labelme", "open_images", "via"):
+        return [*begin.raccoon(name), *(begin.IMAGES | GRAMMARS[name](Random(number)) for number in range(1, 9))]
     if name == "label_map":
         text = LabelMap("x", {"cat": 1, 'd"o\\g': 7, "\u732b": 3}).format()
         return [{"label_map.pbtxt": text.encode()}, {"label_map.pbtxt": b'item {\n name: "a",\n id: 1,\n}\n'}]

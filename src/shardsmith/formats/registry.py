@@ -6,16 +6,19 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 
-from shardsmith.formats import class_folders, darwin, datumaro, supervisely, voc
+from shardsmith.formats import class_folders, darwin, datumaro, kitti, open_images, supervisely
 from shardsmith.formats.coco import format as coco
 from shardsmith.formats.csv import multiclass, retinanet, tfod
 from shardsmith.formats.format import CARRYABLE, Format
 from shardsmith.formats.labelbox import format as labelbox
+from shardsmith.formats.labelme import format as labelme
 from shardsmith.formats.masks import format as masks
 from shardsmith.formats.masks import panoptic
 from shardsmith.formats.panlabel import format as panlabel
 from shardsmith.formats.shared.raw_folder import RawFolder
 from shardsmith.formats.tfrecord import format as tfrecord
+from shardsmith.formats.via import format as via
+from shardsmith.formats.voc import format as voc
 from shardsmith.formats.yolo import darknet, keras, ndjson, ultralytics
 
 GROUP = "shardsmith.formats"
@@ -24,9 +27,12 @@ OURS = (
     coco.FORMAT,
     darwin.FORMAT,
     datumaro.FORMAT,
+    kitti.FORMAT,
     labelbox.FORMAT,
+    labelme.FORMAT,
     masks.FORMAT,
     multiclass.FORMAT,
+    open_images.FORMAT,
     panlabel.FORMAT,
     panoptic.FORMAT,
     retinanet.FORMAT,
@@ -35,6 +41,7 @@ OURS = (
     tfrecord.FORMAT,
     ultralytics.FORMAT,
     ndjson.FORMAT,
+    via.FORMAT,
     voc.FORMAT,
     darknet.FORMAT,
     keras.FORMAT,
@@ -71,7 +78,7 @@ def _owner(entry: metadata.EntryPoint) -> str:
 
 
 class _Readers(dict[str, Format]):
-    """Name -> format; the name `panlabel:kitti` gives panlabel's reader of that form."""
+    """Name -> format; the name `panlabel:udacity` gives panlabel's reader of that form."""
 
     def __missing__(self, name: str) -> Format:
         if name in PANLABEL:

@@ -83,13 +83,8 @@ def unpack_images(folder: RawFolder, format_name: str, files: list[str], out: Pa
     if out is not None:
         shutil.rmtree(out / "images", ignore_errors=True)
     unpack = READERS[format_name].unpack
-    if unpack is None:
-        return
-    if out is None:
-        raise RawDataError(
-            f"{folder.root}: the images of {format_name} stand inside its files; say where to unpack them"
-        )
-    unpack(folder, files, out / "images")
+    if unpack is not None:
+        unpack(folder, files, out and out / "images")
 
 
 def free_ids(ids: dict[str, int], labels: list[str], label_map: LabelMap, pins: dict[str, int]) -> dict[str, int]:

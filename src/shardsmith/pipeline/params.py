@@ -26,7 +26,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 def _one_of(names: list[str], forms: Collection[str] = ()) -> AfterValidator:
-    """One of `names`, or of `forms` (`panlabel:kitti`), which are listed only to who wrote one."""
+    """One of `names`, or of `forms` (`panlabel:udacity`), which are listed only to who wrote one."""
 
     def check(value: str) -> str:
         if value not in names and value not in forms:

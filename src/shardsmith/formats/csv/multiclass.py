@@ -37,6 +37,8 @@ def detect(folder: RawFolder) -> list[str]:
 def _is_multiclass(lines: list[list[str]]) -> bool:
     if not lines or lines[0][0].lower() not in _FIRST or len(lines[0]) < 2:
         return False
+    if "region_shape_attributes" in lines[0]:  # of VIA
+        return False
     if set(tfod_csv.COLUMNS[-4:]) <= {cell.lower() for cell in lines[0]}:
         return False
     cells = [cell for line in lines[1:] for cell in line[1:]]

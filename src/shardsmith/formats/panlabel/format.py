@@ -1,4 +1,4 @@
-"""Label Studio, CVAT, LabelMe, VGG Image Annotator, CreateML, KITTI and the rest, through panlabel: boxes.
+"""Label Studio, CVAT, CreateML and the rest, through panlabel: boxes.
 
 The only module that runs it. panlabel (a program in a wheel of its own, pinned) turns what it finds into its
 intermediate form, which loses nothing that it read; that becomes COCO, which our own reader reads.
@@ -31,10 +31,9 @@ from shardsmith.formats.shared.raw_folder import RawFolder, Source
 # the names that `panlabel list-formats` has, without those that our own readers cover
 FORMS = (
     "automl-vision", "bdd100k", "cityscapes", "coco", "create-ml", "cvat", "edge-impulse", "hf",
-    "ibm-cloud-annotations", "ir-json", "kaggle-wheat", "kitti", "label-studio", "labelme", "marmot", "oidv4",
-    "openimages", "openlabel", "retinanet", "sagemaker", "scale-ai", "superannotate", "tfod", "tfrecord", "udacity",
-    "unity-perception", "via", "via-csv", "voc", "vott-csv", "vott-json", "wider-face", "yolo", "yolo-keras",
-    "yolov4-pytorch",
+    "ibm-cloud-annotations", "ir-json", "kaggle-wheat", "label-studio", "marmot", "oidv4", "openlabel", "retinanet",
+    "sagemaker", "scale-ai", "superannotate", "tfod", "tfrecord", "udacity", "unity-perception", "voc", "vott-csv",
+    "vott-json", "wider-face", "yolo", "yolo-keras", "yolov4-pytorch",
 )  # fmt: skip
 _SUFFIXES = frozenset({
     ".csv", ".json", ".jsonl", ".labels", ".manifest", ".ndjson", ".parquet", ".tfrecord", ".tfrecords", ".txt",
@@ -69,8 +68,6 @@ def read(folder: RawFolder, files: list[str], form: str = "auto") -> Source:
             report, content = _convert(stage, file, form, folder.root)
             inside = file == "." or not (folder.root / file).is_file()
             place = str(PurePosixPath(file, "*")) if inside else file
-            for image in content["images"]:
-                image["file_name"] = _image_name(folder, image, place)
             text, losses = _as_coco(content)
             source.findings += _findings(report, losses, place)
             source.findings += [each for name, findings in prepared.items() if _below(name, file) for each in findings]
@@ -179,17 +176,6 @@ def _program() -> str:
     return program
 
 
-def _image_name(folder: RawFolder, image: dict[str, Any], file: str) -> str:
-    """As LabelMe's own imagePath has it, where that is there: panlabel gives the annotation file's name."""
-    own = PurePosixPath(str((image.get("attributes") or {}).get("labelme_image_path") or "").replace("\\", "/")).name
-    said = PurePosixPath(image["file_name"])
-    if own and said.name:
-        beside = said.with_name(own)
-        if isinstance(folder.locate(str(beside), file), str):
-            return str(beside)
-    return image["file_name"]
-
-
 def _as_coco(content: dict[str, Any]) -> tuple[str, Counter[str]]:
     """COCO JSON of panlabel's intermediate form (xmin ymin xmax ymax), and how many outlines became boxes."""
     annotations, losses = [], Counter[str]()
@@ -228,7 +214,7 @@ def _below(path: str, folder: str) -> bool:
 
 FORMAT = Format(
     name="panlabel",
-    title="Label Studio, CVAT, LabelMe, VIA, CreateML, KITTI and more, through panlabel",
+    title="Label Studio, CVAT, CreateML and more, through panlabel",
     carries=_CARRIES,
     detect=detect,
     read=read,

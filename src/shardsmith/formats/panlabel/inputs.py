@@ -1,7 +1,7 @@
 """What panlabel refuses a whole file for, taken out of it first and named: one odd item must not cost the good ones.
 
 It reads boxes alone: a polygon becomes the box around it. Source: the export formats of Label Studio, CVAT for images
-1.1, LabelMe 5, VGG Image Annotator 2 and CreateML, and what panlabel 0.7.0 says of each.
+1.1 and CreateML, and what panlabel 0.7.0 says of each.
 """
 
 from __future__ import annotations
@@ -62,9 +62,6 @@ class Prepared:
 
     def _kinds(self) -> list[tuple[Callable[[Any], bool], Callable[[Any], Any]]]:
         return [
-            (lambda content: _has(content, "_via_img_metadata"), self._via_project),
-            (lambda content: isinstance(content, dict) and _first_has(list(content.values()), "regions"), self._via),
-            (lambda content: _has(content, "shapes") and _has(content, "imagePath"), self._labelme),
             (lambda content: _first_has(content, "data"), self._label_studio),
             (lambda content: _first_has(content, "image") and _first_has(content, "annotations"), self._create_ml),
         ]  # fmt: skip
@@ -133,38 +130,6 @@ class Prepared:
             return {**item, "type": "rectanglelabels", "value": {**box, "rectanglelabels": value["polygonlabels"]}}
         self.lost[f"results of the type {item.get('type')}"] += 1
         return None
-
-    def _labelme(self, content: dict[str, Any]) -> dict[str, Any]:
-        shapes = []
-        for shape in content["shapes"]:
-            if shape.get("shape_type") in (None, "rectangle", "polygon"):
-                shapes.append(shape)
-            else:
-                self.lost[f"shapes of the type {shape['shape_type']}"] += 1
-        return {**content, "shapes": shapes, "imageData": None}
-
-    def _via_project(self, content: dict[str, Any]) -> dict[str, Any]:
-        return self._via(content["_via_img_metadata"])
-
-    def _via(self, content: dict[str, Any]) -> dict[str, Any]:
-        kept = {}
-        for key, entry in content.items():
-            name = self._image(str(entry["filename"]), f"entry {key}")
-            if name is None:
-                continue
-            regions = entry.get("regions") or []
-            regions = list(regions.values()) if isinstance(regions, dict) else regions
-            kept[key] = {**entry, "filename": name, "regions": [self._via_region(region) for region in regions]}
-        return kept
-
-    def _via_region(self, region: dict[str, Any]) -> dict[str, Any]:
-        shape = region["shape_attributes"]
-        if shape.get("name") != "polygon":
-            return region
-        xs, ys = shape["all_points_x"], shape["all_points_y"]
-        box = {"x": min(xs), "y": min(ys), "width": max(xs) - min(xs), "height": max(ys) - min(ys)}
-        self.lost[_POLYGON] += 1
-        return {**region, "shape_attributes": {"name": "rect", **box}}
 
     def _create_ml(self, content: list[Any]) -> list[Any]:
         kept = []
