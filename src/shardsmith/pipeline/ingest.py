@@ -19,6 +19,7 @@ from shardsmith.dataset.manifest import Annotation, Image, Manifest
 from shardsmith.dataset.workers import map_items
 from shardsmith.formats.panlabel import format as panlabel
 from shardsmith.formats.registry import READERS
+from shardsmith.formats.shared.claims import take_out_contested
 from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
 from shardsmith.ledger.reading import box_place
 from shardsmith.pipeline.params import IngestParams
@@ -208,7 +209,9 @@ def read_raw(raw: Path, params: IngestParams, out: Path | None = None) -> tuple[
     _say(f"found {format_name}: {_some(files)}" + ("" if params.format == "auto" else " (ingest.format says so)"))
     unpack_images(folder, format_name, files, out)
     probe_images(folder)
+    folder.forget_matches()
     source = READERS[format_name].read(folder, files)
+    source.findings += [*folder.matched.values(), *take_out_contested(folder, source)]
     if not source.entries:
         first = f"; the first of {len(source.findings)} findings: {source.findings[0]}" if source.findings else ""
         raise RawDataError(f"{raw}: no image has an annotation that can be read as {format_name}{first}")
