@@ -9,7 +9,9 @@ from importlib import metadata
 from shardsmith.formats import class_folders, voc
 from shardsmith.formats.coco import format as coco
 from shardsmith.formats.csv import multiclass, retinanet, tfod
+from shardsmith.formats.cvat import format as cvat
 from shardsmith.formats.format import CARRYABLE, Format
+from shardsmith.formats.label_studio import format as label_studio
 from shardsmith.formats.labelbox import format as labelbox
 from shardsmith.formats.panlabel import format as panlabel
 from shardsmith.formats.tfrecord import format as tfrecord
@@ -19,6 +21,8 @@ GROUP = "shardsmith.formats"
 OURS = (
     class_folders.FORMAT,
     coco.FORMAT,
+    cvat.FORMAT,
+    label_studio.FORMAT,
     labelbox.FORMAT,
     multiclass.FORMAT,
     panlabel.FORMAT,

@@ -142,7 +142,9 @@ class RawFolder:
             at = f"{error.reason} at byte {error.start}"
             raise RawDataError(f"{file}: not UTF-8 ({at}); save it as UTF-8") from None
 
-    def locate(self, name: str, annotation_file: str, place: str = "", *, near: bool = True) -> str | Finding:
+    def locate(
+        self, name: str, annotation_file: str, place: str = "", *, near: bool = True, claim: str = ""
+    ) -> str | Finding:
         """The image that an annotation means by `name`.
 
         The nearest wins: the path as given below data/raw or below the annotation's folder, then the folder beside it
@@ -151,6 +153,7 @@ class RawFolder:
 
         Args:
             near: whether a name that is not quite the image's will do.
+            claim: what tells this image of the source from its others, where that is not its name.
         """
         wanted = clean_path(name)
         image = self._exact(wanted, annotation_file)
@@ -159,18 +162,19 @@ class RawFolder:
             if len(image) == 1:
                 self.note(image[0], name, annotation_file, place)
         if len(image) == 1:
-            self.claims[image[0]].add(wanted.name)
+            self.claims[image[0]].add(claim or wanted.name)
+            self.taken |= {image[0]} if claim else set()
             return image[0]
         if not image:
             return found("image-missing", annotation_file, place, name[:SHOWN])
         return found("image-ambiguous", annotation_file, place, name[:SHOWN], f"it could be {' or '.join(image[:4])}")
 
-    def locate_any(self, names: list[str], annotation_file: str, place: str = "") -> str | Finding:
+    def locate_any(self, names: list[str], annotation_file: str, place: str = "", claim: str = "") -> str | Finding:
         """The image by the first of several names that is one's own; else by one that is not quite."""
         answers: list[Finding] = []
         for near in (False, True):
             for name in names:
-                image = self.locate(name, annotation_file, place, near=near)
+                image = self.locate(name, annotation_file, place, near=near, claim=claim)
                 if isinstance(image, str):
                     return image
                 answers.append(image)

@@ -71,7 +71,7 @@ def _add_near(folder: RawFolder, labels: Labels) -> None:
         if len(files) == 1:
             labels.of[image] = files[0]
             labels.strays.remove(files[0])
-            folder.note(image, PurePosixPath(files[0]).stem, files[0])
+            folder.note(image, PurePosixPath(files[0]).stem + PurePosixPath(image).suffix, files[0])
 
 
 def _is_blank_label(file: str, head: str) -> bool:
