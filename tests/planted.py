@@ -61,6 +61,7 @@ PLANTED = {
     "annotation-unreadable": Plant(_LIST, "a `bbox` of three numbers"),
     "image-missing": Plant(_LIST, "an entry for `not-there.jpg`, which is not there"),
     "image-ambiguous": Plant(_LIST, "an entry for `twice.jpg`, with `left/twice.jpg` and `right/twice.jpg`"),
+    "image-name-matched": Plant(_LIST, "an entry for `na%C3%AFve.jpg`, with `naïve.jpg`"),
     "image-unlabelled": Plant("images/unmentioned.jpg", "an image without an entry"),
     "size-declared-wrong": Plant(f"{_LIST}, images/wrong-size.jpg", "160 x 120 px, declared as 999 x 999"),
     "orientation-ambiguous": Plant(f"{_LIST}, images/upside-down.jpg", "EXIF orientation 3, which keeps the size"),
@@ -69,6 +70,7 @@ PLANTED = {
     "class-omitted": Plant("images/omitted.jpg", "a box of `junk`, with `ingest.classes: {junk: null}`"),
     "class-alike": Plant("Dog", "`Dog` beside `dog`"),
     "class-not-found": Plant("params.yaml", "`ingest.classes: {nothing_like_it: cat}`"),
+    "objects-mostly-crowd": Plant("annotations/instances.json", "a list whose only object has `iscrowd` 1"),
     "not-carried": Plant(_LIST, "an annotation with `keypoints`"),
     "image-unreadable": Plant("images/cut-off.jpg", "the last 300 bytes are cut off"),
     "image-turned": Plant("images/turned.jpg", "EXIF orientation 6", 2),
@@ -198,6 +200,8 @@ def _plant_in_reading(data: Dataset) -> None:
     for place in ("left", "right"):
         data.add(f"{place}/twice.jpg", saved(photograph(101 + len(place))), CAT)
     data.add("twice.jpg", None, CAT)
+    data.add("na%C3%AFve.jpg", None, CAT)
+    (data.root / "images" / "naïve.jpg").write_bytes(saved(photograph(112)))
     (data.root / "images" / "unmentioned.jpg").write_bytes(saved(photograph(103)))
     data.add("wrong-size.jpg", saved(photograph(104)), CAT, size=(999, 999))
     data.add("upside-down.jpg", saved(photograph(105), exif=turned(3)), CAT, size=(WIDTH, HEIGHT))
@@ -207,6 +211,7 @@ def _plant_in_reading(data: Dataset) -> None:
     data.add("keypoints.jpg", saved(photograph(110)), CAT)
     data.entries("train")["annotations"][-1]["keypoints"] = [1, 2, 2]
     data.add("no-split.jpg", saved(photograph(111)), CAT, split="")
+    data.entries("")["annotations"][-1]["iscrowd"] = 1
 
 
 def _plant_images(data: Dataset) -> None:

@@ -19,11 +19,6 @@ from shardsmith.formats.shared.raw_folder import Source
 from shardsmith.pipeline.ingest import find_format, ingest
 from shardsmith.pipeline.params import IngestParams, parse_params
 
-CVAT_BOX = '<box label="cat" occluded="1" xtl="2" ytl="3" xbr="12" ybr="13"><attribute name="hue">red</attribute></box>'
-LABEL_STUDIO_BOX = {
-    "type": "rectanglelabels", "from_name": "label", "to_name": "image", "original_width": 32, "original_height": 24,
-    "value": {"x": 25, "y": 25, "width": 50, "height": 50, "rectanglelabels": ["cat"]},
-}  # fmt: skip
 VIA_BOX = {
     "shape_attributes": {"name": "rect", "x": 2, "y": 3, "width": 10, "height": 10},
     "region_attributes": {"l": "cat"},
@@ -31,15 +26,6 @@ VIA_BOX = {
 SHAPE = {"label": "cat", "points": [[2, 3], [12, 13]], "shape_type": "rectangle"}
 ML_BOX = {"label": "cat", "coordinates": {"x": 7, "y": 8, "width": 10, "height": 10}}
 XS, YS = [2, 12, 12], [3, 3, 13]
-
-
-def cvat(*shapes: str) -> str:
-    image = f'<image id="0" name="a.jpg" width="32" height="24">{"".join(shapes)}</image>'
-    return f"<annotations><version>1.1</version>{image}</annotations>"
-
-
-def studio(*results: object, image: str = "/data/upload/1/12345678-a.jpg", **more: object) -> str:
-    return json.dumps([{"id": 1, "data": {"image": image}, "annotations": [{"result": list(results)}], **more}])
 
 
 def via(*regions: object, name: str = "a.jpg") -> str:
@@ -61,7 +47,7 @@ def read(tmp_path: Path, files: dict[str, str | bytes], form: str = "auto") -> t
     return name, READERS[name].read(folder, found)
 
 
-@pytest.mark.parametrize("labels", ["label-studio.json", "cvat.xml", "create-ml.json", "via.json", "labelme"])
+@pytest.mark.parametrize("labels", ["create-ml.json", "via.json", "labelme"])
 def test_raccoon_reads_the_same_from_each_form(tmp_path: Path, raccoon: Path, labels: str) -> None:
     for name in ("JPEGImages", "Annotations"):
         shutil.copytree(raccoon / name, tmp_path / "voc" / name)
@@ -79,9 +65,6 @@ def test_raccoon_reads_the_same_from_each_form(tmp_path: Path, raccoon: Path, la
 @pytest.mark.parametrize(
     ("files", "form", "box"),
     [
-        ({"l.xml": cvat(CVAT_BOX)}, "cvat", [2, 3, 12, 13]),
-        ({"l.xml": '<?xml version="1.0" encoding="zlib"?>' + cvat(CVAT_BOX)}, "cvat", [2, 3, 12, 13]),
-        ({"l.json": studio(LABEL_STUDIO_BOX)}, "label-studio", [8, 6, 24, 18]),
         ({"l.json": via(VIA_BOX)}, "via", [2, 3, 12, 13]),
         ({"l.json": json.dumps({"_via_img_metadata": json.loads(via(VIA_BOX))})}, "via", [2, 3, 12, 13]),
         ({"l.json": labelme(SHAPE)}, "labelme", [2, 3, 12, 13]),
@@ -101,23 +84,9 @@ def test_forms_that_are_found(tmp_path: Path, files: dict, form: str, box: list)
     ]
 
 
-def test_attributes_stay(tmp_path: Path) -> None:
-    _, source = read(tmp_path, {"a.jpg": image_bytes(), "l.xml": cvat(CVAT_BOX)})
-    assert source.annotations[0].attributes_dict() == {"hue": "red", "occluded": 1}
-
-
 @pytest.mark.parametrize(
     ("text", "boxes", "reason"),
     [
-        (cvat(CVAT_BOX, '<polygon label="cat" points="2,3;12,3;12,13"/>'), 2, "polygons"),
-        (cvat(CVAT_BOX, '<polyline label="cat" points="2,3;12,3"/>'), 1, "<polyline>"),
-        (cvat(CVAT_BOX, '<tag label="night"/>'), 1, "<tag>"),
-        (studio(LABEL_STUDIO_BOX, {"type": "choices", "value": {"choices": ["x"]}}), 1, "choices"),
-        (
-            studio({**LABEL_STUDIO_BOX, "type": "polygonlabels",
-                    "value": {"points": [[2, 3], [12, 3], [12, 13]], "polygonlabels": ["cat"]}}), 1, "polygons",
-        ),
-        (studio(LABEL_STUDIO_BOX, annotations=[{"result": [LABEL_STUDIO_BOX]}, {"result": []}]), 1, "by others"),
         (labelme(SHAPE, {**SHAPE, "shape_type": "line"}), 1, "line"),
         (labelme(SHAPE, {**SHAPE, "points": [[2, 3], [12, 3], [12, 13]], "shape_type": "polygon"}), 2, "outlines"),
         (via(VIA_BOX, {"shape_attributes": {"name": "polygon", "all_points_x": XS, "all_points_y": YS},
@@ -154,12 +123,6 @@ def test_bad_items_cost_no_others(tmp_path: Path, text: str, boxes: int, code: s
     assert (len(source.annotations), codes(source)) == (boxes, [code])
 
 
-def test_task_without_a_box_is_a_negative_and_one_that_nobody_did_is_not(tmp_path: Path) -> None:
-    tasks = json.loads(studio()) + json.loads(studio(image="b.jpg", annotations=[]))
-    _, source = read(tmp_path, {"a.jpg": image_bytes(), "b.jpg": image_bytes(seed=1), "l.json": json.dumps(tasks)})
-    assert (list(source.entries), source.annotations, source.findings) == (["a.jpg"], [], [])
-
-
 def test_several_files_of_one_form_are_splits(tmp_path: Path) -> None:
     files = {"train.json": create_ml(ML_BOX), "test.json": create_ml(ML_BOX, image="b.jpg")}
     _, source = read(tmp_path, {"i/a.jpg": image_bytes(), "i/b.jpg": image_bytes(seed=1), **files})
@@ -167,10 +130,10 @@ def test_several_files_of_one_form_are_splits(tmp_path: Path) -> None:
 
 
 def test_two_forms_are_one_clear_error(tmp_path: Path) -> None:
-    files = {"a.jpg": image_bytes(), "l.json": create_ml(ML_BOX), "l.xml": cvat(CVAT_BOX)}
-    with pytest.raises(RawDataError, match=r"2 formats.*panlabel:create-ml or panlabel:cvat"):
+    files = {"a.jpg": image_bytes(), "l.json": create_ml(ML_BOX), "v.json": via(VIA_BOX)}
+    with pytest.raises(RawDataError, match=r"2 formats.*panlabel:create-ml or panlabel:via"):
         read(tmp_path, files)
-    assert read(tmp_path, files, "panlabel:cvat")[1].annotations
+    assert read(tmp_path, files, "panlabel:via")[1].annotations
 
 
 @pytest.mark.parametrize(
@@ -178,8 +141,6 @@ def test_two_forms_are_one_clear_error(tmp_path: Path) -> None:
     [
         ({"l.json": '{"name": "package"}'}, "auto", "no annotations found among 2 files"),
         ({"notes.txt": "x"}, "auto", "no annotations found"),
-        ({"l.xml": cvat(CVAT_BOX.replace('xtl="2"', ""))}, "auto", "l.xml: panlabel cannot read it: .*xtl"),
-        ({"l.xml": '<!DOCTYPE a [<!ENTITY b "c">]>' + cvat(CVAT_BOX)}, "auto", "no annotations found"),
         ({"l.json": create_ml(ML_BOX)}, "panlabel:kitti", "panlabel cannot read it"),
     ],
 )
@@ -204,7 +165,8 @@ def test_without_the_program_it_is_one_clear_error(tmp_path: Path, monkeypatch: 
 
 def test_forms_are_those_of_the_program() -> None:
     listed = subprocess.check_output([panlabel._program(), "list-formats", "--output", "json"], text=True)
-    assert sorted(each["name"] for each in json.loads(listed) if each["read"]) == list(panlabel.FORMS)
+    names = sorted(each["name"] for each in json.loads(listed) if each["read"])
+    assert names == sorted({*panlabel.FORMS, *panlabel.REPLACED})
 
 
 def test_params_take_a_form_by_its_name() -> None:

@@ -93,9 +93,18 @@ def add(folder: RawFolder, content: CocoFile, file: str, source: Source, known: 
             reason = f"it is in {entry.split} by another file and in {split} by this one; {entry.split} counts"
             source.findings.append(found("split-leak", file, image_id, reason=reason))
         source.annotations += _on_image(image, [row.annotation for row in rows], image_id, folder, file, source)
+    source.findings += _mostly_crowd([row.annotation for image in content.images for row in image.rows], file)
     if repeated:
         reason = "annotations that repeat those of another file, id for id; each is taken once"
         source.findings.append(found("not-carried", file, value=repeated, reason=reason))
+
+
+def _mostly_crowd(rows: list[Annotation], file: str) -> list[Finding]:
+    """CVAT writes iscrowd 1 for every mask, and trainers pass over what is a crowd."""
+    crowds = sum(row.is_crowd for row in rows)
+    if 2 * crowds <= len(rows):
+        return []
+    return [found("objects-mostly-crowd", file, value=f"{crowds:,} of {len(rows):,} objects have iscrowd 1")]
 
 
 def _is_new(key: tuple, known: set[tuple]) -> bool:

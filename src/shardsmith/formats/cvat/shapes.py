@@ -75,7 +75,7 @@ def _ellipse(shape: Element) -> list[Point]:
 
 def _mask(shape: Element, size_px: Size) -> str:
     left, top, width, height = (int(float(shape.attrib[key])) for key in ("left", "top", "width", "height"))
-    if not (0 < width and 0 < height and width * height <= _MAX_PIXELS and math.prod(size_px) <= _MAX_PIXELS):
+    if not (width > 0 and height > 0 and width * height <= _MAX_PIXELS and math.prod(size_px) <= _MAX_PIXELS):
         raise OutlineError(f"its mask is {width} x {height} pixels, on an image of {size_px[0]} x {size_px[1]}")
     runs = [int(count) for count in shape.attrib["rle"].split(",")]
     if min(runs) < 0 or sum(runs) != width * height:

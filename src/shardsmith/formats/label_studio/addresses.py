@@ -1,8 +1,8 @@
 """What an image of Label Studio may be called here; no disk.
 
 A task names its image by an address: an upload (`/data/upload/PROJECT/HASH-NAME`), a file of local storage
-(`/data/local-files/?d=FOLDER/NAME`, percent-encoded), a cloud storage's (`s3://`, `gs://`, `azure-blob://`), any URL, or a link
-that Label Studio resolves (`/tasks/ID/resolve/?fileuri=BASE64`). Source: "Import data into Label Studio" and
+(`/data/local-files/?d=FOLDER/NAME`, percent-encoded), a cloud storage's (`s3://`, `gs://`, `azure-blob://`), any URL,
+or a link that Label Studio resolves (`/tasks/ID/resolve/?fileuri=BASE64`). Source: "Import data into Label Studio" and
 `get_local_path` of label-studio-sdk.
 """
 

@@ -1,7 +1,7 @@
 """A region of Label Studio -> its box and outline, in pixels of an image of a given size; no disk.
 
-All places are per cent of the image's sides. A rectangle turns about its top left corner, an ellipse about its centre, in
-degrees clockwise. Source: the tags RectangleLabels, EllipseLabels, PolygonLabels, BrushLabels and BitmaskLabels.
+All places are per cent of the image's sides. A rectangle turns about its top left corner, an ellipse about its centre,
+in degrees clockwise. Source: the tags RectangleLabels, EllipseLabels, PolygonLabels, BrushLabels and BitmaskLabels.
 """
 
 from __future__ import annotations

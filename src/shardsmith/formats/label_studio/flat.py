@@ -1,8 +1,8 @@
 """Label Studio's JSON-MIN and CSV, a row an annotation -> tasks as tasks.py has them; no disk.
 
-A row has the task's data, then a column a control, then who annotated it and when. A control holds a list of regions, one
-choice as plain text, or several choices; regions have no ids, so that equal places of two controls are one region. In a
-CSV nothing tells a choice from a task's own text: a column of few short words that come again is taken for choices.
+A row has the task's data, then a column a control, then who annotated it and when. A control holds a list of regions,
+one choice as plain text, or several choices; regions have no ids, so that equal places of two controls are one region.
+In a CSV nothing tells a choice from a task's own text: a column of few short words that come again is taken for it.
 Source: `convert_to_json_min`, `prettify_result` and csv2.py of label-studio-sdk.
 """
 

@@ -43,7 +43,7 @@ def _is_json(folder: RawFolder, file: str) -> bool:
     if not head.lstrip().startswith(("[", "{")) or '"data_row"' in head:
         return False
     signs = set(_TASK.findall(head))
-    if _RESULTS.search(head) and (len(signs) >= 2 or (signs or '"value"' in head) and _TASK_DATA.search(head)):
+    if _RESULTS.search(head) and (len(signs) >= 2 or ((signs or '"value"' in head) and _TASK_DATA.search(head))):
         return True
     if _TASK_DATA.search(head) and _RESULTS.search(head) and re.match(r"\s*\[\s*\{", head):
         return True
@@ -55,7 +55,7 @@ def _is_json(folder: RawFolder, file: str) -> bool:
 
 def _is_csv(folder: RawFolder, file: str) -> bool:
     header = folder.head(file).partition("\n")[0].replace('"', "")
-    return _COLUMNS <= {cell.strip() for cell in re.split(r"[,;\t]", header)}
+    return {cell.strip() for cell in re.split(r"[,;\t]", header)} >= _COLUMNS
 
 
 def read(folder: RawFolder, files: list[str]) -> Source:

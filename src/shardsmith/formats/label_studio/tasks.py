@@ -1,6 +1,6 @@
 """Label Studio's tasks as JSON -> what was annotated on which image; no disk.
 
-Of several annotations of a task, one counts: the ground truth, else the newest (the SDK's converter has the newest first);
+Of several annotations of a task, one counts: the ground truth, else the newest (the SDK's converter has it first);
 what the others hold is counted as not carried. Cancelled (skipped) annotations, drafts and predictions are no labels.
 Source: "Export annotations" of Label Studio's guide, and converter.py of label-studio-sdk.
 """

@@ -1,4 +1,4 @@
-"""Label Studio, CVAT, LabelMe, VGG Image Annotator, CreateML, KITTI, Supervisely and the rest, through panlabel: boxes.
+"""LabelMe, VGG Image Annotator, CreateML, KITTI, Supervisely and the rest, through panlabel: boxes.
 
 The only module that runs it. panlabel (a program in a wheel of its own, pinned) turns what it finds into its
 intermediate form, which loses nothing that it read; that becomes COCO, which our own reader reads.
@@ -28,14 +28,15 @@ from shardsmith.formats.format import Format
 from shardsmith.formats.panlabel.inputs import Prepared
 from shardsmith.formats.shared.raw_folder import RawFolder, Source
 
-# the names that `panlabel list-formats` has
+# the names that `panlabel list-formats` has, but for those of REPLACED
 FORMS = (
-    "automl-vision", "bdd100k", "cityscapes", "coco", "create-ml", "cvat", "datumaro", "edge-impulse", "hf",
-    "ibm-cloud-annotations", "ir-json", "kaggle-wheat", "kitti", "label-studio", "labelbox", "labelme", "marmot",
+    "automl-vision", "bdd100k", "cityscapes", "coco", "create-ml", "datumaro", "edge-impulse", "hf",
+    "ibm-cloud-annotations", "ir-json", "kaggle-wheat", "kitti", "labelbox", "labelme", "marmot",
     "oidv4", "openimages", "openlabel", "retinanet", "sagemaker", "scale-ai", "superannotate", "supervisely", "tfod",
     "tfrecord", "udacity", "unity-perception", "v7-darwin", "via", "via-csv", "voc", "vott-csv", "vott-json",
     "wider-face", "yolo", "yolo-keras", "yolov4-pytorch",
 )  # fmt: skip
+REPLACED = {"cvat": "cvat", "label-studio": "label_studio"}  # by readers of our own
 _SUFFIXES = frozenset({
     ".csv", ".json", ".jsonl", ".labels", ".manifest", ".ndjson", ".parquet", ".tfrecord", ".tfrecords", ".txt",
     ".xml", ".yaml",
@@ -110,7 +111,7 @@ def forms(folder: RawFolder, form: str = "auto") -> dict[str, list[str]]:
                 if _NOT_DETECTED not in str(error):
                     errors.append(str(error))
                 continue
-            if report["input"]["images"]:
+            if report["input"]["images"] and report["from"] not in REPLACED:
                 found_forms.setdefault(report["from"], []).append(path)
                 taken.append(path)
     if errors and not found_forms:
@@ -224,7 +225,7 @@ def _below(path: str, folder: str) -> bool:
 
 FORMAT = Format(
     name="panlabel",
-    title="Label Studio, CVAT, LabelMe, VIA, CreateML, KITTI and more, through panlabel",
+    title="LabelMe, VIA, CreateML, KITTI and more, through panlabel",
     carries=_CARRIES,
     detect=detect,
     read=read,

@@ -1,4 +1,4 @@
-"""Images that several names were taken for, of which not all are quite their own: nobody knows whose boxes are whose."""
+"""Images that several names were taken for, not all quite their own: nobody knows whose boxes are whose."""
 
 from __future__ import annotations
 
