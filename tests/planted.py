@@ -63,6 +63,7 @@ PLANTED = {
     "shape-not-carried": Plant(_LIST, "a `caption`"),
     "image-missing": Plant(_LIST, "an entry for `not-there.jpg`, which is not there"),
     "image-ambiguous": Plant(_LIST, "an entry for `twice.jpg`, with `left/twice.jpg` and `right/twice.jpg`"),
+    "image-name-matched": Plant(_LIST, "an entry for `na%C3%AFve.jpg`, with `naïve.jpg`"),
     "image-unlabelled": Plant("images/unmentioned.jpg", "an image without an entry"),
     "size-declared-wrong": Plant(f"{_LIST}, images/wrong-size.jpg", "160 x 120 px, declared as 999 x 999"),
     "orientation-ambiguous": Plant(f"{_LIST}, images/upside-down.jpg", "EXIF orientation 3, which keeps the size"),
@@ -204,6 +205,8 @@ def _plant_in_reading(data: Dataset) -> None:
     for place in ("left", "right"):
         data.add(f"{place}/twice.jpg", saved(photograph(101 + len(place))), CAT)
     data.add("twice.jpg", None, CAT)
+    data.add("na%C3%AFve.jpg", None, CAT)
+    (data.root / "images" / "naïve.jpg").write_bytes(saved(photograph(112)))
     (data.root / "images" / "unmentioned.jpg").write_bytes(saved(photograph(103)))
     data.add("wrong-size.jpg", saved(photograph(104)), CAT, size=(999, 999))
     data.add("upside-down.jpg", saved(photograph(105), exif=turned(3)), CAT, size=(WIDTH, HEIGHT))
@@ -217,6 +220,7 @@ def _plant_in_reading(data: Dataset) -> None:
     image["date_captured"] = "2020-01-01"
     data.entries("train")["annotations"].append({"id": 1, "image_id": image["id"], "caption": "a cat"})
     data.add("no-split.jpg", saved(photograph(111)), CAT, split="")
+    data.entries("")["annotations"][-1]["iscrowd"] = 1
 
 
 def _plant_images(data: Dataset) -> None:

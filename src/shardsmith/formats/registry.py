@@ -9,7 +9,9 @@ from importlib import metadata
 from shardsmith.formats import class_folders, darwin, datumaro, kitti, open_images, supervisely
 from shardsmith.formats.coco import format as coco
 from shardsmith.formats.csv import multiclass, retinanet, tfod
+from shardsmith.formats.cvat import format as cvat
 from shardsmith.formats.format import CARRYABLE, Format
+from shardsmith.formats.label_studio import format as label_studio
 from shardsmith.formats.labelbox import format as labelbox
 from shardsmith.formats.labelme import format as labelme
 from shardsmith.formats.masks import format as masks
@@ -25,9 +27,11 @@ GROUP = "shardsmith.formats"
 OURS = (
     class_folders.FORMAT,
     coco.FORMAT,
+    cvat.FORMAT,
     darwin.FORMAT,
     datumaro.FORMAT,
     kitti.FORMAT,
+    label_studio.FORMAT,
     labelbox.FORMAT,
     labelme.FORMAT,
     masks.FORMAT,

@@ -20,6 +20,7 @@ from shardsmith.dataset.workers import map_items
 from shardsmith.formats.masks.format import masks_not_read, why_no_masks
 from shardsmith.formats.panlabel import format as panlabel
 from shardsmith.formats.registry import READERS, set_aside_annotations
+from shardsmith.formats.shared.claims import take_out_contested
 from shardsmith.formats.shared.facts import facts_beside, merged
 from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
 from shardsmith.ledger.reading import box_place
@@ -216,7 +217,9 @@ def read_raw(raw: Path, params: IngestParams, out: Path | None = None) -> tuple[
     _say(f"found {format_name}: {_some(files)}" + ("" if params.format == "auto" else " (ingest.format says so)"))
     unpack_images(folder, format_name, files, out)
     probe_images(folder)
+    folder.forget_matches()
     source = READERS[format_name].read(folder, files)
+    source.findings += [*folder.matched.values(), *take_out_contested(folder, source)]
     source.findings += masks_not_read(folder, READERS[format_name])
     if not source.entries:
         first = f"; the first of {len(source.findings)} findings: {source.findings[0]}" if source.findings else ""

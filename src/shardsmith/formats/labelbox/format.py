@@ -114,10 +114,9 @@ def _place(folder: RawFolder, row: LabelboxRow, place: str, file: str, source: S
 
 def _locate(folder: RawFolder, row: LabelboxRow, place: str, file: str) -> str | Finding:
     """The image by the row's names, the best first."""
-    answers = [folder.locate(name, file, place) for name in row.names]
-    for image in answers:
-        if isinstance(image, str) or image.code == "image-ambiguous":
-            return image
+    image = folder.locate_any(row.names, file, place)
+    if isinstance(image, str) or image.code == "image-ambiguous":
+        return image
     return found("image-missing", file, place, (row.names or [""])[0], _FETCH if row.url else "")
 
 

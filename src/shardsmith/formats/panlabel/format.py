@@ -1,4 +1,4 @@
-"""Label Studio, CVAT, CreateML and the rest, through panlabel: boxes.
+"""CreateML and the rest, through panlabel: boxes.
 
 The only module that runs it. panlabel (a program in a wheel of its own, pinned) turns what it finds into its
 intermediate form, which loses nothing that it read; that becomes COCO, which our own reader reads.
@@ -30,11 +30,12 @@ from shardsmith.formats.shared.raw_folder import RawFolder, Source
 
 # the names that `panlabel list-formats` has, without those that our own readers cover
 FORMS = (
-    "automl-vision", "bdd100k", "cityscapes", "coco", "create-ml", "cvat", "edge-impulse", "hf",
-    "ibm-cloud-annotations", "ir-json", "kaggle-wheat", "label-studio", "marmot", "oidv4", "openlabel", "retinanet",
-    "sagemaker", "scale-ai", "superannotate", "tfod", "tfrecord", "udacity", "unity-perception", "voc", "vott-csv",
-    "vott-json", "wider-face", "yolo", "yolo-keras", "yolov4-pytorch",
+    "automl-vision", "bdd100k", "cityscapes", "coco", "create-ml", "edge-impulse", "hf", "ibm-cloud-annotations",
+    "ir-json", "kaggle-wheat", "marmot", "oidv4", "openlabel", "retinanet", "sagemaker", "scale-ai", "superannotate",
+    "tfod", "tfrecord", "udacity", "unity-perception", "voc", "vott-csv", "vott-json", "wider-face", "yolo",
+    "yolo-keras", "yolov4-pytorch",
 )  # fmt: skip
+REPLACED = {"cvat": "cvat", "label-studio": "label_studio"}  # by readers of our own
 _SUFFIXES = frozenset({
     ".csv", ".json", ".jsonl", ".labels", ".manifest", ".ndjson", ".parquet", ".tfrecord", ".tfrecords", ".txt",
     ".xml", ".yaml",
@@ -214,7 +215,7 @@ def _below(path: str, folder: str) -> bool:
 
 FORMAT = Format(
     name="panlabel",
-    title="Label Studio, CVAT, CreateML and more, through panlabel",
+    title="CreateML and more, through panlabel",
     carries=_CARRIES,
     detect=detect,
     read=read,

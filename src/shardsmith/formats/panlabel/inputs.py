@@ -1,7 +1,6 @@
 """What panlabel refuses a whole file for, taken out of it first and named: one odd item must not cost the good ones.
 
-It reads boxes alone: a polygon becomes the box around it. Source: the export formats of Label Studio, CVAT for images
-1.1 and CreateML, and what panlabel 0.7.0 says of each.
+It reads boxes alone. Source: the export format of CreateML, and what panlabel 0.7.0 says of it.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any
-from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
+from xml.etree.ElementTree import ParseError
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
@@ -49,10 +48,7 @@ class Prepared:
 
     def _prepare(self, text: str) -> None:
         if self.file.lower().endswith(".xml"):
-            root = fromstring(text)  # as text: the encoding that it declares, if any such exists, is undone already
-            if root.tag == "annotations" and root.find("image") is not None:
-                self._cvat(root)
-                self.text = tostring(root, encoding="unicode")
+            fromstring(text)  # refuses entities
             return
         content = json.loads(paired(text))
         for fits, change in self._kinds():
@@ -62,7 +58,6 @@ class Prepared:
 
     def _kinds(self) -> list[tuple[Callable[[Any], bool], Callable[[Any], Any]]]:
         return [
-            (lambda content: _first_has(content, "data"), self._label_studio),
             (lambda content: _first_has(content, "image") and _first_has(content, "annotations"), self._create_ml),
         ]  # fmt: skip
 
@@ -76,60 +71,6 @@ class Prepared:
             self.findings.append(image)
             return None
         return PurePosixPath(image).name
-
-    def _cvat(self, root: Element) -> None:
-        for image in root.iter("image"):
-            for shape in list(image):
-                if shape.tag == "box":
-                    continue
-                image.remove(shape)
-                points = [point.split(",") for point in shape.get("points", "").split(";") if point]
-                if shape.tag == "polygon" and points:
-                    at = dict(shape.attrib) | _cvat_box([(float(x), float(y)) for x, y in points])
-                    del at["points"]
-                    SubElement(image, "box", at).extend(list(shape))
-                    self.lost[_POLYGON] += 1
-                else:
-                    self.lost[f"<{shape.tag}> of CVAT"] += 1
-
-    def _label_studio(self, tasks: list[Any]) -> list[Any]:
-        kept: list[Any] = []
-        for number, task in enumerate(tasks, start=1):
-            made = [each for each in task.get("annotations") or [] if not each.get("was_cancelled")]
-            if not made:
-                continue  # a task that nobody did: the image stays unlabelled
-            if made[1:]:
-                self.lost["further annotations of a task, by others,"] += len(made) - 1
-            results = [result for item in made[0].get("result") or [] if (result := self._ls_result(item))]
-            data = dict(task["data"])
-            key = (
-                "image" if "image" in data else next((key for key, value in data.items() if isinstance(value, str)), "")
-            )
-            name = PurePosixPath(str(data[key])).name
-            upload = name.partition("-")[2]  # an upload's name begins with eight hexadecimal digits
-            image = next((each for each in map(self._located, (name, upload)) if each), None)
-            data["image"] = PurePosixPath(image).name if image else name
-            if not results:  # it asks for a size
-                info = self.folder.images.get(image or "")
-                data |= {"width": info.width or 1, "height": info.height or 1} if info else {"width": 1, "height": 1}
-            kept.append({"id": number, "data": data, "annotations": [{"result": results}]})
-        return kept
-
-    def _located(self, name: str) -> str | None:
-        image = self.folder.locate(name, self.file) if name else None
-        return image if isinstance(image, str) else None
-
-    def _ls_result(self, item: dict[str, Any]) -> dict[str, Any] | None:
-        if item.get("type") == "rectanglelabels":
-            return item
-        value = item.get("value") or {}
-        if item.get("type") == "polygonlabels" and value.get("points"):
-            xs, ys = zip(*value["points"], strict=True)
-            box = {"x": min(xs), "y": min(ys), "width": max(xs) - min(xs), "height": max(ys) - min(ys)}
-            self.lost[_POLYGON] += 1
-            return {**item, "type": "rectanglelabels", "value": {**box, "rectanglelabels": value["polygonlabels"]}}
-        self.lost[f"results of the type {item.get('type')}"] += 1
-        return None
 
     def _create_ml(self, content: list[Any]) -> list[Any]:
         kept = []
@@ -146,11 +87,6 @@ class Prepared:
                     self._bad(f"entry {number}, annotation {position}", f"it is no box: {error}")
             kept.append({"image": name, "annotations": boxes})
         return kept
-
-
-def _cvat_box(points: list[tuple[float, float]]) -> dict[str, str]:
-    xs, ys = zip(*points, strict=True)
-    return {"xtl": str(min(xs)), "ytl": str(min(ys)), "xbr": str(max(xs)), "ybr": str(max(ys))}
 
 
 def _has(content: Any, key: str) -> bool:

@@ -85,7 +85,7 @@ def _locate(folder: RawFolder, file: str, filename: str) -> str | Finding:
     by_stem = folder.locate_stem(file)
     if by_stem and PurePosixPath(by_stem).stem == PurePosixPath(filename.replace("\\", "/")).stem:
         return by_stem
-    by_name = folder.locate(filename, file) if filename else found("image-missing", file)
+    by_name = folder.locate(filename, file, near=not by_stem) if filename else found("image-missing", file)
     return by_stem if by_stem and isinstance(by_name, Finding) else by_name
 
 

@@ -54,7 +54,28 @@ def find_labels(folder: RawFolder) -> Labels:
             labels.of[image] = file
         else:
             labels.strays.append(file)
+    _add_near(folder, labels)
     return labels
+
+
+def _add_near(folder: RawFolder, labels: Labels) -> None:
+    """Give strays with lines of YOLO, or without any, to the images whose names they nearly have."""
+    near: dict[str, list[str]] = defaultdict(list)
+    for file in labels.strays:
+        head = folder.head(file)
+        if folder.locate_stem(file) is None and (is_label_line(head) or _is_blank_label(file, head)):
+            image = folder.near_stem(file)
+            if image and image not in labels.of:
+                near[image].append(file)
+    for image, files in near.items():
+        if len(files) == 1:
+            labels.of[image] = files[0]
+            labels.strays.remove(files[0])
+            folder.note(image, PurePosixPath(files[0]).stem + PurePosixPath(image).suffix, files[0])
+
+
+def _is_blank_label(file: str, head: str) -> bool:
+    return not head.strip() and PurePosixPath(file).parent.name == "labels"
 
 
 def _expected(image_id: str) -> Iterator[str]:
