@@ -46,7 +46,7 @@ class Place:
         return self.shardsmith("build", *arguments, ok=ok, **env)
 
     def quick_build(self, *arguments: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
-        return self.run(*QUICK, *arguments, ok=ok, PYTHONPATH=str(self.root))
+        return self.run(*QUICK, *arguments, ok=ok)
 
     def git(self, *arguments: str) -> str:
         return self.run("git", *arguments).stdout.strip()
@@ -106,7 +106,7 @@ def make_workspace(root: Path, home: Path, api: str = "") -> Place:
     env = {
         key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "PREFECT_", "DVC_", "PYTEST"))
     }
-    env |= {"HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1", "PYTHONPATH": "", "SHARDSMITH_WORKERS": "1"}
+    env |= {"HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1", "PYTHONPATH": str(ROOT / "src"), "SHARDSMITH_WORKERS": "1"}
     env["PATH"] = os.pathsep.join([str(BIN), env["PATH"]])  # as in an activated environment
     if api:
         env["PREFECT_API_URL"] = api
