@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from urllib.parse import unquote
 
 from shardsmith.dataset.errors import ParamsError, VersionError
 from shardsmith.pipeline.code import changed_stages
@@ -27,6 +28,7 @@ from shardsmith.workspace.log import Log
 from shardsmith.workspace.paths import CODE, OWN_SOURCE, PARAMS, REQUIREMENTS
 
 _PIN = re.compile(r"^([A-Za-z0-9_.-]+)==(\S+)", re.MULTILINE)
+_ADDRESS = re.compile(r" @ [\w+]+://[^/]*(/[^@\s]+)")
 _SAID = re.compile(r"^\s*(fatal|error|cause|ERROR): (.+)$", re.MULTILINE)  # by git, uv and pip
 
 
@@ -113,13 +115,15 @@ def why_not(lock: str, said: str) -> str:
     found = _SAID.findall(said)
     fatal = [text for kind, text in found if kind == "fatal"]
     why = (fatal or [text for _, text in found][-1:] or [said.strip()])[0]
-    line = next((line for line in lock.splitlines() if _wanted(line) and _wanted(line) in said), "")
+    said = unquote(said)
+    line = next((line for line in lock.splitlines() if (wanted := _wanted(line)) and wanted in said), "")
     return f"{line}: {why}" if line else why
 
 
 def _wanted(line: str) -> str:
     """What stands in a message about a line of requirements.lock: `numpy==2.4.6`, or the path of an address."""
-    return line.partition(" @ ")[2].partition("://")[2].rpartition("@")[0] or line.partition("://")[2] or line.strip()
+    address = _ADDRESS.search(line)
+    return unquote(address[1]) if address else line.strip()
 
 
 def _install(folder: Path, lock: str, tag: str) -> None:
