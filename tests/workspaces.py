@@ -31,10 +31,16 @@ class Place:
     root: Path
     env: dict[str, str]
 
-    def run(self, *command: str, ok: bool = True, **env: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str, ok: bool = True, timeout: float = 300, **env: str) -> subprocess.CompletedProcess[str]:
         """Run a command; with `ok`, its failure is the test's."""
         done = subprocess.run(
-            command, cwd=self.root, env={**self.env, **env}, capture_output=True, text=True, check=False, timeout=300
+            command,
+            cwd=self.root,
+            env={**self.env, **env},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
         )
         assert not ok or done.returncode == 0, f"{command}: {done.stdout}\n{done.stderr}"
         return done
