@@ -142,9 +142,10 @@ def _install(folder: Path, lock: str, tag: str) -> None:
 def _run(command: Sequence[str], lock: str, tag: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode:
+        why = why_not(lock, done.stderr + done.stdout)
         raise VersionError(
-            f"{tag}: its environment cannot be made: {why_not(lock, done.stderr + done.stdout)}; {REQUIREMENTS} at the "
-            "tag asks for it: put it back there, or verify in an environment that has it"
+            f"{tag}: its environment cannot be made: {why}; mend that and try again, or verify in an environment that "
+            f"has what {REQUIREMENTS} at the tag lists"
         )
 
 
