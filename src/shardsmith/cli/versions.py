@@ -78,7 +78,7 @@ def add(commands: Commands) -> None:
     command.add_argument("name", nargs="?", metavar="NAME_OR_DIR", help="the last version by default")
     command.add_argument("--remote", action="store_true", help="read every object in the DVC remote, too")
     command.add_argument(
-        "--rebuild", action="store_true", help="build it again in a clean clone, by its own code, and compare"
+        "--rebuild", action="store_true", help="build it again in a clean clone, by its own code and packages"
     )
     add_json(command)
 

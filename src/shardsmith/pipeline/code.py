@@ -109,8 +109,8 @@ def check_code(root: Path, params: Params) -> None:
     if changed := changed_stages(recorded, params):
         raise StageError(
             f"{CODE_FILE}: {', '.join(changed)}: made with other code (shardsmith {recorded.get('shardsmith')}) than "
-            f"runs here ({metadata.version('shardsmith')}). {_remedy(root)}; then `dvc checkout`, which brings back "
-            "what DVC has just cleared, and try again"
+            f"runs here ({metadata.version('shardsmith')}), so nothing was rebuilt. {_remedy(root)}; then "
+            "`dvc checkout`, which brings back what DVC has just cleared, and try again"
         )
 
 
