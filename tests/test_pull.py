@@ -264,8 +264,8 @@ def test_an_image_that_lost_nothing_has_the_record_that_it_had(shared: Place, tm
     ("wanted", "error", "says"),
     [
         ({"format": "tiger"}, ParamsError, "--format tiger: no such format; allowed: class_folders, coco,"),
-        ({"format": "labelbox"}, ParamsError, "--format labelbox: no such format"),
-        ({"classes": ("cat", "tiger")}, ParamsError, "--class tiger: no such class; the classes are: cat, dog, crème"),
+        ({"format": "labelbox"}, ParamsError, "--format labelbox: is read, not written; allowed: "),
+        ({"classes": ("cat", "tiger")}, ParamsError, "--class tiger: no such class; allowed: cat, dog, crème"),
         ({"classes": ("dog",), "splits": ("test",)}, VersionError, "no image is left; the version's images: "),
     ],
 )

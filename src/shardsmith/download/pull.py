@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shardsmith.dataset.archive import pack, zip_path
 from shardsmith.dataset.errors import VersionError
 from shardsmith.download.source import VersionSource, add, bring, open_source
-from shardsmith.download.zip import format_readme, pack, read_zip, zip_path
+from shardsmith.download.zip import format_readme, read_zip
 from shardsmith.store.pulled import PAGE_FILE, README, RECORD, hash_files, part_of, read_record, stored_files, tree_hash
 from shardsmith.workspace.log import Log
 from shardsmith.workspace.paths import EXPORT

@@ -6,7 +6,6 @@ this module: it only says yes or no, and passes on the values that dvc.lock reco
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shardsmith.dataset.codes import CATALOGUE, OWN, Action
-from shardsmith.dataset.errors import ParamsError
+from shardsmith.dataset.errors import ParamsError, suggest
 from shardsmith.dataset.yaml import YamlError, load_yaml
 from shardsmith.formats.registry import PANLABEL, READERS, WRITERS
 from shardsmith.transforms.catalogue import AUGMENT, PREPROCESS, Step
@@ -87,7 +86,7 @@ class ValidateParams(Block):
     def _check_actions(self) -> ValidateParams:
         for code, action in self.actions.items():
             if code not in CATALOGUE and not code.startswith(OWN):
-                raise ValueError(f"actions: unknown code {code!r}{_suggest(code, list(CATALOGUE))}")
+                raise ValueError(f"actions: unknown code {code!r}; {suggest(code, list(CATALOGUE))}")
             if action not in CATALOGUE[code].allowed:
                 raise ValueError(f"actions: {code}: {action!r}; allowed: {', '.join(CATALOGUE[code].allowed)}")
         return self
@@ -223,7 +222,7 @@ def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") ->
         value = problem["input"]
         if problem["type"] == "extra_forbidden":
             known = _keys(_model_at(model, location[:-1]))
-            lines.append(f"{key}: unknown key{_suggest(str(location[-1]), known)}")
+            lines.append(f"{key}: unknown key; {suggest(str(location[-1]), known)}")
         elif problem["type"] == "value_error":
             shown = "" if isinstance(value, dict | BaseModel) else f"{value!r}: "
             lines.append(f"{key}: {shown}{problem['ctx']['error']}")
@@ -241,7 +240,7 @@ def _check_steps(block: str, params: StepsParams, catalogue: dict[str, type[Step
             continue
         ((name, arguments),) = step.items()
         if name not in catalogue:
-            problems.append(f"{place}: unknown step {name!r}{_suggest(name, list(catalogue))}")
+            problems.append(f"{place}: unknown step {name!r}; {suggest(name, list(catalogue))}")
             continue
         try:
             catalogue[name].model_validate(arguments or {}, context={"root": root})
@@ -262,8 +261,3 @@ def _model_at(model: type[BaseModel], location: tuple) -> type[BaseModel] | None
             return None
         model = annotation
     return model
-
-
-def _suggest(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    return "; " + (f"did you mean {near[0]}? " if near else "") + f"allowed: {', '.join(known)}"

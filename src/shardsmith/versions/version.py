@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from shardsmith.dataset.errors import VersionError
+from shardsmith.dataset.errors import VersionError, near
 from shardsmith.pipeline.params import parse_params
 from shardsmith.workspace.lock_file import content, read_leniently
 from shardsmith.workspace.paths import METRICS, PARAMS
@@ -75,7 +75,8 @@ def find_version(workspace: Workspace, name: str) -> Version:
     if len(by_name) == 1:
         return by_name[0]
     known = ", ".join(version.tag for version in versions[-8:]) or "none yet; `shardsmith build` makes one"
-    raise VersionError(f"{tag}: no such version; the versions are: {known}")
+    guess = near(tag, [version.tag for version in versions])
+    raise VersionError(f"{tag}: no such version; {guess}the versions are: {known}")
 
 
 def show(workspace: Workspace, name: str) -> dict[str, Any]:
