@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -56,6 +55,8 @@ def make_parser() -> argparse.ArgumentParser:
 
 def version() -> str:
     """That of the package, with the commit: where it runs from a clone, the one that is checked out."""
+    from importlib import metadata
+
     from shardsmith.workspace.git import git, git_ok
 
     installed, root = metadata.version("shardsmith"), Path(__file__).parents[3]

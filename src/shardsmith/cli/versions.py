@@ -166,13 +166,18 @@ def diff(options: argparse.Namespace) -> int:
     """Differing is no failure: the exit code is 0."""
     from dataclasses import asdict
 
-    from shardsmith.compare.report import text
-    from shardsmith.compare.versions import diff as compare
+    from shardsmith.versions.version import find_version
     from shardsmith.workspace.environment import prepare_environment
     from shardsmith.workspace.workspace import Workspace
 
     workspace = Workspace.find()
     prepare_environment(workspace.root)
+    for name in (options.old, options.new):
+        if name != "workspace":
+            find_version(workspace, name)  # before what is slow to import
+    from shardsmith.compare.report import text
+    from shardsmith.compare.versions import diff as compare
+
     found = compare(workspace, options.old, options.new, to_stderr)
     print_json(asdict(found)) if options.json else print(text(found))
     return 0
@@ -208,6 +213,11 @@ def pull(options: argparse.Namespace) -> int:
 
 def verify(options: argparse.Namespace) -> int:
     """0 if all is right, else 1."""
+    from shardsmith.versions.version import choose_version
+    from shardsmith.workspace.workspace import Workspace
+
+    if options.name and not Path(options.name).exists():
+        choose_version(Workspace.find(), options.name)  # before what is slow to import
     from shardsmith.proof.proof import verify as check
 
     what, checks = check(options.name, remote=options.remote, rebuild=options.rebuild, log=to_stderr)

@@ -20,7 +20,7 @@ from shardsmith.versions.publish import (  # fmt: skip
 )
 from shardsmith.versions.push import push_data
 from shardsmith.versions.space import check_space
-from shardsmith.versions.version import own_dataset
+from shardsmith.versions.version import last_tag, own_dataset, same_inputs
 from shardsmith.workspace.lock_file import content
 from shardsmith.workspace.log import Log
 from shardsmith.workspace.paths import FILES, LABEL_MAP, METRICS, POINTER, RAW
@@ -126,17 +126,6 @@ def add_raw(workspace: Workspace, log: Log) -> None:
     if not pointer.exists():
         workspace.dvc("add", "--quiet", RAW)
         log(f"{RAW}: stored by DVC as {RAW}.dvc")
-
-
-def last_tag(workspace: Workspace, dataset: str) -> str | None:
-    """The newest version of the dataset that HEAD descends from."""
-    tags = workspace.git("tag", "--merged", "HEAD", "--sort=-creatordate", "--list", f"{dataset}@*").split()
-    return tags[0] if tags else None
-
-
-def same_inputs(workspace: Workspace, tag: str) -> bool:
-    """Whether what dvc.lock records now is what it recorded at the tag: data, params, code and results."""
-    return workspace.lock_file() == workspace.lock_file(tag)
 
 
 def is_current(workspace: Workspace, dataset: str) -> str | None:
