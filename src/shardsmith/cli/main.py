@@ -14,7 +14,7 @@ from shardsmith.dataset.errors import run
 # as the help lists them; each command stands in one group
 GROUPS = {
     "Start": ("init", "sample", "fetch", "check", "convert"),
-    "Build": ("build", "preview", "serve", "pin", "upgrade"),
+    "Build": ("build", "preview", "labels", "serve", "pin", "upgrade"),
     "Versions": ("versions", "show", "diff", "report", "verify"),
     "Data": ("inspect", "formats", "steps", "findings"),
     "Share": ("pull", "completion"),

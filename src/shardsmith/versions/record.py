@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from shardsmith.dataset.errors import RawDataError, VersionError
+from shardsmith.sample.recognise import check_unmixed
+from shardsmith.versions.labels import RESTART, is_restarted
 from shardsmith.versions.lineage import message_lines
 from shardsmith.versions.publish import (  # fmt: skip
     Publishing,
@@ -92,6 +94,7 @@ def prepare(workspace: Workspace, name: str | None, log: Log) -> str:
     if name is not None:
         check_name(workspace, dataset, name)
     check_space(workspace)
+    check_unmixed(workspace.root / RAW)
     restore_label_map(workspace)
     if pin_code(workspace):
         pin_requirements(workspace, log)
@@ -166,13 +169,15 @@ def record(
         if publishes and (how.verify_remote or not is_published(workspace, str(before))):
             push_data(workspace, log, how.verify_remote)
             publish_name(workspace, str(before), log)
+        if is_restarted(workspace):
+            _commit(workspace, str(before))  # the same ids again
         return Outcome(str(before), False, f"nothing changed since {before}")
     tag = check_name(workspace, dataset, name or default_name())
     if workspace.git_ok("rev-parse", "--verify", "-q", f"refs/tags/{tag}"):
         if content(workspace.lock_file(tag)) == content(workspace.lock_file()):
             return Outcome(tag, False, f"{tag} already stands for this content")
         raise VersionError(f"{tag} stands for other content, and a name never changes its meaning; choose another name")
-    if before and not how.allow_label_change:
+    if before and not how.allow_label_change and not is_restarted(workspace):
         _check_labels(workspace, before)
     if publishes:
         check_name_is_free(workspace, tag)
@@ -198,8 +203,8 @@ def _check_labels(workspace: Workspace, before: str) -> None:
     broken = broken_labels(old, (workspace.root / LABEL_MAP).read_text(encoding="utf-8")) if old else []
     if broken:
         raise VersionError(
-            f"{LABEL_MAP}: readers of {before} would misread it: {'; '.join(broken)}; undo that in ingest.classes, or "
-            "build with --allow-label-change"
+            f"{LABEL_MAP}: readers of {before} would misread it: {'; '.join(broken)}; undo that in ingest.classes, "
+            f"build with --allow-label-change, or start the label map anew: {RESTART}"
         )
 
 
