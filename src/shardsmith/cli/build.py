@@ -63,7 +63,8 @@ def build(options: argparse.Namespace) -> int:
         print_json({"dataset": own_dataset(workspace), "tag": outcome.tag, "made": outcome.made})
     elif outcome.made:
         metrics = json.loads((workspace.root / METRICS).read_text(encoding="utf-8"))
-        print(f"\n{summary.summary(metrics, outcome.tag, EXPORT)}")
+        formats = workspace.params().export.formats
+        print(f"\n{summary.summary(metrics, outcome.tag, EXPORT, formats)}")
     else:
         print(outcome.message)
     return 0

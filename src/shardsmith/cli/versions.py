@@ -121,7 +121,8 @@ def show(options: argparse.Namespace) -> int:
     if options.json:
         print_json({**record, "lineage": made_of, "readme": readme})
         return 0
-    print(f"{report.summary(record['metrics'], version.tag, EXPORT)}\n")
+    formats = (record["params"].get("export") or {}).get("formats") or ["tfrecord"]
+    print(f"{report.summary(record['metrics'], version.tag, EXPORT, formats)}\n")
     if readme:
         print(f"{path}:")
         print("\n".join(f"  {line}" for line in report.how_it_was_made(readme)) + "\n")

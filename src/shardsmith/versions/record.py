@@ -22,6 +22,7 @@ from shardsmith.versions.publish import (  # fmt: skip
 )
 from shardsmith.versions.push import push_data
 from shardsmith.versions.space import check_space
+from shardsmith.versions.tree import bring_outs, kept_tree
 from shardsmith.versions.version import last_tag, own_dataset, same_inputs
 from shardsmith.workspace.lock_file import content
 from shardsmith.workspace.log import Log
@@ -96,6 +97,7 @@ def prepare(workspace: Workspace, name: str | None, log: Log) -> str:
     check_space(workspace)
     check_unmixed(workspace.root / RAW)
     restore_label_map(workspace)
+    bring_outs(workspace)
     if pin_code(workspace):
         pin_requirements(workspace, log)
     add_raw(workspace, log)
@@ -141,9 +143,11 @@ def record_if_current(
     workspace: Workspace, name: str | None, log: Log, how: Publishing, wait: bool = True
 ) -> Outcome | None:
     """The outcome of a build that has nothing to compute, in seconds and without Prefect; None if it has."""
-    with workspace.lock(log, wait), applied(workspace, {}):
+    with workspace.lock(log, wait), applied(workspace, {}), kept_tree(workspace) as tree:
         dataset = prepare(workspace, name, log)
-        return record(workspace, dataset, name, log, how) if is_current(workspace, dataset) else None
+        outcome = record(workspace, dataset, name, log, how) if is_current(workspace, dataset) else None
+        tree.recorded = outcome is not None and outcome.made
+        return outcome
 
 
 def record(

@@ -61,6 +61,10 @@ class Workspace:
         """`dvc repro`, a stage after the other; see `dvc.repro`."""
         return dvc.repro(self.root, self._stages())
 
+    def stage_names(self) -> list[str]:
+        """Those of dvc.yaml."""
+        return list(self._stages())
+
     def lock(self, log: Log, wait: bool = True) -> AbstractContextManager[None]:
         """Hold the workspace for a build; see `lock.lock`."""
         return lock(self.root, log, wait)
