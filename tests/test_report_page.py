@@ -50,7 +50,7 @@ def test_it_says_what_and_how_many(tmp_path: Path) -> None:
         "by a hash of each image's content (train 70%, valid 20%, test 10%)",
         "data labelled as X",
         "shardsmith pull ds@NAME --out FOLDER",
-        'tfds.builder_from_directory("FOLDER")',
+        'tfds.builder_from_directory("FOLDER/tfrecord")',
         "negative: nothing to find here",
     ):
         assert words in page.text, words

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from shardsmith.conversion.convert import make_params
+from shardsmith.conversion.options import in_own_words, make_params
 from shardsmith.dataset.archive import opened
 from shardsmith.dataset.codes import CATALOGUE, SEVERITIES, Severity
 from shardsmith.dataset.findings import Finding, count_codes, count_severities
@@ -46,7 +46,7 @@ def check(source: Path, params: Params) -> Checked:
     """
     failing = frozenset(code for code, action in params.validate_.actions.items() if action == "fail")
     params = _never_failing(params, failing)
-    with opened(source) as folder, tempfile.TemporaryDirectory(prefix="shardsmith-") as work:
+    with in_own_words(), opened(source) as folder, tempfile.TemporaryDirectory(prefix="shardsmith-") as work:
         manifest, _, findings, read_as = ingest(folder, params.ingest, LabelMap(params.dataset.name), Path(work))
         valid, findings = validate(manifest, findings, params)
         if params.split.strategy != "source" or _has_splits(valid):
@@ -77,7 +77,7 @@ def make_check_params(params: Params | None, read_as: str) -> Params:
         read_as: the source's format; "auto" leaves it to params.
 
     Raises:
-        ParamsError: an unknown format.
+        UsageError: an unknown format.
     """
     ingest = make_params(read_as, None).ingest
     if params is None:

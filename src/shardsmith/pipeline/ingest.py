@@ -27,6 +27,14 @@ from shardsmith.ledger.reading import box_place
 from shardsmith.pipeline.params import IngestParams
 
 
+class SeveralFormats(RawDataError):
+    """Annotations in more than one format; what: where and which. names: of the formats."""
+
+    def __init__(self, what: str, names: list[str]) -> None:
+        super().__init__(f"{what}; keep one of them, or set ingest.format to {' or '.join(names)}")
+        self.what, self.names = what, names
+
+
 def find_format(folder: RawFolder, name: str = "auto") -> tuple[str, list[str]]:
     """(format, its annotation files), from the files themselves unless a name forces it.
 
@@ -46,10 +54,7 @@ def find_format(folder: RawFolder, name: str = "auto") -> tuple[str, list[str]]:
         candidates.pop("masks", None)
     if len(candidates) > 1:
         seen = "; ".join(f"{name}: {_some(files)}" for name, files in candidates.items())
-        raise RawDataError(
-            f"{folder.root}: annotations in {len(candidates)} formats ({seen}); keep one of them, "
-            f"or set ingest.format to {' or '.join(candidates)}"
-        )
+        raise SeveralFormats(f"{folder.root}: annotations in {len(candidates)} formats ({seen})", [*candidates])
     if not candidates:
         kinds = Counter(Path(file).suffix.lower() or "no extension" for file in folder.files)
         seen = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(6))

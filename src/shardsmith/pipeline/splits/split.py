@@ -59,6 +59,19 @@ def split(manifest: Manifest, params: Params) -> tuple[Manifest, list[Finding]]:
     return after, findings
 
 
+def unused_splits(manifest: Manifest, params: Params) -> list[str]:
+    """A line where the source has splits of its own, which the strategy does not look at.
+
+    Args:
+        manifest: as it enters the stage.
+    """
+    counts = Counter(manifest.images["split"].drop_null().to_pylist())
+    if not counts or params.split.strategy == "source":
+        return []
+    listed = ", ".join(f"{counts[name]:,} {name}" for name in SPLITS if counts[name])
+    return [f"split: the source has splits of its own ({listed}), not used; split.strategy: source keeps them"]
+
+
 def table(manifest: Manifest) -> list[str]:
     """What was achieved, a line a split."""
     images = Counter(manifest.images["split"].to_pylist())
