@@ -79,7 +79,7 @@ def _make(source: VersionSource, part: Part, files: Mapping[str, str], folder: P
 def _label_map(source: VersionSource, stored: Path) -> str:
     """
     Raises:
-        VersionError: it is not to be had.
+        VersionError: it is not stored with the version, or is damaged.
     """
     if _STORED_MAP in source.files:
         return (stored / _STORED_MAP).read_text(encoding="utf-8")

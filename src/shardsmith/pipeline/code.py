@@ -18,6 +18,7 @@ from typing import Any
 from shardsmith.dataset.errors import StageError
 from shardsmith.dataset.yaml import YamlError, load_yaml
 from shardsmith.formats.registry import ADDED
+from shardsmith.installation import is_editable
 from shardsmith.pipeline.params import Params, StepsParams
 
 CODE_FILE = "code.yaml"
@@ -126,17 +127,6 @@ def _remedy(root: Path) -> str:
     own = next((line for line in lines if line.startswith("shardsmith")), "")
     wanted = f" (`pip install '{own}'` for shardsmith itself)" if own else ""
     return f"Install what requirements.lock lists{wanted}, or {upgrade}"
-
-
-def is_editable() -> bool:
-    """Whether this package is installed from a folder that can change under it."""
-    return bool(direct_url().get("dir_info", {}).get("editable"))
-
-
-def direct_url() -> dict[str, Any]:
-    """Where pip installed this package from (PEP 610); {} for a package index."""
-    text = metadata.distribution("shardsmith").read_text("direct_url.json")
-    return json.loads(text) if text else {}
 
 
 def _added_formats() -> list[list[str]]:

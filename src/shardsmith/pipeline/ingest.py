@@ -188,7 +188,7 @@ def find_alike(annotations: list[Annotation]) -> list[Finding]:
 
 
 def _singulars(name: str) -> list[str]:
-    """What an English plural may be of: cats, boxes, berries. "planes" is none of "plan"."""
+    """What an English plural may be of: cats, boxes, berries. "planes" is not a plural of "plan"."""
     found_in = [name[:-1]] if name.endswith("s") else []
     found_in += [name[:-2]] if name.endswith(("ses", "xes", "zes", "ches", "shes")) else []
     return found_in + ([f"{name[:-3]}y"] if name.endswith("ies") else [])

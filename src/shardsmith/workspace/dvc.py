@@ -15,6 +15,7 @@ from itertools import groupby
 from pathlib import Path
 
 from shardsmith.dataset.errors import VersionError
+from shardsmith.installation import need
 from shardsmith.workspace.log import Log
 
 # what dvc says at every stage, and what its hints say that a build does by itself
@@ -106,6 +107,8 @@ def _cache_config(root: Path) -> dict[str, str]:
 def _lines(
     root: Path, *arguments: str, shown: bool, python: str = sys.executable, env: Mapping[str, str] | None = None
 ) -> Iterator[str]:
+    if python == sys.executable:
+        need("dvc")
     command = [python, "-u", "-m", "dvc", *arguments]  # else its lines come after those of its stages
     bars = None if shown and sys.stderr.isatty() else subprocess.STDOUT if shown else subprocess.PIPE
     process = subprocess.Popen(

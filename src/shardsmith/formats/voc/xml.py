@@ -165,7 +165,7 @@ def _decoded(data: bytes) -> bytes | str:
     if not declared or name in _KNOWN_TO_EXPAT:
         return data
     if name.replace("_", "-") in _NO_FILES:
-        raise LookupError(f"its encoding {name} is none of a file")
+        raise LookupError(f"its encoding {name} is not one of text files")
     return data.lstrip()[declared.end() :].decode(declared.group(1).decode())
 
 

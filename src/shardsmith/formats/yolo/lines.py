@@ -38,7 +38,7 @@ class ClassNames:
     names: tuple[str, ...]
 
     def ids(self) -> dict[str, int]:
-        """The ids that the names have in a label map; a gap, as we write one (`unused-3`), is none of them."""
+        """The ids that the names have in a label map; a gap, as we write one (`unused-3`), has none."""
         numbered = {name: number for number, name in reversed(list(enumerate(self.names, start=1)))}
         real = {name: number for name, number in numbered.items() if name and name != f"unused-{number}"}
         return dict(sorted(real.items(), key=lambda item: item[1]))

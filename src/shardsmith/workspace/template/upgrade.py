@@ -6,6 +6,7 @@ import difflib
 from dataclasses import dataclass
 
 from shardsmith.dataset.errors import VersionError
+from shardsmith.installation import need
 from shardsmith.workspace.lock_file import read_leniently
 from shardsmith.workspace.log import Log
 from shardsmith.workspace.paths import CODE
@@ -36,6 +37,7 @@ def upgrade(workspace: Workspace, log: Log) -> Upgrade:
     """
     if workspace.is_own_repository():
         raise VersionError(f"{workspace.root}: is Shardsmith's own repository; `git pull` upgrades it")
+    need("cv2", "dvc", "prefect")
     path = workspace.root / CODE
     recorded = read_leniently(path.read_text(encoding="utf-8")).get("template") if path.exists() else None
     known = recorded if isinstance(recorded, dict) else {}
