@@ -13,7 +13,7 @@ from shardsmith.formats.format import CARRYABLE, Format
 from shardsmith.formats.labelbox import format as labelbox
 from shardsmith.formats.panlabel import format as panlabel
 from shardsmith.formats.tfrecord import format as tfrecord
-from shardsmith.formats.yolo import darknet, keras, ultralytics
+from shardsmith.formats.yolo import darknet, keras, ndjson, ultralytics
 
 GROUP = "shardsmith.formats"
 OURS = (
@@ -26,6 +26,7 @@ OURS = (
     tfod.FORMAT,
     tfrecord.FORMAT,
     ultralytics.FORMAT,
+    ndjson.FORMAT,
     voc.FORMAT,
     darknet.FORMAT,
     keras.FORMAT,

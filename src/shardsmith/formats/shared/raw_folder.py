@@ -25,11 +25,15 @@ SHOWN = 300  # characters of a name from the data, in a finding
 
 @dataclass
 class ImageEntry:
-    """What the source says of one image: it is annotated, even where it has no box."""
+    """What the source says of one image: it is annotated, even where it has no box.
+
+    implied: a negative only because nothing is said of it, as Ultralytics has it; another format may know better.
+    """
 
     split: str | None = None
     tags: list[str] = field(default_factory=list)
     group: str | None = None
+    implied: bool = False
 
 
 @dataclass
