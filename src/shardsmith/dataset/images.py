@@ -10,7 +10,7 @@ import io
 import struct
 import warnings
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +68,12 @@ def _bomb(width: int, height: int, size: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """What an image file's own bytes say. width and height are as displayed; None with an error."""
+    """What an image file's own bytes say. width and height are as displayed; None with an error.
+
+    drawn_on: "stored" or "displayed", what the annotations of a turned (EXIF) image were drawn on where they do not say
+        so; "" where nobody said so either.
+    votes: what its annotations say of that, or "" for nothing: each time that they were read (placement.on_displayed).
+    """
 
     sha256: str
     bytes: int
@@ -77,6 +82,8 @@ class ImageInfo:
     format: str | None
     orientation: int = 1
     error: str = ""
+    drawn_on: str = ""
+    votes: list[str] = field(default_factory=list, compare=False, repr=False)
 
     @property
     def stored_size(self) -> tuple[int | None, int | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -109,6 +110,12 @@ class RawFolder:
         self.unpacked |= images
         for name in ("image_files", "_image_set", "_by_name", "_by_stem"):
             self.__dict__.pop(name, None)
+
+    def without(self, files: Collection[str]) -> RawFolder:
+        """The same images with fewer annotation files."""
+        rest = RawFolder(self.root, [file for file in self.files if file not in files])
+        rest.images, rest.unpacked = self.images, self.unpacked
+        return rest
 
     def path(self, image_id: str) -> Path:
         """The file with an image's bytes."""

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -101,7 +101,7 @@ def read(folder: RawFolder, files: list[str]) -> Source:
     Raises:
         RawDataError: a label map cannot be read.
     """
-    source = Source()
+    source = Source(shapes=0)
     maps = {file: ids for file in folder.files for ids in [_label_map(folder, file)] if ids}
     contents = list(map_items(partial(read_file, folder.root), files, "ingest: reading TFRecord", "file", chunk=1))
     names = iter(unique_names([record.name for of_file in contents for record in of_file.records], set(folder.files)))
@@ -136,43 +136,52 @@ def read_file(root: Path, file: str) -> RecordFile:
         record = parse(data, file, number)
         decode_masks(record)
         record.image = b""
-        if problem or record.problem:
-            place = f"record {number}"
-            result.findings.append(
-                found("annotation-unreadable", file, place, record.name[:SHOWN], problem or record.problem)
-            )
+        record.problem = problem or record.problem
         if record.name:
             result.records.append(record)
+        else:
+            result.findings.append(found("annotation-unreadable", file, f"record {number}", reason=record.problem))
     return result
 
 
 def _add_record(
     folder: RawFolder, file: str, record: Record, image_id: str, names: dict[int, str], source: Source
 ) -> None:
-    if record.problem:
-        return
-    unnamed = [id_ for text, id_ in [*record.labels, *record.classes] if not text and id_ not in names]
-    if unnamed:
-        reason = f"class id {unnamed[0]} has no name; put its label_map.pbtxt beside the file"
-        source.findings.append(found("annotation-unreadable", file, f"record {record.number}", image_id, reason))
-        return
     source.entries[image_id] = ImageEntry(split_of(file))
-    source.annotations += [
-        Annotation(image_id, text or names[id_], None, None, None, None) for text, id_ in record.classes
-    ]
+    place, rows = f"record {record.number}", len(source.annotations)
+    source.shapes = (source.shapes or 0) + (1 if record.problem else len(record.labels) + len(record.classes))
+    if record.problem:
+        source.findings.append(
+            found("annotation-unreadable", file, place, record.name[:SHOWN], record.problem, image_id)
+        )
+        return
+    source.annotations += [Annotation(image_id, text, None, None, None, None) for text, _ in record.classes]
     info = folder.images[image_id]
     width, height = info.stored_size if record.declared_px == info.stored_size else (info.width, info.height)
     if width is None or height is None:
-        return  # it does not open: validate says so
+        width, height = 1, 1  # it does not open: validate drops it, with its annotations
     boxes = [(x1 * width, y1 * height, x2 * width, y2 * height) for x1, y1, x2, y2 in record.boxes]
-    boxes, findings = on_displayed(boxes, info, record.declared_px, f"{file}, record {record.number}")
-    source.findings += findings
+    boxes, findings = on_displayed(boxes, info, record.declared_px, f"{file}, {place}")
+    source.findings += [replace(one, image_id=image_id) for one in findings]
     outlines = record.outlines or [None] * len(boxes)
     if record.outlines and info.orientation != 1:
         outlines = [_upright(outline, info) for outline in outlines]
     columns = (record.labels, boxes, record.crowd, record.area, outlines, record.attributes)
-    for (text, id_), box, *known in zip(*columns, strict=True):
-        source.annotations.append(Annotation(image_id, text or names[id_], *box, *known))
+    for (text, _), box, *known in zip(*columns, strict=True):
+        source.annotations.append(Annotation(image_id, text, *box, *known))
+    _name(source, rows, [id_ for _, id_ in [*record.classes, *record.labels]], names, file, place)
+
+
+def _name(source: Source, start: int, ids: list[int], names: dict[int, str], file: str, place: str) -> None:
+    """Give the annotations from `start` on that have no text the name of their id; one without either is a finding."""
+    rows, source.annotations[start:] = source.annotations[start:], []
+    for row, id_ in zip(rows, ids, strict=True):
+        row.label = row.label or names.get(id_, "")
+        if row.label:
+            source.annotations.append(row)
+            continue
+        reason = f"class id {id_} has no name; put its label_map.pbtxt beside the file"
+        source.findings.append(found("annotation-unreadable", file, place, row.image_id, reason, row.image_id))
 
 
 def _upright(outline: str | None, info: ImageInfo) -> str | None:
