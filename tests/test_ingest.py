@@ -36,7 +36,6 @@ def ingested(tmp_path: Path, files: dict, **params: object) -> tuple[Manifest, L
         ({"notes.txt": "x"}, "no annotations found among 1 files"),
         ({"a.jpg": image_bytes()}, r"no annotations found among 1 files \(1 .jpg\)"),
         ({"a.xml": XML_CAT}, "no image among 1 files"),
-        ({"a.jpg": image_bytes(), "a.xml": XML_CAT, "l.csv": CSV}, "2 formats.*set ingest.format to tfod_csv or voc"),
         ({"a.jpg": image_bytes(), "b.xml": XML_CAT.replace("a.jpg", "b.jpg")}, "no image has an annotation"),
     ],
 )

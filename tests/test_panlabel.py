@@ -166,10 +166,8 @@ def test_several_files_of_one_form_are_splits(tmp_path: Path) -> None:
     assert {image: entry.split for image, entry in source.entries.items()} == {"i/a.jpg": "train", "i/b.jpg": "test"}
 
 
-def test_two_forms_are_one_clear_error(tmp_path: Path) -> None:
+def test_one_of_two_forms_is_forced_by_its_name(tmp_path: Path) -> None:
     files = {"a.jpg": image_bytes(), "l.json": create_ml(ML_BOX), "l.xml": cvat(CVAT_BOX)}
-    with pytest.raises(RawDataError, match=r"2 formats.*panlabel:create-ml or panlabel:cvat"):
-        read(tmp_path, files)
     assert read(tmp_path, files, "panlabel:cvat")[1].annotations
 
 

@@ -23,6 +23,7 @@ from shardsmith.formats.registry import READERS, WRITERS
 from shardsmith.formats.shared.job import ExportJob
 from shardsmith.ledger.counts import count_manifest
 from shardsmith.pipeline.ingest import ingest
+from shardsmith.pipeline.intake.find import titles
 from shardsmith.pipeline.params import Params, parse_params
 from shardsmith.pipeline.splits.split import split as split_images
 from shardsmith.pipeline.validate import validate
@@ -102,7 +103,7 @@ def _describe(
     return Description(
         label_map=label_map,
         annotation_group="objects",
-        source=f"data labelled as {READERS[found_format.partition(':')[0]].title}",
+        source=f"data labelled as {titles(found_format)}",
         counts=count_manifest(Manifest.of(rows, manifest.annotation_rows())),
         findings=findings,
         split=f"by a hash of each image's content ({fractions})" if fractions else "as the source has it",

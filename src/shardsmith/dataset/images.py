@@ -68,12 +68,7 @@ def _bomb(width: int, height: int, size: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """What an image file's own bytes say. width and height are as displayed; None with an error.
-
-    drawn_on: "stored" or "displayed", what the annotations of a turned (EXIF) image were drawn on where they do not say
-        so; "" where nobody said so either.
-    votes: what its annotations say of that, or "" for nothing: each time that they were read (placement.on_displayed).
-    """
+    """What its bytes say; width and height as displayed, None with an error. drawn_on, votes: intake/orientation.py."""
 
     sha256: str
     bytes: int
