@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 
-from shardsmith.formats import class_folders, voc
+from shardsmith.formats import class_folders, create_ml, voc
 from shardsmith.formats.coco import format as coco
 from shardsmith.formats.csv import multiclass, retinanet, tfod
 from shardsmith.formats.format import CARRYABLE, Format
@@ -19,6 +19,7 @@ GROUP = "shardsmith.formats"
 OURS = (
     class_folders.FORMAT,
     coco.FORMAT,
+    create_ml.FORMAT,
     labelbox.FORMAT,
     multiclass.FORMAT,
     panlabel.FORMAT,

@@ -1,4 +1,4 @@
-"""Label Studio, CVAT, LabelMe, VGG Image Annotator, CreateML, KITTI, Supervisely and the rest, through panlabel: boxes.
+"""Label Studio, CVAT, LabelMe, VGG Image Annotator, KITTI, Supervisely and the rest, through panlabel: boxes.
 
 The only module that runs it. panlabel (a program in a wheel of its own, pinned) turns what it finds into its
 intermediate form, which loses nothing that it read; that becomes COCO, which our own reader reads.
@@ -25,17 +25,16 @@ from shardsmith.dataset.findings import Finding, found
 from shardsmith.formats.coco import format as coco
 from shardsmith.formats.coco.entries import parse
 from shardsmith.formats.format import Format
+from shardsmith.formats.panlabel.counts import COUNTED
 from shardsmith.formats.panlabel.inputs import Prepared
+from shardsmith.formats.panlabel.losses import add_uncarried
+from shardsmith.formats.panlabel.mend import Item, take_out
 from shardsmith.formats.shared.raw_folder import RawFolder, Source
 
-# the names that `panlabel list-formats` has
-FORMS = (
-    "automl-vision", "bdd100k", "cityscapes", "coco", "create-ml", "cvat", "datumaro", "edge-impulse", "hf",
-    "ibm-cloud-annotations", "ir-json", "kaggle-wheat", "kitti", "label-studio", "labelbox", "labelme", "marmot",
-    "oidv4", "openimages", "openlabel", "retinanet", "sagemaker", "scale-ai", "superannotate", "supervisely", "tfod",
-    "tfrecord", "udacity", "unity-perception", "v7-darwin", "via", "via-csv", "voc", "vott-csv", "vott-json",
-    "wider-face", "yolo", "yolo-keras", "yolov4-pytorch",
-)  # fmt: skip
+# of the names that `panlabel list-formats` has, those whose objects are counted, and those that are prepared for it
+FORMS = tuple(sorted([
+    *COUNTED, "cvat", "datumaro", "kitti", "label-studio", "labelme", "openimages", "supervisely", "v7-darwin", "via",
+]))  # fmt: skip
 _SUFFIXES = frozenset({
     ".csv", ".json", ".jsonl", ".labels", ".manifest", ".ndjson", ".parquet", ".tfrecord", ".tfrecords", ".txt",
     ".xml", ".yaml",
@@ -61,12 +60,12 @@ def detect(folder: RawFolder, form: str = "auto") -> list[str]:
 def read(folder: RawFolder, files: list[str], form: str = "auto") -> Source:
     """
     Raises:
-        RawDataError: panlabel cannot read a file.
+        RawDataError: panlabel cannot read a file, not even without its bad items.
     """
-    source = Source()
+    source = Source(shapes=0)
     with staged(folder) as (stage, prepared):
         for file in files:
-            report, content = _convert(stage, file, form, folder.root)
+            report, content, removed = _convert_mended(stage, file, form, folder)
             inside = file == "." or not (folder.root / file).is_file()
             place = str(PurePosixPath(file, "*")) if inside else file
             for image in content["images"]:
@@ -74,7 +73,10 @@ def read(folder: RawFolder, files: list[str], form: str = "auto") -> Source:
             text, losses = _as_coco(content)
             source.findings += _findings(report, losses, place)
             source.findings += [each for name, findings in prepared.items() if _below(name, file) for each in findings]
+            before = len(source.annotations)
             coco.add(folder, parse(text, place), place, source)
+            came = Counter(row.image_id for row in source.annotations[before:])
+            add_uncarried(folder, report["from"], _below_path(folder, file), came, removed, source)
     return source
 
 
@@ -105,12 +107,12 @@ def forms(folder: RawFolder, form: str = "auto") -> dict[str, list[str]]:
             if any(_below(path, each) for each in taken):
                 continue
             try:
-                report, _content = _convert(stage, path, form, folder.root)
+                report, _, _ = _convert_mended(stage, path, form, folder)
             except RawDataError as error:
                 if _NOT_DETECTED not in str(error):
                     errors.append(str(error))
                 continue
-            if report["input"]["images"]:
+            if report["input"]["images"] and report["from"] in FORMS:
                 found_forms.setdefault(report["from"], []).append(path)
                 taken.append(path)
     if errors and not found_forms:
@@ -145,6 +147,38 @@ def staged(folder: RawFolder) -> Iterator[tuple[Path, dict[str, list[Finding]]]]
                 if not beside.exists():
                     beside.symlink_to(folder.path(image).resolve())
         yield stage, prepared
+
+
+def _convert_mended(
+    stage: Path, path: str, form: str, folder: RawFolder
+) -> tuple[dict[str, Any], dict[str, Any], list[Item]]:
+    """As `_convert`; where panlabel refuses the file, without the items for which it does, and these.
+
+    Raises:
+        RawDataError: it refuses the file without them, too.
+    """
+
+    def reads(one: str) -> bool:
+        try:
+            _convert(stage, path, one, folder.root)
+        except RawDataError:
+            return False
+        return True
+
+    try:
+        return *_convert(stage, path, form, folder.root), []
+    except RawDataError as error:
+        if _NOT_DETECTED in str(error):
+            raise
+        mended = take_out(stage, _below_path(folder, path), form, reads)
+        if mended is None:
+            raise
+    return *_convert(stage, path, mended[0], folder.root), mended[1]
+
+
+def _below_path(folder: RawFolder, path: str) -> list[str]:
+    """The annotation files at or below a path."""
+    return [file for file in folder.files if _below(file, path) and PurePosixPath(file).suffix.lower() in _SUFFIXES]
 
 
 def _convert(stage: Path, path: str, form: str, root: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -224,7 +258,7 @@ def _below(path: str, folder: str) -> bool:
 
 FORMAT = Format(
     name="panlabel",
-    title="Label Studio, CVAT, LabelMe, VIA, CreateML, KITTI and more, through panlabel",
+    title="Label Studio, CVAT, LabelMe, VIA, KITTI and more, through panlabel",
     carries=_CARRIES,
     detect=detect,
     read=read,

@@ -1,7 +1,7 @@
 """What panlabel refuses a whole file for, taken out of it first and named: one odd item must not cost the good ones.
 
 It reads boxes alone: a polygon becomes the box around it. Source: the export formats of Label Studio, CVAT for images
-1.1, LabelMe 5, VGG Image Annotator 2 and CreateML, and what panlabel 0.7.0 says of each.
+1.1, LabelMe 5 and VGG Image Annotator 2, and what panlabel 0.7.0 says of each.
 """
 
 from __future__ import annotations
@@ -66,7 +66,6 @@ class Prepared:
             (lambda content: isinstance(content, dict) and _first_has(list(content.values()), "regions"), self._via),
             (lambda content: _has(content, "shapes") and _has(content, "imagePath"), self._labelme),
             (lambda content: _first_has(content, "data"), self._label_studio),
-            (lambda content: _first_has(content, "image") and _first_has(content, "annotations"), self._create_ml),
         ]  # fmt: skip
 
     def _bad(self, place: str, reason: str) -> None:
@@ -165,22 +164,6 @@ class Prepared:
         box = {"x": min(xs), "y": min(ys), "width": max(xs) - min(xs), "height": max(ys) - min(ys)}
         self.lost[_POLYGON] += 1
         return {**region, "shape_attributes": {"name": "rect", **box}}
-
-    def _create_ml(self, content: list[Any]) -> list[Any]:
-        kept = []
-        for number, entry in enumerate(content, start=1):
-            name = self._image(str(entry["image"]), f"entry {number}")
-            if name is None:
-                continue
-            boxes = []
-            for position, box in enumerate(entry.get("annotations") or [], start=1):
-                try:
-                    at = {key: float(box["coordinates"][key]) for key in ("x", "y", "width", "height")}
-                    boxes.append({"label": str(box["label"]), "coordinates": at})
-                except _BAD as error:
-                    self._bad(f"entry {number}, annotation {position}", f"it is no box: {error}")
-            kept.append({"image": name, "annotations": boxes})
-        return kept
 
 
 def _cvat_box(points: list[tuple[float, float]]) -> dict[str, str]:
