@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from planted import GROUPED, IN_GROUPS, OF_STEPS, PARAMS, PLANTED, STEPS, plant, plant_for_steps
+from planted import GROUPED, IN_GROUPS, OF_FORMATS, OF_STEPS, PARAMS, PLANTED, STEPS
+from planted import plant, plant_for_steps, plant_formats
 from staged import run_stages
 
 import shardsmith.pipeline.validate as validation
@@ -57,7 +58,9 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Read]:
     folder = tmp_path_factory.mktemp("planted")
     plant(folder)
     one, other = Read(folder, PARAMS), Read(folder, GROUPED)
-    return dict.fromkeys(PLANTED, one) | dict.fromkeys(IN_GROUPS, other)
+    plant_formats(folder / "formats")
+    third = Read(folder / "formats", "split: {strategy: stable}")
+    return dict.fromkeys(PLANTED, one) | dict.fromkeys(IN_GROUPS, other) | dict.fromkeys(OF_FORMATS, third)
 
 
 @pytest.mark.parametrize(("code", "action"), [one for one in ALLOWED if one[0] not in OF_STEPS])

@@ -7,7 +7,8 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from planted import GROUPED, IN_GROUPS, OF_STEPS, PARAMS, PLANTED, STEPS, plant, plant_for_steps
+from planted import GROUPED, IN_GROUPS, OF_FORMATS, OF_STEPS, PARAMS, PLANTED, STEPS
+from planted import plant, plant_for_steps, plant_formats
 from staged import run_stage, run_stages
 
 from docs import findings as docs_findings
@@ -19,7 +20,7 @@ from shardsmith.pipeline.params import Params, parse_params
 from shardsmith.pipeline.stage import read_stage
 from shardsmith.sample.writer import write_sample
 
-ALL = PLANTED | IN_GROUPS | OF_STEPS
+ALL = PLANTED | IN_GROUPS | OF_FORMATS | OF_STEPS
 
 
 def by_code(findings: list[Finding]) -> dict[str, list[Finding]]:
@@ -35,7 +36,10 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Finding]
     plant(folder)
     found = by_code(check(folder, parse_params(PARAMS)).findings)
     grouped = by_code(check(folder, parse_params(GROUPED)).findings)
-    return found | {code: grouped[code] for code in IN_GROUPS} | of_steps(tmp_path_factory.mktemp("steps"))
+    plant_formats(folder / "formats")
+    in_formats = by_code(check(folder / "formats", parse_params("split: {strategy: source}")).findings)
+    groups = {code: grouped[code] for code in IN_GROUPS} | {code: in_formats[code] for code in OF_FORMATS}
+    return found | groups | of_steps(tmp_path_factory.mktemp("steps"))
 
 
 def of_steps(folder: Path) -> dict[str, list[Finding]]:
