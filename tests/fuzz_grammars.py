@@ -249,6 +249,36 @@ def _panlabel(rng: Random) -> Files:
     ))  # fmt: skip
 
 
+def _create_ml(rng: Random) -> Files:
+    def box() -> Any:
+        at = {side: odd(rng, rng.choice((7, 8.5, "9,5"))) for side in ("x", "y", "width", "height")}
+        return odd(rng, {"label": odd(rng, _label(rng)), "coordinates": odd(rng, at)}, 0.05)
+
+    def entry() -> Any:
+        boxes = [box() for _ in range(rng.randrange(4))]
+        return {"image": odd(rng, _name(rng)), rng.choice(("annotations",) * 5 + ("annotation", "x")): odd(rng, boxes)}
+
+    return {"l.json": _json([odd(rng, entry(), 0.05) for _ in range(rng.randint(1, 4))], rng)}
+
+
+def _ultralytics_ndjson(rng: Random) -> Files:
+    def row() -> Any:
+        kind = rng.choice(("boxes", "segments", "obb", "pose", "classification", "captions"))
+        items = [odd(rng, [odd(rng, rng.random()) for _ in range(rng.choice((4, 5, 7, 9)))]) for _ in range(3)]
+        return {
+            "file": odd(rng, _name(rng)),
+            "split": odd(rng, "val"),
+            "annotations": odd(rng, {kind: odd(rng, items)}),
+        }
+
+    head = {
+        "type": "dataset",
+        "class_names": odd(rng, {"0": odd(rng, "cat"), "1": "dog"}),
+        "kpt_shape": odd(rng, [2, 3]),
+    }
+    return {"d.ndjson": b"\n".join(_json(odd(rng, one, 0.03), rng) for one in (head, *(row() for _ in range(3))))}
+
+
 def label_map_text(rng: Random) -> Files:
     def item() -> str:
         opening, closing = rng.choice(("{}", "<>", ("{", ">"), (": {", "}")))
@@ -265,8 +295,10 @@ def label_map_text(rng: Random) -> Files:
 
 
 GRAMMARS: dict[str, Callable[[Random], Files]] = {
-    "class_folders": _class_folders, "coco": _coco, "labelbox": _labelbox, "multiclass_csv": _multiclass_csv,
+    "class_folders": _class_folders, "coco": _coco, "create_ml": _create_ml, "labelbox": _labelbox,
+    "multiclass_csv": _multiclass_csv,
     "panlabel": _panlabel, "retinanet_csv": _retinanet_csv, "tfod_csv": _tfod_csv, "ultralytics": _ultralytics,
+    "ultralytics_ndjson": _ultralytics_ndjson,
     "voc": _voc,
     "yolo_darknet": _yolo_darknet, "yolo_keras": _yolo_keras,
 }  # fmt: skip

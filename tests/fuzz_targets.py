@@ -23,6 +23,7 @@ from shardsmith.dataset.errors import ShardsmithError
 from shardsmith.dataset.findings import Finding
 from shardsmith.dataset.label_map import LabelMap, parse_label_map, read_label_map
 from shardsmith.dataset.manifest import Manifest
+from shardsmith.formats.registry import READERS, WRITERS
 from shardsmith.pipeline.ingest import ingest
 from shardsmith.pipeline.params import IngestParams, load_params
 from shardsmith.pipeline.stage import read_stage, write_stage
@@ -127,7 +128,7 @@ _SAVED = """{"__version__": "2.0.8", "transform": {"__class_fullname__": "Compos
 def seeds_of(name: str) -> list[begin.Files]:
     if name == "panlabel":
         return begin.raccoon(name)
-    if name == "labelbox":
+    if name in READERS and name not in WRITERS:
         return [*begin.raccoon(name), GRAMMARS[name](Random(1))]
     if name == "label_map":
         text = LabelMap("x", {"cat": 1, 'd"o\\g': 7, "\u732b": 3}).format()
