@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import os
 import socket
 import subprocess
 import sys
@@ -19,10 +20,13 @@ from tallies import attack, pytest_terminal_summary  # noqa: F401 (pytest looks 
 
 from shardsmith.dataset.images import probe
 from shardsmith.dataset.manifest import Annotation, Image, Manifest
+from shardsmith.pipeline.ingest import give_keys
 
 if TYPE_CHECKING:
     from workspaces import Place
 
+ROOT = Path(__file__).parents[1]
+CODE = os.pathsep.join([str(ROOT / "src"), str(ROOT)])  # PYTHONPATH of what tests start: the package here, its stages
 RACCOON = Path(__file__).parents[2] / "shared" / "datasets" / "raccoon"
 
 
@@ -59,6 +63,8 @@ def box(image_id: str = "a.jpg", label: str = "cat", *corners: float, **columns:
 
 
 def make_manifest(*rows: Image | Annotation) -> Manifest:
+    """With the keys that ingest gives annotations."""
+    give_keys(row for row in rows if isinstance(row, Annotation) and row.source_key is None)
     return Manifest.of(
         [row for row in rows if isinstance(row, Image)], [row for row in rows if isinstance(row, Annotation)]
     )

@@ -15,7 +15,9 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 import fuzz_files as begin
 import pyarrow as pa
 from fuzz import change_bytes, change_json, change_ndjson, change_records, make_archive, text
-from fuzz_grammars import GRAMMARS, label_map_text
+from fuzz_drawn import DRAWN
+from fuzz_grammars import GRAMMARS as WRITTEN
+from fuzz_grammars import label_map_text
 
 from shardsmith.dataset import images
 from shardsmith.dataset.archive import unpack
@@ -113,6 +115,7 @@ def _pipeline(top: Path, rng: Random) -> bool:
     return True
 
 
+GRAMMARS = WRITTEN | DRAWN
 TARGETS: dict[str, Target] = {name: _read(name) for name in (*GRAMMARS, "tfrecord")} | {
     "label_map": _label_map,
     "images": _images,
@@ -128,6 +131,8 @@ _SAVED = """{"__version__": "2.0.8", "transform": {"__class_fullname__": "Compos
 def seeds_of(name: str) -> list[begin.Files]:
     if name == "panlabel":
         return begin.raccoon(name)
+    if name in DRAWN:
+        return [DRAWN[name](Random(seed)) | begin.IMAGES for seed in range(3)]
     if name in READERS and name not in WRITERS:
         return [*begin.raccoon(name), GRAMMARS[name](Random(1))]
     if name == "label_map":

@@ -10,14 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import image_bytes
+from conftest import CODE, ROOT, image_bytes
 from test_formats import OBJECT, XML
 
 from shardsmith.dataset.manifest import Manifest
 from shardsmith.workspace.template.pin import pin_code
 from shardsmith.workspace.workspace import Workspace
-
-ROOT = Path(__file__).parents[1]
 
 FLOWN = [
     ("ingest", "data/raw data/ingest data/label_map.pbtxt"),
@@ -47,7 +45,7 @@ def start_stage(folder: Path, stage: str, *arguments: str, **environment: str) -
     pin_code(Workspace(folder))
     return subprocess.run(
         [sys.executable, str(ROOT / "stages" / f"{stage}.py"), *arguments],
-        cwd=folder, env={"PATH": "", **environment}, capture_output=True, text=True, check=False,
+        cwd=folder, env={"PATH": "", "PYTHONPATH": CODE, **environment}, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import box, image_bytes, make_image, make_manifest
+from conftest import CODE, box, image_bytes, make_image, make_manifest
 from PIL import Image as PilImage
 from planted import saved
 
@@ -277,7 +277,7 @@ def test_another_cpu_gives_the_same_bytes(
     )
     tables = []
     for cpu in ({}, PLAIN_CPU):
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), **cpu}
+        environment = {**os.environ, "PYTHONPATH": CODE, **cpu}
         subprocess.run([sys.executable, "-c", code], env=environment, check=True, stdout=subprocess.DEVNULL)
         tables.append(read_stage(Path("out")))
         assert tables[-1][0].images.num_rows == 12

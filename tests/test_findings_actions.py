@@ -47,7 +47,7 @@ class Read:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(validation, "_decode", lambda images: self.seen)
             valid, found = validate(self.manifest, self.findings, params)
-        balance("validate", self.manifest, valid, found[len(self.findings) :], sets=["group"])
+        balance("validate", self.manifest, valid, found[len(self.findings) :], sets=["group", "annotated"])
         done, own = split(valid, params)
         balance("split", valid, done, own, sets=["group", "split"])
         return [*found, *own]

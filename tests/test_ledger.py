@@ -66,7 +66,8 @@ def test_every_row_of_raw_data_has_a_fate(workspace: Path) -> None:
         ("entries", "dropped", "annotation-unreadable"): 1,
     }
     assert of_stage("validate") == {
-        ("images", "kept", ""): 17,
+        ("images", "kept", ""): 16,
+        ("images", "dropped", "image-left-empty"): 1,
         ("images", "dropped", "image-unreadable"): 1,
         ("boxes", "kept", ""): 40,
         ("boxes", "repaired", "box-inverted"): 1,
@@ -76,7 +77,7 @@ def test_every_row_of_raw_data_has_a_fate(workspace: Path) -> None:
         ("boxes", "dropped", "box-outside-image"): 1,
         ("boxes", "dropped", "image-unreadable"): 1,
     }
-    assert of_stage("split") == {("images", "kept", ""): 17, ("boxes", "kept", ""): 42}
+    assert of_stage("split") == {("images", "kept", ""): 16, ("boxes", "kept", ""): 42}
     with Path("data/export/ledger.csv").open(newline="") as file:
         assert next(csv.reader(file)) == ["stage", "what", "fate", "reason", "count"]
 

@@ -196,7 +196,7 @@ def test_without_the_program_it_is_one_clear_error(tmp_path: Path, monkeypatch: 
 
 def test_forms_are_of_those_of_the_program() -> None:
     listed = subprocess.check_output([panlabel._program(), "list-formats", "--output", "json"], text=True)
-    assert set(panlabel.FORMS) <= {each["name"] for each in json.loads(listed) if each["read"]}
+    assert {each["name"] for each in json.loads(listed) if each["read"]} >= set(panlabel.FORMS)
 
 
 def test_params_take_a_form_by_its_name() -> None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import box, image_bytes, make_image, make_manifest
+from conftest import CODE, box, image_bytes, make_image, make_manifest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL.Image import Exif
@@ -207,10 +207,10 @@ def test_an_image_that_lost_every_box_is_named(tmp_path: Path) -> None:
         make_image(tmp_path, "other.jpg"),
     ]
     manifest, findings = judge(*rows)
-    assert findings == [("box-empty", "drop", "a.jpg"), ("image-left-empty", "keep", "a.jpg")]
-    assert len(manifest.images) == 2
-    manifest, findings = judge(*rows, image_left_empty="drop")
+    assert findings == [("box-empty", "drop", "a.jpg"), ("image-left-empty", "drop", "a.jpg")]
     assert manifest.images["image_id"].to_pylist() == ["other.jpg"]
+    manifest, findings = judge(*rows, image_left_empty="keep")
+    assert manifest.images["annotated"].to_pylist() == [False, True]
 
 
 def test_fail_names_count_places_and_remedy(tmp_path: Path) -> None:
@@ -325,7 +325,7 @@ def test_the_number_of_workers_changes_no_byte(tmp_path: Path) -> None:
         done = subprocess.run(
             [sys.executable, "-c", code, "in", f"out{workers}"],
             cwd=tmp_path,
-            env={"PYTHONPATH": str(TOP), "PATH": "", "SHARDSMITH_WORKERS": workers},
+            env={"PYTHONPATH": CODE, "PATH": "", "SHARDSMITH_WORKERS": workers},
         )
         assert done.returncode == 0
     for name in ("images.parquet", "annotations.parquet", "findings.csv"):

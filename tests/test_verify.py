@@ -226,12 +226,12 @@ def test_a_pulled_copy(
     monkeypatch.chdir(tmp_path)
     copy = tmp_path / "copy"
     shutil.copytree(pulled, copy)
-    tag, checks = verify_pulled(copy)
+    tag, checks = verify_pulled(copy, None)
     assert (tag, [check.damage for check in checks]) == ("sample@v1.0.0", [[], [], []])
     (path,) = (copy / "tfrecord").glob(pattern)
     path.chmod(0o644)
     damage(path)  # type: ignore[operator]
-    found = "\n".join(line for check in verify_pulled(copy)[1] for line in check.lines())
+    found = "\n".join(line for check in verify_pulled(copy, None)[1] for line in check.lines())
     assert all(part in found for part in expected), found
 
 

@@ -92,7 +92,7 @@ def copied(place: Place, to: Path) -> Place:
 
 
 def make_workspace(root: Path, home: Path, api: str = "") -> Place:
-    """A user's workspace with ten small images in data/raw: the files that `shardsmith init` gives it, as they stand here.
+    """A user's workspace with ten small images in data/raw: what `shardsmith init` gives it, as it is here.
 
     Its HOME is empty: no git identity, no settings of the machine's user.
     """

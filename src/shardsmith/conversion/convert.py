@@ -14,7 +14,7 @@ from pathlib import Path
 
 from shardsmith.dataset.archive import opened, replace_folder
 from shardsmith.dataset.errors import ParamsError, RawDataError
-from shardsmith.dataset.findings import Finding, summarise
+from shardsmith.dataset.findings import Finding, count_actions, summarise
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Manifest
 from shardsmith.formats.losses import find_losses, fitted
@@ -105,7 +105,7 @@ def _describe(
         annotation_group="objects",
         source=f"data labelled as {titles(found_format)}",
         counts=count_manifest(Manifest.of(rows, manifest.annotation_rows())),
-        findings=findings,
+        findings=count_actions(findings),
         split=f"by a hash of each image's content ({fractions})" if fractions else "as the source has it",
         preprocessing=[],
         augmentation=[],

@@ -25,8 +25,23 @@ class Rule:
     remedy: str
 
 
+OWN = "own-"  # how the codes of a workspace's own checks begin
+_OF_THE_WORKSPACE = Rule(
+    "warning", "keep", ("keep", "drop", "fail"), "found by a check of this workspace", "see stages/ in the workspace"
+)
+
+
+class _Catalogue(dict[str, Rule]):
+    """Code -> rule; a code that begins with `own-` is of a check that a workspace has added."""
+
+    def __missing__(self, code: str) -> Rule:
+        if code.startswith(OWN):
+            return _OF_THE_WORKSPACE
+        raise KeyError(code)
+
+
 # fmt: off
-CATALOGUE: dict[str, Rule] = {
+CATALOGUE: dict[str, Rule] = _Catalogue({
     # found by ingest
     "annotation-unreadable": Rule("error", "drop", ("drop", "fail"),
         "an annotation file or entry cannot be read",
@@ -76,6 +91,9 @@ CATALOGUE: dict[str, Rule] = {
     "class-not-found": Rule("warning", "keep", ("keep", "fail"),
         "ingest.classes names a class that the raw data does not have",
         "check its spelling in params.yaml"),
+    "mask-values-assumed": Rule("warning", "keep", ("keep", "fail"),
+        "the class list gives its classes no values; the first was taken for value 0 or 1, by what the masks hold",
+        "check the classes of the masks; write the value before each class: 0 background, 1 cat"),
     "not-carried": Rule("warning", "keep", ("keep", "fail"),
         "the source holds something that a dataset here has no place for",
         "nothing to do, unless you need it: then keep the source beside the version"),
@@ -192,5 +210,5 @@ CATALOGUE: dict[str, Rule] = {
     "outline-lost": Rule("warning", "drop", ("drop", "fail"),
         "nothing is left of the object's outline, though something of its box; the box stays without it",
         "use gentler steps, or a larger min_size_px"),
-}
+})
 # fmt: on

@@ -60,6 +60,8 @@ class Format:
     loading: how to load it, for the version's README.
     unpack: where images stand inside the files: folder, files, out -> writes them below `out` before `read`, and tells
         `folder.add_unpacked`.
+    annotation_images: which image files of a folder are annotations (masks), and no images of the dataset, whatever
+        format is read.
     masks: what it carries besides, where masks are asked for.
     """
 
@@ -71,6 +73,7 @@ class Format:
     write: Callable[[ExportJob, Path], None] = cannot_write
     loading: str = ""
     unpack: Callable[[RawFolder, list[str], Path], None] | None = None
+    annotation_images: Callable[[RawFolder], list[str]] | None = None
     masks: frozenset[str] = frozenset()
 
     @property

@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from shardsmith.dataset.codes import CATALOGUE
-from shardsmith.dataset.findings import Finding, summarise
+from shardsmith.dataset.findings import in_words
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import SPLITS
 
 
 @dataclass(frozen=True)
 class Description:
-    """All that the README says; counts as `count_manifest` gives them, steps in plain words."""
+    """All that the README says; counts as `count_manifest` gives them, steps in plain words.
+
+    findings: code -> action -> how often.
+    """
 
     label_map: LabelMap
     annotation_group: str
     source: str
     counts: dict[str, Any]
-    findings: list[Finding]
+    findings: Mapping[str, Mapping[str, int]]
     split: str
     preprocessing: list[str]
     augmentation: list[str]
+
+    def facts(self) -> dict[str, Any]:
+        """What a version says of itself, as data: `description.json` in its export."""
+        return {
+            "dataset": self.label_map.dataset,
+            "annotation_group": self.annotation_group,
+            "source": self.source,
+            "split": self.split,
+            "preprocessing": self.preprocessing,
+            "augmentation": self.augmentation,
+            "findings": self.findings,
+        }
 
 
 def format_readme(about: Description, loading: str) -> str:
@@ -89,8 +105,8 @@ def _steps(steps: list[str]) -> str:
     return "; ".join(steps) + "." if steps else ""
 
 
-def _findings(findings: list[Finding]) -> list[str]:
+def _findings(findings: Mapping[str, Mapping[str, int]]) -> list[str]:
     if not findings:
         return ["None."]
-    lines = [f"- {plain(line)}" for line in summarise(findings, examples=0) if not line.startswith(" ")]
+    lines = [f"- {plain(in_words(code, actions))}" for code, actions in findings.items()]
     return [*lines, "", f"{len(CATALOGUE)} kinds of findings were looked for."]

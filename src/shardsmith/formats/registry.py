@@ -6,12 +6,15 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 
-from shardsmith.formats import class_folders, create_ml, voc
+from shardsmith.formats import class_folders, create_ml, darwin, datumaro, supervisely, voc
 from shardsmith.formats.coco import format as coco
 from shardsmith.formats.csv import multiclass, retinanet, tfod
 from shardsmith.formats.format import CARRYABLE, Format
 from shardsmith.formats.labelbox import format as labelbox
+from shardsmith.formats.masks import format as masks
+from shardsmith.formats.masks import panoptic
 from shardsmith.formats.panlabel import format as panlabel
+from shardsmith.formats.shared.raw_folder import RawFolder
 from shardsmith.formats.tfrecord import format as tfrecord
 from shardsmith.formats.yolo import darknet, keras, ndjson, ultralytics
 
@@ -20,10 +23,15 @@ OURS = (
     class_folders.FORMAT,
     coco.FORMAT,
     create_ml.FORMAT,
+    darwin.FORMAT,
+    datumaro.FORMAT,
     labelbox.FORMAT,
+    masks.FORMAT,
     multiclass.FORMAT,
     panlabel.FORMAT,
+    panoptic.FORMAT,
     retinanet.FORMAT,
+    supervisely.FORMAT,
     tfod.FORMAT,
     tfrecord.FORMAT,
     ultralytics.FORMAT,
@@ -70,6 +78,12 @@ class _Readers(dict[str, Format]):
         if name in PANLABEL:
             return panlabel.form(name.removeprefix("panlabel:"))
         raise KeyError(name)
+
+
+def set_aside_annotations(folder: RawFolder) -> None:
+    """Say of the image files that are annotations (masks) that they are no images, whatever format is read."""
+    readers = [one.annotation_images for one in FORMATS.values() if one.annotation_images]
+    folder.set_aside(file for files_of in readers for file in files_of(folder))
 
 
 ADDED = dict(added())

@@ -40,7 +40,7 @@ STAGES: dict[str, tuple[str, ...]] = {
 _IMAGES = ("numpy", "pillow", "pyarrow", "simplejpeg")
 _LIBRARIES: dict[str, tuple[str, ...]] = {
     "ingest": (*_IMAGES, "defusedxml", "panlabel", "protobuf", "pycocotools", "ruamel.yaml"),
-    "validate": (*_IMAGES, "imagehash"),
+    "validate": _IMAGES,
     "split": ("numpy", "pyarrow"),
     "preprocess": (*_IMAGES, "opencv-python-headless", "pycocotools"),
     "augment": (*_IMAGES, "opencv-python-headless", "pycocotools"),

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from shardsmith.dataset.findings import Finding, found
+from shardsmith.dataset.findings import Finding, about, found
 from shardsmith.dataset.label_map import MAX_ID, LabelMap, read_label_map
 from shardsmith.dataset.manifest import Annotation, Image, Manifest
 from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
@@ -37,10 +37,10 @@ def build_manifest(folder: RawFolder, source: Source, unlabelled: str) -> tuple[
         if image_id not in entries:
             kept = unlabelled != "drop"
             reason = "taken as a negative" if unlabelled == "negative" else ""
-            findings.append(Finding("image-unlabelled", "keep" if kept else "drop", image_id, reason=reason))
+            findings.append(about("image-unlabelled", image_id, "keep" if kept else "drop", reason=reason))
             if kept:
                 entries[image_id] = ImageEntry()
-    unlabelled_ids = {finding.file for finding in findings} if unlabelled == "keep" else set()
+    unlabelled_ids = {finding.image_id for finding in findings} if unlabelled == "keep" else set()
     images = []
     for image_id, entry in entries.items():
         row = image_row(folder, image_id)
@@ -58,10 +58,10 @@ def image_row(folder: RawFolder, image_id: str) -> Image:
     return row
 
 
-def left_out(folder: RawFolder, findings: list[Finding]) -> Manifest:
-    """The images that are dropped here, so that the version's page can show them."""
-    gone = [one.file for one in findings if one.code == "image-unlabelled" and one.action == "drop"]
-    return Manifest.of([image_row(folder, image_id) for image_id in gone], [])
+def left_out(folder: RawFolder, source: Source, findings: list[Finding]) -> Manifest:
+    """The images and annotations that are dropped here, so that the version's page can show them."""
+    gone = [one.image_id for one in findings if one.code == "image-unlabelled" and one.action == "drop"]
+    return Manifest.of([image_row(folder, image_id) for image_id in gone], source.omitted)
 
 
 def apply_classes(source: Source, classes: dict[str, str | int | None]) -> list[Finding]:
@@ -73,14 +73,15 @@ def apply_classes(source: Source, classes: dict[str, str | int | None]) -> list[
         target = classes.get(row.label, row.label)
         place = box_place(row)
         if not row.label:
-            findings.append(
-                found("class-name-empty", row.image_id, place, image_id=row.image_id, source_key=row.source_key or "")
-            )
+            findings.append(about("class-name-empty", row.image_id, place=place, source_key=row.source_key or ""))
         elif target is None:
-            findings.append(found("class-omitted", row.image_id, place, row.label))
+            key = row.source_key or ""
+            findings.append(about("class-omitted", row.image_id, place=place, value=row.label, source_key=key))
         else:
             row.label = target if isinstance(target, str) else row.label
             kept.append(row)
+    left = {id(row) for row in kept}
+    source.omitted = [row for row in source.annotations if id(row) not in left]
     source.annotations = kept
     renamed = [classes.get(name, name) if isinstance(classes.get(name), str) else name for name in source.classes]
     source.classes = list(dict.fromkeys(str(name) for name in renamed if classes.get(str(name), "") is not None))
@@ -153,10 +154,14 @@ def take_in(
 def give_keys(annotations: Iterable[Annotation]) -> None:
     """Say of each annotation where it is from: its image, and the source's id of it or `n` and its number there."""
     numbers: Counter[str] = Counter()
+    given: Counter[tuple[str, str]] = Counter()
     for row in annotations:
         numbers[row.image_id] += 1
         row.source_image = row.image_id
-        row.source_key = row.source_key or f"n{numbers[row.image_id]}"
+        key = row.source_key or f"n{numbers[row.image_id]}"
+        given[row.image_id, key] += 1
+        again = given[row.image_id, key]
+        row.source_key = key if again == 1 else f"{key}~{again}"  # an id that the source gives twice
 
 
 def ingest(

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from shardsmith.dataset.codes import CATALOGUE, Action
+from shardsmith.dataset.codes import CATALOGUE, OWN, Action
 from shardsmith.dataset.errors import ParamsError
 from shardsmith.dataset.yaml import YamlError, load_yaml
 from shardsmith.formats.registry import PANLABEL, READERS, WRITERS
@@ -87,7 +87,7 @@ class ValidateParams(Block):
     @model_validator(mode="after")
     def _check_actions(self) -> ValidateParams:
         for code, action in self.actions.items():
-            if code not in CATALOGUE:
+            if code not in CATALOGUE and not code.startswith(OWN):
                 raise ValueError(f"actions: unknown code {code!r}{_suggest(code, list(CATALOGUE))}")
             if action not in CATALOGUE[code].allowed:
                 raise ValueError(f"actions: {code}: {action!r}; allowed: {', '.join(CATALOGUE[code].allowed)}")

@@ -17,11 +17,13 @@ from shardsmith.dataset.manifest import Annotation, Image
 from shardsmith.dataset.shapes import OutlineError, area_px
 from shardsmith.formats.coco.entries import CocoFile, CocoImage, parse
 from shardsmith.formats.format import Format
+from shardsmith.formats.masks.panoptic import is_panoptic
 from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
 from shardsmith.formats.shared.placement import corners, on_displayed, outline_on_displayed
 from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source, split_in_name, split_in_path
 
 _KEYS = re.compile(r'"(images|annotations|categories)"\s*:\s*\[')
+_DARWIN = re.compile(r'"(slots|source_files)"\s*:\s*\[')  # V7's JSON has file_name, height and annotations, too
 _HEAD = 1 << 16
 
 _LOADING = """
@@ -37,7 +39,7 @@ train = COCO("annotations/instances_train.json")  # category ids are those of th
 
 def detect(folder: RawFolder) -> list[str]:
     """JSON objects with at least two of the three lists, or that begin with `images` and are cut short."""
-    return [file for file in folder.with_suffix(".json") if _is_coco(folder, file)]
+    return [file for file in folder.with_suffix(".json") if _is_coco(folder, file) and not is_panoptic(folder, file)]
 
 
 def _is_coco(folder: RawFolder, file: str) -> bool:
@@ -48,6 +50,8 @@ def _is_coco(folder: RawFolder, file: str) -> bool:
     with path.open("rb") as stream:
         stream.seek(max(0, path.stat().st_size - _HEAD))
         tail = stream.read().decode("utf-8", errors="replace")
+    if _DARWIN.search(head):
+        return False
     keys = {match.group(1) for text in (head, tail) for match in _KEYS.finditer(text)}
     for key, signs in (("annotations", ('"image_id"', '"category_id"')), ("images", ('"file_name"', '"height"'))):
         if any(all(sign in text for sign in signs) for text in (head, tail)):

@@ -1,4 +1,4 @@
-"""Label Studio, CVAT, LabelMe, VGG Image Annotator, KITTI, Supervisely and the rest, through panlabel: boxes.
+"""Label Studio, CVAT, LabelMe, VGG Image Annotator, KITTI and the rest, through panlabel: boxes.
 
 The only module that runs it. panlabel (a program in a wheel of its own, pinned) turns what it finds into its
 intermediate form, which loses nothing that it read; that becomes COCO, which our own reader reads.
@@ -32,9 +32,7 @@ from shardsmith.formats.panlabel.mend import Item, take_out
 from shardsmith.formats.shared.raw_folder import RawFolder, Source
 
 # of the names that `panlabel list-formats` has, those whose objects are counted, and those that are prepared for it
-FORMS = tuple(sorted([
-    *COUNTED, "cvat", "datumaro", "kitti", "label-studio", "labelme", "openimages", "supervisely", "v7-darwin", "via",
-]))  # fmt: skip
+FORMS = tuple(sorted([*COUNTED, "cvat", "kitti", "label-studio", "labelme", "openimages", "via"]))
 _SUFFIXES = frozenset({
     ".csv", ".json", ".jsonl", ".labels", ".manifest", ".ndjson", ".parquet", ".tfrecord", ".tfrecords", ".txt",
     ".xml", ".yaml",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -47,7 +47,7 @@ class Source:
     An image that somebody looked at has an entry, also where nothing could be read of it. Each annotation in the source
     comes out as a row of `annotations` (with `source_key`, where the source gives it an id), or as a finding that drops
     it and has `image_id`: so an image that lost all of them is not taken for a negative. `shapes` counts them as they
-    stand in the source; None where the reader does not count.
+    stand in the source; None where the reader does not count. `omitted` is filled later, by ingest.classes.
     """
 
     entries: dict[str, ImageEntry] = field(default_factory=dict)
@@ -56,6 +56,7 @@ class Source:
     ids: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     shapes: int | None = None
+    omitted: list[Annotation] = field(default_factory=list)
 
 
 class RawFolder:
@@ -66,6 +67,7 @@ class RawFolder:
         self.files = sorted(files)
         self.images: dict[str, ImageInfo] = {}
         self.unpacked: dict[str, Path] = {}
+        self.annotation_images: frozenset[str] = frozenset()
 
     @classmethod
     def scan(cls, root: Path) -> RawFolder:
@@ -103,18 +105,26 @@ class RawFolder:
     def image_files(self) -> list[str]:
         """The image_id of every image: files, and what a format unpacked."""
         files = [file for file in self.files if PurePosixPath(file).suffix.lower() in EXTENSIONS]
-        return sorted([*files, *self.unpacked])
+        return sorted([*(file for file in files if file not in self.annotation_images), *self.unpacked])
+
+    def set_aside(self, files: Iterable[str]) -> None:
+        """Image files that are annotations, such as masks: none of them is an image of the dataset."""
+        self.annotation_images = frozenset(files)
+        self._forget()
 
     def add_unpacked(self, images: dict[str, Path]) -> None:
         """Images that stood inside annotation files, as files elsewhere: image_id -> file."""
         self.unpacked |= images
+        self._forget()
+
+    def _forget(self) -> None:
         for name in ("image_files", "_image_set", "_by_name", "_by_stem"):
             self.__dict__.pop(name, None)
 
     def without(self, files: Collection[str]) -> RawFolder:
         """The same images with fewer annotation files."""
         rest = RawFolder(self.root, [file for file in self.files if file not in files])
-        rest.images, rest.unpacked = self.images, self.unpacked
+        rest.images, rest.unpacked, rest.annotation_images = self.images, self.unpacked, self.annotation_images
         return rest
 
     def path(self, image_id: str) -> Path:

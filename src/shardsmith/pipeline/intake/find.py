@@ -6,8 +6,9 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from shardsmith.dataset.errors import RawDataError
+from shardsmith.formats.masks.format import why_no_masks
 from shardsmith.formats.panlabel import format as panlabel
-from shardsmith.formats.registry import READERS
+from shardsmith.formats.registry import READERS, set_aside_annotations
 from shardsmith.formats.shared.raw_folder import RawFolder
 from shardsmith.formats.unread import find_unread
 
@@ -23,6 +24,7 @@ def find_formats(folder: RawFolder, name: str = "auto") -> Formats:
     Raises:
         RawDataError: no format fits, or two claim the same file.
     """
+    set_aside_annotations(folder)
     if name != "auto":
         return {name: READERS[name].detect(folder)}
     own = {name: reader for name, reader in READERS.items() if name != "panlabel"}
@@ -31,6 +33,10 @@ def find_formats(folder: RawFolder, name: str = "auto") -> Formats:
         formats = {f"panlabel:{form}": files for form, files in panlabel.forms(folder).items()}
     if not formats:
         raise RawDataError(_nothing(folder))
+    if "masks" in formats:  # anything but a folder's name says more of the images; `read_raw` names the masks then
+        formats.pop("class_folders", None)
+    if len(formats) > 1:
+        formats.pop("masks", None)
     if claims := _claimed_twice(formats):
         file, names = claims
         raise RawDataError(
@@ -66,7 +72,7 @@ def _nothing(folder: RawFolder) -> str:
     seen = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(6))
     unread = "".join(f"; {one.file}: {one.reason}" for one in find_unread(folder))
     return (
-        f"{folder.root}: no annotations found among {len(folder.files)} files ({seen}){unread}; "
+        f"{folder.root}: no annotations found among {len(folder.files)} files ({seen}){unread}; {why_no_masks(folder)}"
         f"formats that can be read: {', '.join(READERS)}"
     )
 

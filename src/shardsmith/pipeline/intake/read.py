@@ -9,6 +9,7 @@ from pathlib import Path
 from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.images import EXTENSIONS, probe_file
 from shardsmith.dataset.workers import map_items
+from shardsmith.formats.masks.format import masks_not_read
 from shardsmith.formats.registry import READERS
 from shardsmith.formats.shared.raw_folder import RawFolder, Source
 from shardsmith.formats.unread import find_unread
@@ -66,6 +67,8 @@ def read_raw(raw: Path, params: IngestParams, out: Path | None = None) -> tuple[
     unpack_images(folder, formats, out)
     probe_images(folder)
     source = _read_upright(folder, formats, params.orientation)
+    if not any(READERS[name].annotation_images for name in formats):
+        source.findings += masks_not_read(folder, READERS[next(iter(formats))])
     source.findings += find_unread(folder, {file for files in formats.values() for file in files})
     if not source.entries:
         first = f"; the first of {len(source.findings)} findings: {source.findings[0]}" if source.findings else ""
