@@ -323,6 +323,18 @@ def _drawn(*tools: str) -> Callable[[Random], Files]:
     return make
 
 
+def _create_ml(rng: Random) -> Files:
+    def box() -> Any:
+        at = {side: odd(rng, rng.choice((7, 8.5, "9,5"))) for side in ("x", "y", "width", "height")}
+        return odd(rng, {"label": odd(rng, _label(rng)), "coordinates": odd(rng, at)}, 0.05)
+
+    def entry() -> Any:
+        boxes = [box() for _ in range(rng.randrange(4))]
+        return {"image": odd(rng, _name(rng)), rng.choice(("annotations",) * 5 + ("annotation", "x")): odd(rng, boxes)}
+
+    return {"l.json": _json([odd(rng, entry(), 0.05) for _ in range(rng.randint(1, 4))], rng)}
+
+
 def label_map_text(rng: Random) -> Files:
     def item() -> str:
         opening, closing = rng.choice(("{}", "<>", ("{", ">"), (": {", "}")))
@@ -339,8 +351,8 @@ def label_map_text(rng: Random) -> Files:
 
 
 GRAMMARS: dict[str, Callable[[Random], Files]] = {
-    "class_folders": _class_folders, "coco": _coco, "cvat": _cvat, "label_studio": _label_studio,
-    "labelbox": _labelbox, "multiclass_csv": _multiclass_csv,
+    "class_folders": _class_folders, "coco": _coco, "create_ml": _create_ml, "cvat": _cvat,
+    "label_studio": _label_studio, "labelbox": _labelbox, "multiclass_csv": _multiclass_csv,
     "panlabel": _panlabel, "retinanet_csv": _retinanet_csv, "tfod_csv": _tfod_csv, "ultralytics": _ultralytics,
     "ultralytics_ndjson": _ultralytics_ndjson,
     "voc": _voc,

@@ -25,6 +25,7 @@ from shardsmith.dataset.errors import ShardsmithError
 from shardsmith.dataset.findings import Finding
 from shardsmith.dataset.label_map import LabelMap, parse_label_map, read_label_map
 from shardsmith.dataset.manifest import Manifest
+from shardsmith.formats.registry import READERS, WRITERS
 from shardsmith.pipeline.ingest import ingest
 from shardsmith.pipeline.params import IngestParams, load_params
 from shardsmith.pipeline.stage import read_stage, write_stage
@@ -132,7 +133,7 @@ def seeds_of(name: str) -> list[begin.Files]:
         return begin.raccoon(name)
     if name in DRAWN:
         return [DRAWN[name](Random(seed)) | begin.IMAGES for seed in range(3)]
-    if name == "labelbox":
+    if name in READERS and name not in WRITERS:
         return [*begin.raccoon(name), GRAMMARS[name](Random(1))]
     if name in ("kitti", "labelme", "open_images", "via"):
         return [*begin.raccoon(name), *(begin.IMAGES | GRAMMARS[name](Random(number)) for number in range(1, 9))]

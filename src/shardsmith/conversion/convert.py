@@ -28,10 +28,11 @@ from shardsmith.dataset.manifest import Manifest
 from shardsmith.formats.choice import check_writer
 from shardsmith.formats.losses import find_losses, fitted
 from shardsmith.formats.readme import Description, format_readme, group_of
-from shardsmith.formats.registry import READERS, WRITERS
+from shardsmith.formats.registry import WRITERS
 from shardsmith.formats.shared.job import ExportJob
 from shardsmith.ledger.counts import count_manifest
 from shardsmith.pipeline.ingest import read_raw, take_in
+from shardsmith.pipeline.intake.find import titles
 from shardsmith.pipeline.splits.split import split as split_images
 from shardsmith.pipeline.validate import validate
 
@@ -128,7 +129,7 @@ def _describe(
     return Description(
         label_map=label_map,
         annotation_group="objects",
-        source=f"data labelled as {READERS[found_format.partition(':')[0]].title}",
+        source=f"data labelled as {titles(found_format)}",
         counts=count_manifest(Manifest.of(rows, manifest.annotation_rows())),
         findings=count_actions(findings),
         split=f"by a hash of each image's content ({fractions_in_words(fractions)})"

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 
-from shardsmith.formats import class_folders, darwin, datumaro, kitti, open_images, supervisely
+from shardsmith.formats import class_folders, create_ml, darwin, datumaro, kitti, open_images, supervisely
 from shardsmith.formats.coco import format as coco
 from shardsmith.formats.csv import multiclass, retinanet, tfod
 from shardsmith.formats.cvat import format as cvat
@@ -27,6 +27,7 @@ GROUP = "shardsmith.formats"
 OURS = (
     class_folders.FORMAT,
     coco.FORMAT,
+    create_ml.FORMAT,
     cvat.FORMAT,
     darwin.FORMAT,
     datumaro.FORMAT,

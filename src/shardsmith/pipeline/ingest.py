@@ -4,93 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sys
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.findings import Finding, about, found
-from shardsmith.dataset.images import EXTENSIONS, probe_file
 from shardsmith.dataset.label_map import MAX_ID, LabelMap, read_label_map
 from shardsmith.dataset.manifest import Annotation, Image, Manifest
-from shardsmith.dataset.workers import map_items
-from shardsmith.formats.masks.format import masks_not_read, why_no_masks
-from shardsmith.formats.panlabel import format as panlabel
-from shardsmith.formats.registry import READERS, set_aside_annotations
-from shardsmith.formats.shared.claims import take_out_contested
-from shardsmith.formats.shared.facts import facts_beside, merged
 from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
 from shardsmith.ledger.reading import box_place
+from shardsmith.pipeline.intake.find import find_format as find_format
+from shardsmith.pipeline.intake.find import titles
+from shardsmith.pipeline.intake.read import probe_images as probe_images
+from shardsmith.pipeline.intake.read import read_raw as read_raw
 from shardsmith.pipeline.params import IngestParams
-
-
-class SeveralFormats(RawDataError):
-    """Annotations in more than one format; what: where and which. names: of the formats."""
-
-    def __init__(self, what: str, names: list[str]) -> None:
-        super().__init__(f"{what}; keep one of them, or set ingest.format to {' or '.join(names)}")
-        self.what, self.names = what, names
-
-
-def find_format(folder: RawFolder, name: str = "auto") -> tuple[str, list[str]]:
-    """(format, its annotation files), from the files themselves unless a name forces it.
-
-    Raises:
-        RawDataError: no format fits, or more than one does.
-    """
-    set_aside_annotations(folder)
-    if name != "auto":
-        return name, READERS[name].detect(folder)
-    own = {name: reader for name, reader in READERS.items() if name != "panlabel"}
-    candidates = {name: files for name, reader in own.items() if (files := reader.detect(folder))}
-    if not candidates:
-        candidates = {f"panlabel:{form}": files for form, files in panlabel.forms(folder).items()}
-    if "masks" in candidates:  # anything but a folder's name says more of the images; `read_raw` names the masks then
-        candidates.pop("class_folders", None)
-    if len(candidates) > 1:
-        candidates.pop("masks", None)
-    if len(candidates) > 1:
-        seen = "; ".join(f"{name}: {_some(files)}" for name, files in candidates.items())
-        raise SeveralFormats(f"{folder.root}: annotations in {len(candidates)} formats ({seen})", [*candidates])
-    if not candidates:
-        kinds = Counter(Path(file).suffix.lower() or "no extension" for file in folder.files)
-        seen = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(6))
-        raise RawDataError(
-            f"{folder.root}: no annotations found among {len(folder.files)} files ({seen}); {why_no_masks(folder)}"
-            f"formats that can be read: {', '.join(READERS)}"
-        )
-    ((name, files),) = candidates.items()
-    return name, files
-
-
-def probe_images(folder: RawFolder) -> None:
-    """Fill folder.images: hash every image file and read its header.
-
-    Raises:
-        RawDataError: there is no image file.
-    """
-    if not folder.image_files:
-        raise RawDataError(
-            f"{folder.root}: no image among {len(folder.files)} files; known: {' '.join(sorted(EXTENSIONS))}"
-        )
-    paths = [str(folder.path(image_id)) for image_id in folder.image_files]
-    folder.images = dict(zip(folder.image_files, map_items(probe_file, paths, "ingest: hashing"), strict=True))
-
-
-def unpack_images(folder: RawFolder, format_name: str, files: list[str], out: Path | None) -> None:
-    """Write the images that stand inside annotation files to `out`/images; what stood there is removed.
-
-    Raises:
-        RawDataError: there are such images, and no `out`.
-    """
-    if out is not None:
-        shutil.rmtree(out / "images", ignore_errors=True)
-    unpack = READERS[format_name].unpack
-    if unpack is not None:
-        unpack(folder, files, out and out / "images")
 
 
 def free_ids(ids: dict[str, int], labels: list[str], label_map: LabelMap, pins: dict[str, int]) -> dict[str, int]:
@@ -207,32 +136,6 @@ def _in_number(text: str, at: re.Match[str]) -> bool:
     return text[max(0, at.start() - 1) : at.start()].isdigit() and text[at.end() : at.end() + 1].isdigit()
 
 
-def read_raw(raw: Path, params: IngestParams, out: Path | None = None) -> tuple[RawFolder, Source, str]:
-    """The folder with its images probed, what its annotations say as they stand, and the name of their format.
-
-    Args:
-        raw: the folder.
-        out: the stage's own folder; images that stand inside annotation files are unpacked to `out`/images.
-
-    Raises:
-        RawDataError: the folder cannot be read as a dataset.
-    """
-    folder = RawFolder.scan(raw)
-    format_name, files = find_format(folder, params.format)
-    _say(f"found {format_name}: {_some(files)}" + ("" if params.format == "auto" else " (ingest.format says so)"))
-    unpack_images(folder, format_name, files, out)
-    probe_images(folder)
-    folder.forget_matches()
-    source = READERS[format_name].read(folder, files)
-    source.findings += [*folder.matched.values(), *take_out_contested(folder, source)]
-    source.findings += masks_not_read(folder, READERS[format_name])
-    if not source.entries:
-        first = f"; the first of {len(source.findings)} findings: {source.findings[0]}" if source.findings else ""
-        raise RawDataError(f"{raw}: no image has an annotation that can be read as {format_name}{first}")
-    source.facts = merged(facts_beside(folder), source.facts)
-    return folder, source, format_name
-
-
 def take_in(
     folder: RawFolder, source: Source, params: IngestParams, label_map: LabelMap
 ) -> tuple[Manifest, LabelMap, list[Finding]]:
@@ -286,18 +189,17 @@ def starting_map(path: Path, dataset: str) -> LabelMap:
     return LabelMap(dataset)
 
 
-def _some(files: list[str], shown: int = 3) -> str:
-    listed = ", ".join(files[:shown])
-    return listed + (f" and {len(files) - shown} more" if len(files) > shown else "") or "no file"
-
-
 def _say(message: str) -> None:
     print(f"ingest: {message}", file=sys.stderr)
 
 
 def write_source(folder: Path, format_name: str, facts: Mapping[str, str]) -> None:
-    """source.json: what the raw data was labelled as, and what it says of itself."""
-    about = {"format": format_name, "description": f"data labelled as {READERS[format_name].title}", "facts": facts}
+    """source.json: what the raw data was labelled as, and what it says of itself.
+
+    Args:
+        format_name: of one format, or of several as `read_raw` joins them.
+    """
+    about = {"format": format_name, "description": f"data labelled as {titles(format_name)}", "facts": facts}
     (folder / "source.json").write_text(json.dumps(about, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

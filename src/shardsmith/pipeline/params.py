@@ -71,6 +71,7 @@ class IngestParams(Block):
 
     format: Annotated[str, _one_of(["auto", *READERS], PANLABEL)] = "auto"
     unlabelled: Literal["drop", "negative", "keep"] = "drop"
+    orientation: Literal["auto", "displayed", "stored"] = "auto"
     classes: dict[str, str | int | None] = {}
 
     @model_validator(mode="after")

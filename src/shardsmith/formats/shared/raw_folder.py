@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -27,12 +27,16 @@ SHOWN = 300  # characters of a name from the data, in a finding
 
 @dataclass
 class ImageEntry:
-    """What the source says of one image: it is annotated, even where it has no box."""
+    """What the source says of one image: it is annotated, even where it has no box.
+
+    implied: a negative only because nothing is said of it, as Ultralytics has it; another format may know better.
+    """
 
     split: str | None = None
     tags: list[str] = field(default_factory=list)
     group: str | None = None
     source_id: str | None = None
+    implied: bool = False
 
 
 @dataclass
@@ -127,10 +131,17 @@ class RawFolder:
             self.__dict__.pop(name, None)
 
     def forget_matches(self) -> None:
-        """Before the format that is to be read looks for its images."""
+        """Before the formats that are to be read look for their images."""
         self.matched: dict[tuple[str, str], Finding] = {}
         self.claims: dict[str, set[str]] = defaultdict(set)
         self.taken: set[str] = set()
+
+    def without(self, files: Collection[str]) -> RawFolder:
+        """The same images with fewer annotation files."""
+        rest = RawFolder(self.root, [file for file in self.files if file not in files])
+        rest.images, rest.unpacked, rest.annotation_images = self.images, self.unpacked, self.annotation_images
+        rest.matched, rest.claims, rest.taken = self.matched, self.claims, self.taken
+        return rest
 
     def path(self, image_id: str) -> Path:
         """The file with an image's bytes."""
