@@ -148,8 +148,6 @@ def read_file(root: Path, file: str) -> RecordFile:
             )
         if record.name:
             result.records.append(record)
-        else:
-            result.findings.append(found("annotation-unreadable", file, f"record {number}", reason=record.problem))
     return result
 
 

@@ -1,181 +1,187 @@
-"""Ultralytics NDJSON: a line about the dataset with the classes' names, then a line an image with its annotations.
+"""Ultralytics NDJSON: a line for the dataset, then a line an image; coordinates are shares of the image's sides.
 
-`annotations` holds lists of numbers as the lines of a label file have them, by task: `boxes`, `segments`, `obb`, `pose`
-and `classification`; an image that has none of them is a negative. Images that are not here stand at their `url`.
-
-Source: Ultralytics' documentation of its NDJSON format, and its converter (convert_ndjson_to_yolo in
-ultralytics/data/converter.py), which takes an image's `split` and its `file`.
+An annotation is a list that begins with its class: `boxes` (centre and size), `segments` (a polygon), `obb` (four
+corners), `pose` (a box, then keypoints); `classification` lists classes of the whole image. An image without
+annotations is background. Source: the NDJSON section of Ultralytics' detection datasets page.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation
+from shardsmith.dataset.shapes import OutlineError, box_around, parse_outline
 from shardsmith.formats.format import Format
 from shardsmith.formats.shared.json import paired
-from shardsmith.formats.shared.placement import Size
+from shardsmith.formats.shared.placement import Box, Size, corners, on_displayed, outline_on_displayed
 from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source, split_in_name, split_in_path
-from shardsmith.formats.yolo.files import name_keypoints, place, size_px
-from shardsmith.formats.yolo.lines import ClassNames, LabelFile, LineError, add_classes, lines_of, parse_columns
 
-_HEAD = 1 << 16
-_CLASS_NAMES = re.compile(r'"class_names"\s*:')
-_IMAGE = re.compile(r'"type"\s*:\s*"(image|dataset)"')
-_KINDS = ("boxes", "segments", "obb", "pose")
-_FETCH = "it is not here, only at its url; download it"
-_REMEDY = "export the dataset again"
+_SUFFIXES = (".ndjson", ".jsonl", ".json")
+_DATASET = re.compile(r'"type"\s*:\s*"dataset"')
+_NAMES = re.compile(r'"(class_names|task)"\s*:')
+_KINDS = ("boxes", "segments", "obb", "pose", "classification")
 
 
-@dataclass
-class NdjsonFile:
-    """One file: the classes, and a row an image."""
-
-    names: dict[int, str] = field(default_factory=dict)
-    keypoint_columns: int = 0
-    rows: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-
-    def classes(self, file: str) -> ClassNames:
-        return ClassNames(file, tuple(self.names.get(number, "") for number in range(max(self.names, default=-1) + 1)))
+class ItemError(ValueError):
+    """Why one annotation cannot be read."""
 
 
 def detect(folder: RawFolder) -> list[str]:
-    """Files of a JSON object a line, of which the first describes a dataset with `class_names`."""
-    return [file for suffix in (".ndjson", ".jsonl") for file in folder.with_suffix(suffix) if _fits(folder, file)]
+    """By the first line, which describes the dataset."""
+    return [file for suffix in _SUFFIXES for file in folder.with_suffix(suffix) if _is_dataset(folder, file)]
 
 
-def _fits(folder: RawFolder, file: str) -> bool:
-    first = next((line for line in lines_of(folder.head(file, _HEAD)) if line.strip()), "")
-    return first.lstrip().startswith("{") and bool(_CLASS_NAMES.search(first) and _IMAGE.search(first))
+def _is_dataset(folder: RawFolder, file: str) -> bool:
+    first = folder.head(file).lstrip().partition("\n")[0]
+    return first.startswith("{") and bool(_DATASET.search(first) and _NAMES.search(first))
 
 
 def read(folder: RawFolder, files: list[str]) -> Source:
     """
     Raises:
-        RawDataError: a file is not text, or names no classes.
+        RawDataError: a file's first line does not describe a dataset.
     """
     source = Source(shapes=0)
-    contents = {file: parse(folder.text(file), file) for file in files}
-    add_classes(source, (content.classes(file) for file, content in contents.items()))
-    keypoints: dict[str, int] = defaultdict(int)
-    for file, content in contents.items():
-        source.findings += content.findings
-        for at, row in content.rows:
-            keypoints[file] += _add(folder, file, at, row, content, source)
-    source.findings += name_keypoints(keypoints)
+    for file in files:
+        lines = parsed_lines(folder.text(file))
+        _, head = next(lines, (1, None))
+        if not isinstance(head, dict) or head.get("type") != "dataset":
+            raise RawDataError(f"{file}:1: not the line of an Ultralytics dataset; it may be cut short: get it again")
+        names = class_names(head.get("class_names"))
+        source.classes += [name for name in names.values() if name not in source.classes]
+        source.facts |= {key: str(head[key]) for key in ("description", "version") if head.get(key)}
+        keypoints: Counter[str] = Counter()
+        for number, entry in lines:
+            _add_image(folder, file, number, entry, names, source, keypoints)
+        for kind, count in (+keypoints).items():
+            source.findings.append(found("not-carried", file, value=count, reason=f"{kind} have no place in a dataset"))
     return source
 
 
-def parse(text: str, file: str) -> NdjsonFile:
+def parsed_lines(text: str) -> Iterator[tuple[int, Any]]:
+    """(number, value) of each line that is not blank; None for one that is no JSON."""
+    for number, line in enumerate(paired(text).split("\n"), start=1):
+        if line.strip():
+            try:
+                yield number, json.loads(line)
+            except (ValueError, RecursionError):
+                yield number, None
+
+
+def class_names(value: Any) -> dict[int, str]:
+    """Number -> name, of {"0": "person"} or ["person"]."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return {int(key): str(name).strip() for key, name in pairs if re.fullmatch(r"[0-9]{1,9}", str(key))}
+
+
+def _add_image(
+    folder: RawFolder, file: str, number: int, entry: Any, names: dict[int, str], source: Source, lost: Counter[str]
+) -> None:
+    place = f"line {number}"
+    if not isinstance(entry, dict) or entry.get("type", "image") != "image":
+        source.shapes = (source.shapes or 0) + 1
+        source.findings.append(found("annotation-unreadable", file, place, reason="it is no image as JSON"))
+        return
+    items = list(items_of(entry.get("annotations", _under_another_key(entry))))
+    source.shapes = (source.shapes or 0) + len(items)
+    image_id = folder.locate(str(entry.get("file", "")), file, place)
+    if isinstance(image_id, Finding):
+        source.findings += [image_id] * max(1, len(items))
+        return
+    said = entry.get("split")
+    split = split_in_name(said) if isinstance(said, str) else None
+    source.entries.setdefault(image_id, ImageEntry(split or split_in_path(image_id, file)))
+    info = folder.images[image_id]
+    known = _declared(entry)
+    width, height = known if known and known == info.stored_size else (info.width or 0, info.height or 0)
+    rows = []
+    for position, (kind, item) in enumerate(items, start=1):
+        at = f"{place}, {kind} {position}"
+        try:
+            row = parse_item(kind, item, names, width, height)
+        except ItemError as error:
+            code = "annotation-unreadable" if kind in _KINDS else "shape-not-carried"
+            value = "" if kind in _KINDS else kind[:SHOWN]
+            source.findings.append(found(code, file, at, value, str(error), image_id=image_id))
+            continue
+        lost["keypoints"] += kind == "pose"
+        row.image_id = image_id
+        rows.append(row)
+    boxed = [row for row in rows if row.xmin is not None]
+    boxes, findings = on_displayed([corners(row) for row in boxed], info, known, f"{file}, {image_id}")
+    source.findings += findings
+    for row, box in zip(boxed, boxes, strict=True):
+        row.xmin, row.ymin, row.xmax, row.ymax = box
+        if row.segmentation:
+            row.segmentation = outline_on_displayed(row.segmentation, info, known)
+    source.annotations += rows
+
+
+def _under_another_key(entry: dict[str, Any]) -> str | None:
+    """What an image without `annotations` holds elsewhere: where the key is misspelt, it is no background."""
+    held = [value for value in entry.values() if isinstance(value, dict | list) and value]
+    return str(held[0]) if held else None
+
+
+def _declared(entry: dict[str, Any]) -> Size | None:
+    sides = [side for key in ("width", "height") if type(side := entry.get(key)) is int and 0 < side < 1 << 31]
+    return (sides[0], sides[1]) if len(sides) == 2 else None
+
+
+def items_of(annotations: Any) -> Iterator[tuple[str, Any]]:
+    """(kind, annotation) of each; what is no list is one annotation that cannot be read."""
+    if annotations is None:
+        return
+    if not isinstance(annotations, dict):
+        yield "boxes", annotations
+        return
+    for kind, items in annotations.items():
+        for item in items if isinstance(items, list) else [items]:
+            yield kind, item
+
+
+def parse_item(kind: str, item: Any, names: dict[int, str], width: int, height: int) -> Annotation:
     """
     Raises:
-        RawDataError: no line names the classes.
+        ItemError: why it cannot be read.
     """
-    content = NdjsonFile()
-    for number, line in enumerate(lines_of(paired(text)), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            row = None
-        if not isinstance(row, dict):
-            reason = "it is no JSON object"
-            content.findings.append(found("annotation-unreadable", file, f"line {number}", reason=reason))
-        elif row.get("type") == "dataset" or "class_names" in row:
-            content.names |= dict(_names(row.get("class_names")))
-            content.keypoint_columns = _keypoint_columns(row.get("kpt_shape"))
-        else:
-            content.rows.append((f"line {number}", row))
-    if not content.names:
-        raise RawDataError(f"{file}: no line has class_names, numbers with names; {_REMEDY}")
-    return content
-
-
-def _names(names: Any) -> Iterator[tuple[int, str]]:
-    pairs = names.items() if isinstance(names, dict) else enumerate(names if isinstance(names, list) else [])
-    for number, name in pairs:
-        if str(number).isdecimal() and int(str(number)[:7]) < 100_000 and isinstance(name, str | int | float):
-            yield int(number), " ".join(str(name).split("\n")).strip()
-
-
-def _keypoint_columns(shape: Any) -> int:
-    whole = isinstance(shape, list) and len(shape) == 2 and all(type(n) is int and 0 < n < 10_000 for n in shape)
-    return shape[0] * shape[1] if whole else 0
-
-
-def _add(folder: RawFolder, file: str, at: str, row: dict[str, Any], content: NdjsonFile, source: Source) -> int:
-    """Add one image; how many of its boxes have keypoints."""
-    name = row.get("file")
-    if not isinstance(name, str) or not name:
-        reason = f"it names no image: file is {str(name)[:60]}"
-        source.findings.append(found("annotation-unreadable", file, at, reason=reason))
-        return 0
-    image_id = folder.locate(name, file, at)
-    if isinstance(image_id, Finding):
-        missing = image_id.code == "image-missing" and row.get("url")
-        source.findings.append(replace(image_id, reason=_FETCH) if missing else image_id)
-        return 0
-    split = split_in_name(str(row.get("split"))) or split_in_path(image_id, file)
-    source.entries.setdefault(image_id, ImageEntry(split))
-    info = folder.images[image_id]
-    labels = parse_image(row, file, at, content.classes(file), size_px(info), content.keypoint_columns)
-    source.shapes = (source.shapes or 0) + labels.shapes
-    place(labels, file, image_id, info, source)
-    return labels.keypoints
-
-
-def parse_image(
-    row: dict[str, Any], file: str, at: str, classes: ClassNames, size: Size, keypoint_columns: int
-) -> LabelFile:
-    """The annotations of one line, as a label file's."""
-    content = LabelFile()
-    annotations = row.get("annotations")
-    if "annotations" not in row and not any(isinstance(value, dict | list) and value for value in row.values()):
-        return content
-    if not isinstance(annotations, dict):  # missing, beside a key that holds something: misspelt
-        return _bad(content, file, at, annotations)
-    for kind, items in annotations.items():
-        for number, item in enumerate(items if isinstance(items, list) else [items], start=1):
-            content.shapes += 1
-            where = f"{at}, {kind[:SHOWN]} {number}"
-            try:
-                _add_item(content, kind, item, where, file, classes, size, keypoint_columns)
-            except LineError as error:
-                content.findings.append(error.finding(file, where))
-    return content
-
-
-def _bad(content: LabelFile, file: str, at: str, annotations: Any) -> LabelFile:
-    reason = f"its annotations are no object with lists: {str(annotations)[:60]}"
-    content.findings.append(found("annotation-unreadable", file, at, reason=reason))
-    content.shapes += 1
-    return content
-
-
-def _add_item(
-    content: LabelFile, kind: str, item: Any, where: str, file: str, classes: ClassNames, size: Size, columns: int
-) -> None:
-    if kind == "classification":
-        content.labels.append(Annotation("", classes.name(str(item)), None, None, None, None))
-        return
     if kind not in _KINDS:
-        content.findings.append(found("shape-not-carried", file, where, kind[:SHOWN]))
-        return
-    if not isinstance(item, list) or not all(type(value) in (int, float, str) for value in item):
-        raise LineError(str(item), "it is no list of numbers")
-    words = [str(value) for value in item]
-    row, has_keypoints = parse_columns(words, classes, size, columns if kind == "pose" else 0)
-    content.rows.append(row)
-    content.keypoints += has_keypoints
+        raise ItemError("a dataset here has no place for this kind")
+    values = [item] if kind == "classification" else item
+    if not isinstance(values, list) or not values or not all(type(value) in (int, float) for value in values):
+        raise ItemError(f"it is no list of numbers: {str(item)[:60]}")
+    if values[0] not in names:
+        raise ItemError(f"class {str(values[0])[:40]} is not in class_names")
+    label = names[int(values[0])]
+    if kind == "classification":
+        return Annotation("", label, None, None, None, None)
+    try:
+        numbers = [float(value) * (height if at % 2 else width) for at, value in enumerate(values[1:])]
+    except OverflowError:
+        raise ItemError("a number is too large") from None
+    if kind in ("boxes", "pose"):
+        return Annotation("", label, *_centred(numbers, kind))
+    try:
+        outline = parse_outline([numbers]) if len(numbers) == 8 or kind == "segments" else None
+    except OutlineError as error:
+        raise ItemError(str(error)) from None
+    box = box_around(outline) if outline else None
+    if box is None:
+        raise ItemError(f"it has {len(numbers)} coordinates")
+    return Annotation("", label, *box, segmentation=outline)
+
+
+def _centred(numbers: list[float], kind: str) -> Box:
+    if len(numbers) != 4 and (kind == "boxes" or len(numbers) < 4):
+        raise ItemError(f"it has {len(numbers)} coordinates, not 4")
+    x, y, width, height = numbers[:4]
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
 
 
 FORMAT = Format(
