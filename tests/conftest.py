@@ -30,6 +30,16 @@ CODE = os.pathsep.join([str(ROOT / "src"), str(ROOT)])  # PYTHONPATH of what tes
 RACCOON = Path(__file__).parents[2] / "shared" / "datasets" / "raccoon"
 
 
+_OF_WORKSPACES = {"Place", "Workspace", "make_workspace", "start_stage"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of a module that knows workspaces start git, DVC or Prefect."""
+    for item in items:
+        if isinstance(item, pytest.Function) and _OF_WORKSPACES & vars(item.module).keys():
+            item.add_marker("workspace")
+
+
 @pytest.fixture
 def raccoon() -> Path:
     """The raccoon set: JPEGImages/, Annotations/ and as/; see its README."""

@@ -217,6 +217,7 @@ def in_tfds(folder: Path, body: str) -> object:
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_class_folders_become_pairs_of_image_and_label_in_tfds(tmp_path: Path) -> None:
     for number, name in enumerate(["cat", "dog", "dog"]):
         path = tmp_path / "raw" / "train" / name / f"{number}.jpg"
@@ -232,6 +233,7 @@ result = sorted([list(image.shape), names[int(label)]] for image, label in pairs
     assert in_tfds(tmp_path / "out", body) == [expected, ["background", "cat", "dog"]]
 
 
+@pytest.mark.slow
 def test_several_classes_an_image_are_a_sequence_in_tfds(tmp_path: Path) -> None:
     tfrecord.write(dataset(tmp_path, ["cat dög", "", "<b>"]), tmp_path / "out")
     body = """
@@ -240,6 +242,7 @@ result = [[int(label) for label in labels] for split in ("train", "valid", "test
     assert in_tfds(tmp_path / "out", body) == [[1, 2], [], [3]]
 
 
+@pytest.mark.slow
 def test_boxes_and_labels_together(tmp_path: Path) -> None:
     images = [make_image(tmp_path / "in", id_, image_bytes(seed=ord(id_)), split="train") for id_ in "ab"]
     rows = [label("a", "day"), box("a", "cat", 0, 0, 16, 12), label("b", "night")]
@@ -266,6 +269,7 @@ def test_detection_keeps_its_keys_and_metadata(tmp_path: Path) -> None:
 # --- read back, and the stages between
 
 
+@pytest.mark.slow
 def test_read_back_counts_and_checks_labels(tmp_path: Path) -> None:
     pytest.importorskip("tensorflow")
     from shardsmith.proof.readback import read_back
@@ -280,6 +284,7 @@ def test_read_back_counts_and_checks_labels(tmp_path: Path) -> None:
         read_back(tmp_path / "out", counts["splits"])
 
 
+@pytest.mark.slow
 def test_read_back_compares_boxes_with_their_labels(tmp_path: Path) -> None:
     pytest.importorskip("tensorflow")
     from shardsmith.proof.readback import read_back
