@@ -65,7 +65,7 @@ def hint(name: str, known: list[str]) -> str:
     meant = _MEANT.get(plain) or _MEANT.get(re.sub(r"v?\d.*$", "", name.lower()).strip("_-")) or {}
     if some := {ours: told for ours, told in meant.items() if ours in known}:
         return f"did you mean {' or '.join(f'{ours} ({told})' if told else ours for ours, told in some.items())}? "
-    folded = {re.sub(r"[^a-z]", "", one): one for one in known}
+    folded = {re.sub(r"[^a-z]", "", one.rpartition(":")[2]): one for one in known}
     near = difflib.get_close_matches(plain, folded, 1)
     return f"did you mean {folded[near[0]]}? " if near else ""
 
