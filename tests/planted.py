@@ -1,7 +1,7 @@
-"""Three datasets with one of every finding: COCO, because it can hold nearly all of it.
+"""Datasets with one of every finding: COCO, because it can hold nearly all of it.
 
 `plant` writes a folder with what ingest, validate and split find, `plant_crowds` one with what is found of a whole
-source, `plant_formats` one in several formats, `plant_for_steps` one with what steps and export say.
+source, `plant_masks` one of masks, `plant_formats` one in several formats, `plant_for_steps` one with what steps and export say.
 Each image is a photograph of its own; what is planted is named by its file, and docs/findings.md lists it.
 """
 
@@ -108,6 +108,11 @@ IN_GROUPS = {
 IN_CROWDS = {
     "crowd-mostly": Plant(_LIST, "a folder of its own, in which each annotation is a crowd"),
 }
+OF_MASKS = {
+    "mask-values-assumed": Plant(
+        "classes.txt", "a folder of its own, with masks of 1 and 2 and the classes cat and dog"
+    ),
+}
 OF_FORMATS = {
     "read-leniently": Plant("commas.csv", "a coordinate `20,5` with a decimal comma"),
     "image-annotated-twice": Plant("images/two.jpg", "a cat in the CSV, and a dog in the NDJSON"),
@@ -212,7 +217,7 @@ def _plant_in_reading(data: Dataset) -> None:
         data.add(f"{place}/twice.jpg", saved(photograph(101 + len(place))), CAT)
     data.add("twice.jpg", None, CAT)
     data.add("na%C3%AFve.jpg", None, CAT)
-    (data.root / "images" / "naïve.jpg").write_bytes(saved(photograph(112)))
+    (data.root / "images" / "naïve.jpg").write_bytes(saved(photograph(512)))
     (data.root / "images" / "unmentioned.jpg").write_bytes(saved(photograph(103)))
     data.add("wrong-size.jpg", saved(photograph(104)), CAT, size=(999, 999))
     data.add("upside-down.jpg", saved(photograph(105), exif=turned(3)), CAT, size=(WIDTH, HEIGHT))
@@ -265,6 +270,18 @@ def _plant_boxes(data: Dataset) -> None:
     for number, (name, planted) in enumerate(boxes.items()):
         data.add(f"box-{name}.jpg", saved(photograph(200 + number)), CAT, *planted)
     data.add("left-empty.jpg", saved(photograph(220)), ("cat", 50, 50, 0, 0))
+
+
+def plant_masks(root: Path) -> None:
+    """Write a dataset of masks whose class list says no values."""
+    for folder in ("images", "masks"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    (root / "classes.txt").write_text("cat\ndog\n")
+    mask = Image.new("L", (WIDTH, HEIGHT))
+    mask.paste(1, (20, 20, 60, 50))
+    mask.paste(2, (80, 60, 120, 100))
+    mask.save(root / "masks" / "a.png")
+    (root / "images" / "a.jpg").write_bytes(saved(photograph(500)))
 
 
 def plant_formats(root: Path) -> None:

@@ -12,6 +12,7 @@ from planted import (
     IN_CROWDS,
     IN_GROUPS,
     OF_FORMATS,
+    OF_MASKS,
     OF_STEPS,
     PARAMS,
     PLANTED,
@@ -20,6 +21,7 @@ from planted import (
     plant_crowds,
     plant_for_steps,
     plant_formats,
+    plant_masks,
 )
 from staged import run_stages
 
@@ -73,12 +75,15 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Read]:
     plant_crowds(folder / "crowds")
     crowds = Read(folder / "crowds", PARAMS)
     plant_formats(folder / "formats")
+    plant_masks(folder / "masks")
+    masks = Read(folder / "masks", "split: {strategy: stable}")
     third = Read(folder / "formats", "split: {strategy: stable}")
     return (
         dict.fromkeys(PLANTED, one)
         | dict.fromkeys(IN_GROUPS, other)
         | dict.fromkeys(IN_CROWDS, crowds)
         | dict.fromkeys(OF_FORMATS, third)
+        | dict.fromkeys(OF_MASKS, masks)
     )
 
 

@@ -12,6 +12,7 @@ from planted import (
     IN_CROWDS,
     IN_GROUPS,
     OF_FORMATS,
+    OF_MASKS,
     OF_STEPS,
     PARAMS,
     PLANTED,
@@ -20,6 +21,7 @@ from planted import (
     plant_crowds,
     plant_for_steps,
     plant_formats,
+    plant_masks,
 )
 from staged import run_stage, run_stages
 
@@ -32,7 +34,7 @@ from shardsmith.pipeline.params import Params, parse_params
 from shardsmith.pipeline.stage import read_stage
 from shardsmith.sample.writer import write_sample
 
-ALL = PLANTED | IN_GROUPS | IN_CROWDS | OF_FORMATS | OF_STEPS
+ALL = PLANTED | IN_GROUPS | IN_CROWDS | OF_MASKS | OF_FORMATS | OF_STEPS
 
 
 def by_code(findings: list[Finding]) -> dict[str, list[Finding]]:
@@ -53,6 +55,9 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Finding]
     plant_formats(folder / "formats")
     in_formats = by_code(check(folder / "formats", parse_params("split: {strategy: source}")).findings)
     found |= {code: grouped[code] for code in IN_GROUPS} | {code: crowds[code] for code in IN_CROWDS}
+    plant_masks(folder / "masks")
+    masks = by_code(check(folder / "masks", parse_params("split: {strategy: stable}")).findings)
+    found |= {code: masks[code] for code in OF_MASKS}
     found |= {code: in_formats[code] for code in OF_FORMATS}
     return found | of_steps(tmp_path_factory.mktemp("steps"))
 

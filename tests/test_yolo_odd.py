@@ -10,7 +10,6 @@ import pytest
 from conftest import image_bytes
 from test_formats import codes, corners, raw_folder
 
-from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.formats.registry import READERS
 from shardsmith.formats.shared.raw_folder import Source
@@ -136,10 +135,11 @@ def test_ndjson_names_what_it_cannot_place(tmp_path: Path) -> None:
     assert list(source.entries) == ["a.jpg", "b.jpg"]
 
 
-def test_ndjson_without_names_is_one_clear_error(tmp_path: Path) -> None:
+def test_ndjson_without_names_makes_no_negative(tmp_path: Path) -> None:
     head = {"type": "dataset", "class_names": 3}
-    with pytest.raises(RawDataError, match=r"d.ndjson: no line has class_names"):
-        read(tmp_path, {"a.jpg": A, "d.ndjson": ndjson(head, {"file": "a.jpg"})})
+    row = {"file": "a.jpg", "annotations": {"boxes": [[0] * 5]}}
+    source = read(tmp_path, {"a.jpg": A, "d.ndjson": ndjson(head, row)})
+    assert [(one.code, one.image_id) for one in source.findings] == [("annotation-unreadable", "a.jpg")]
 
 
 def _line(rng: Random) -> str:

@@ -24,6 +24,7 @@ from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source, 
 from shardsmith.formats.shared.sheet import Sheet, put
 
 _COLUMNS = 15
+_OCCLUDED = (-1, 0, 1, 2, 3)
 _NUMBERS = _COLUMNS - 1  # after the class, whose name may have blanks
 _SETS = {"train": "train", "val": "valid", "test": "test"}
 _IGNORED = "DontCare"
@@ -51,11 +52,13 @@ def detect(folder: RawFolder) -> list[str]:
 
 
 def is_kitti(line: str) -> bool:
-    """A class, which is no number, and 14 numbers or 15."""
+    """A class, which is no number, and 14 numbers or 15, of which the second says how far the object is occluded."""
     words = line.split()
     if len(words) < _COLUMNS or _number(words[0]) is not None:
         return False
-    return all(_number(word) is not None for word in words[-_NUMBERS:])
+    numbers = [_number(word) for word in words[-_NUMBERS:]]
+    scored = len(words) > _COLUMNS and _number(words[-_COLUMNS]) is not None
+    return None not in numbers and numbers[0 if scored else 1] in _OCCLUDED
 
 
 def _images_by_path(folder: RawFolder) -> dict[str, str]:
