@@ -31,7 +31,7 @@ def format_readme(about: Description, loading: str) -> str:
     lines = [
         f"# {name}",
         "",
-        f"{counts['images']:,} images with {counts['boxes']:,} {kind}{around} of {len(counts['classes'])} classes.",
+        f"{counts['images']:,} images with {counts['boxes']:,} {kind}{around} of {_classes(len(counts['classes']))}.",
         "",
         f"| split | images | {kind} | negatives | augmented copies |",
         "| --- | ---: | ---: | ---: | ---: |",
@@ -66,6 +66,10 @@ def format_readme(about: Description, loading: str) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _classes(count: int) -> str:
+    return f"{count:,} class{'' if count == 1 else 'es'}"
 
 
 def plain(text: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from shardsmith.dataset.errors import RawDataError
-from shardsmith.dataset.findings import Finding, found
+from shardsmith.dataset.findings import Finding, count_severities, found
 from shardsmith.dataset.images import EXTENSIONS, probe_file
 from shardsmith.dataset.label_map import MAX_ID, LabelMap, read_label_map
 from shardsmith.dataset.manifest import Annotation, Image, Manifest
@@ -286,8 +286,8 @@ def write_source(folder: Path, format_name: str) -> None:
 
 def describe(manifest: Manifest, label_map: LabelMap, findings: list[Finding], format_name: str) -> str:
     """For the stage's last line."""
-    images, boxes = manifest.images.num_rows, manifest.annotations.num_rows
+    images, boxes, classes = manifest.images.num_rows, manifest.annotations.num_rows, len(label_map.ids)
     return (
-        f"{images:,} images and {boxes:,} {manifest.word} of {len(label_map.ids)} classes ({format_name}); "
-        f"{len(findings)} findings"
+        f"{images:,} images and {boxes:,} {manifest.word} of {classes:,} class{'' if classes == 1 else 'es'} "
+        f"({format_name}); {count_severities(findings)}"
     )
