@@ -1,7 +1,8 @@
 """Datasets with one of every finding: COCO, because it can hold nearly all of it.
 
 `plant` writes a folder with what ingest, validate and split find, `plant_crowds` one with what is found of a whole
-source, `plant_masks` one of masks, `plant_formats` one in several formats, `plant_for_steps` one with what steps and export say.
+source, `plant_masks` one of masks, `plant_formats` one in several formats, `plant_for_steps` one with what steps and
+export say.
 Each image is a photograph of its own; what is planted is named by its file, and docs/findings.md lists it.
 """
 
@@ -109,9 +110,7 @@ IN_CROWDS = {
     "crowd-mostly": Plant(_LIST, "a folder of its own, in which each annotation is a crowd"),
 }
 OF_MASKS = {
-    "mask-values-assumed": Plant(
-        "classes.txt", "a folder of its own, with masks of 1 and 2 and the classes cat and dog"
-    ),
+    "mask-values-assumed": Plant("classes.txt", "a folder of masks of 1 and 2, with the classes cat and dog"),
 }
 OF_FORMATS = {
     "read-leniently": Plant("commas.csv", "a coordinate `20,5` with a decimal comma"),

@@ -112,7 +112,8 @@ def test_a_file_that_two_formats_claim_is_refused_with_the_choice(
 def test_source_json_names_all_formats(tmp_path: Path) -> None:
     write_source(tmp_path, "coco + voc", {})
     said = json.loads((tmp_path / "source.json").read_text())
-    assert said == {"format": "coco + voc", "description": "data labelled as COCO JSON and PASCAL VOC XML"}
+    description = "data labelled as COCO JSON and PASCAL VOC XML"
+    assert said == {"format": "coco + voc", "description": description, "facts": {}}
 
 
 UNREAD_FILES = [("clip.mp4", "a video"), ("IMG_1.HEIC", "a HEIC photo"), ("gt.mat", "a MATLAB file")]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,7 @@ OUTSIDE = [
     ("convert my_voc --to coco --split abc", 2, "for example --split 0.7,0.2,0.1", "no shares at all"),
     ("convert my_voc --to voc --masks", 2, "voc carries no masks; those that do: coco, tfrecord", "masks for boxes"),
     ("convert my_voc --to coco --name My-Set", 2, "for example --name my_birds", "a name that no file could have"),
+    ("convert my_voc --to coco --workers 0", 2, "--workers 0: not a whole number from 1", "no process at all"),
     ("convert my_vok --to coco", 1, "did you mean my_voc? give a folder, .zip", "a path with a slip"),
     ("convert my_voc/a.jpg --to coco", 1, "give the folder it lies in", "an image for a dataset"),
     ("convert two --to coco", 1, "say which to read: --from coco | voc", "its own option, not ingest.format"),
@@ -117,6 +120,16 @@ def test_in_a_workspace(
     ), why  # fmt: skip
 
 
+def test_what_needs_no_data_imports_nothing_slow(workspace: Place) -> None:
+    text = (
+        "import sys; from shardsmith.cli.main import make_parser\n"
+        "options = make_parser().parse_args(sys.argv[1:]); options.run(options)\n"
+        "print([name for name in ('numpy', 'pyarrow', 'pydantic', 'dvc', 'prefect') if name in sys.modules])"
+    )
+    for typed in ("versions", "labels", "findings"):
+        assert workspace.run(sys.executable, "-c", text, typed).stdout.splitlines()[-1] == "[]", typed
+
+
 def test_help_lists_each_command_in_one_group(capsys: pytest.CaptureFixture[str]) -> None:
     commands = next(action for action in make_parser()._actions if action.dest == "==SUPPRESS==").choices
     listed = [name for names in GROUPS.values() for name in names]
@@ -133,6 +146,4 @@ def test_completion_knows_commands_and_options(shell: str, capsys: pytest.Captur
     text = capsys.readouterr().out
     assert "convert" in text and ("--verify-remote" in text or "-l verify-remote" in text)
     if program := shutil.which(shell):
-        import subprocess
-
         subprocess.run([program, "-n"], input=text, text=True, check=True)

@@ -8,7 +8,7 @@ import shutil
 import webbrowser
 from pathlib import Path
 
-from shardsmith.cli.parser import Commands, add_command, add_json, add_settings, print_json
+from shardsmith.cli.parser import Commands, add_command, add_json, add_settings, count, print_json
 
 
 def add(commands: Commands) -> None:
@@ -41,7 +41,7 @@ def add(commands: Commands) -> None:
         commands, "serve", serve, "run Prefect's server, a worker and a schedule", "serve", "serve --cron '0 3 * * *'"
     )
     command.add_argument("--cron", help="when to build, five fields in UTC; no schedule by default")
-    command.add_argument("--port", type=int, default=4200, help="of Prefect's page, 4200 by default")
+    command.add_argument("--port", type=count, default=4200, help="of Prefect's page, 4200 by default")
 
 
 def build(options: argparse.Namespace) -> int:

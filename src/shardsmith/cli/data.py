@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from shardsmith.cli.parser import AS_DETECTED, Commands, add_command, add_json, add_settings, print_json
+from shardsmith.cli.parser import AS_DETECTED, Commands, add_command, add_json, add_settings, count, print_json
 from shardsmith.dataset.errors import paint
 
 
@@ -43,7 +43,7 @@ def add(commands: Commands) -> None:
     command.add_argument("--name", metavar="DATASET", help="what the dataset is called; made of SRC by default")
     command.add_argument("--zip", action="store_true", help="one file, DIR.zip, instead of a folder")
     command.add_argument("--masks", action="store_true", help="a mask for each object with an outline")
-    command.add_argument("--workers", type=int, help="processes; all cores by default")
+    command.add_argument("--workers", type=count, metavar="N", help="processes; all cores by default")
 
     command = add_command(
         commands, "inspect", inspect, "look into a TFRecord, a label map or an annotated folder",
@@ -60,7 +60,7 @@ def add(commands: Commands) -> None:
         "preview --step rotate --n 4 --out rotated.png",
         "preview --step preprocess.crop -S 'preprocess.steps=[{crop: {left: 0.2, right: 0.8}}]'",
     )  # fmt: skip
-    command.add_argument("--n", type=int, default=12, help="how many images; 12 by default")
+    command.add_argument("--n", type=count, metavar="N", default=12, help="how many images; 12 by default")
     command.add_argument("--out", type=Path, default=Path("preview.png"), help="preview.png by default")
     add_settings(command, "use another value of params.yaml; the file stays as it is")
     command.add_argument(

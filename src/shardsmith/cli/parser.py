@@ -27,6 +27,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """The usage of this very command, what is wrong, and exit code 2."""
+        message = re.sub(r"^argument (\S+): ", r"\1 ", message)
         if message.startswith("the following arguments are required: "):
             needed = message.partition(": ")[2]
             meant = self._unknown(self._given, needed.split(", "))
@@ -81,6 +82,13 @@ def add_command(
     )
     command.set_defaults(run=run, wrong=command.error)
     return command
+
+
+def count(text: str) -> int:
+    """The type of an option that is a number of something."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: not a whole number from 1; for example 4")
+    return int(text)
 
 
 def add_json(command: argparse.ArgumentParser) -> None:

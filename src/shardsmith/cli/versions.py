@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shardsmith.cli.parser import Commands, add_command, add_json, print_json
+from shardsmith.dataset.errors import paint
 from shardsmith.workspace.log import to_stderr
 
 if TYPE_CHECKING:
@@ -230,7 +231,7 @@ def _finish(what: str, checks: list[Check], as_json: bool) -> int:
         print_json({"verified": what, "ok": not damaged, "checks": [check.as_dict() for check in checks]})
     else:
         for check in checks:
-            print("\n".join(check.lines()))
+            print("\n".join(paint(line, "error" if check.damage else "good") for line in check.lines()))
         many = f"{damaged:,} problems" if damaged > 1 else "1 problem"
         print(f"{what}: " + (f"NOT as recorded: {many}, see above" if damaged else "as recorded"))
     return 1 if damaged else 0

@@ -57,7 +57,7 @@ def format_readme(about: Description, loading: str) -> str:
     lines = [
         f"# {name}",
         "",
-        f"{counts['images']:,} images with {counts['boxes']:,} {kind}{around} of {len(counts['classes'])} classes.",
+        f"{counts['images']:,} images with {counts['boxes']:,} {kind}{around} of {_classes(len(counts['classes']))}.",
         "",
         f"| split | images | {kind} | negatives | augmented copies |",
         "| --- | ---: | ---: | ---: | ---: |",
@@ -103,6 +103,10 @@ def group_of(facts: Mapping[str, str], wanted: str) -> str:
 def _facts(facts: Mapping[str, str]) -> list[str]:
     told = [f"- {plain(_NAMES.get(name, name))}: {plain(text)}" for name, text in facts.items() if name != _GROUP]
     return ["## About the data", "", *told, ""] if told else []
+
+
+def _classes(count: int) -> str:
+    return f"{count:,} class{'' if count == 1 else 'es'}"
 
 
 def plain(text: str) -> str:

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from shardsmith.dataset.findings import Finding, about, found
+from shardsmith.dataset.findings import Finding, about, count_severities, found
 from shardsmith.dataset.label_map import MAX_ID, LabelMap, read_label_map
 from shardsmith.dataset.manifest import Annotation, Image, Manifest
 from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
@@ -205,8 +205,8 @@ def write_source(folder: Path, format_name: str, facts: Mapping[str, str]) -> No
 
 def describe(manifest: Manifest, label_map: LabelMap, findings: list[Finding], format_name: str) -> str:
     """For the stage's last line."""
-    images, boxes = manifest.images.num_rows, manifest.annotations.num_rows
+    images, boxes, classes = manifest.images.num_rows, manifest.annotations.num_rows, len(label_map.ids)
     return (
-        f"{images:,} images and {boxes:,} {manifest.word} of {len(label_map.ids)} classes ({format_name}); "
-        f"{len(findings)} findings"
+        f"{images:,} images and {boxes:,} {manifest.word} of {classes:,} class{'' if classes == 1 else 'es'} "
+        f"({format_name}); {count_severities(findings)}"
     )

@@ -40,7 +40,7 @@ def summary(metrics: dict[str, Any], tag: str, folder: str, formats: Sequence[st
             f"Dropped:  {_dropped(metrics)}",
             *([f"Lost:     {lost}"] if (lost := _lost(metrics)) else []),
             f"Folder:   {folder} ({metrics['bytes'] / 1e6:,.1f} MB)",
-            f"Page:     {page}",
+            *([] if counts else [f"Page:     {page}"]),
             "",
             "Load it, here or on another machine:",
             *(f"    {line}" for line in how_to_load(tag, formats)),
