@@ -127,6 +127,8 @@ _SAVED = """{"__version__": "2.0.8", "transform": {"__class_fullname__": "Compos
 def seeds_of(name: str) -> list[begin.Files]:
     if name == "panlabel":
         return begin.raccoon(name)
+    if name == "ultralytics_ndjson":
+        return [{**begin.IMAGES, **GRAMMARS[name](Random(number))} for number in range(3)]
     if name == "labelbox":
         return [*begin.raccoon(name), GRAMMARS[name](Random(1))]
     if name == "label_map":
