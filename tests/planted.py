@@ -1,7 +1,7 @@
-"""Two datasets with one of every finding: COCO, because it can hold all of it.
+"""Three datasets with one of every finding: COCO, because it can hold nearly all of it.
 
 `plant` writes a folder with what ingest, validate and split find, `plant_crowds` one with what is found of a whole
-source, `plant_for_steps` one with what steps and export say.
+source, `plant_formats` one in several formats, `plant_for_steps` one with what steps and export say.
 Each image is a photograph of its own; what is planted is named by its file, and docs/findings.md lists it.
 """
 
@@ -63,6 +63,7 @@ PLANTED = {
     "shape-not-carried": Plant(_LIST, "a `caption`"),
     "image-missing": Plant(_LIST, "an entry for `not-there.jpg`, which is not there"),
     "image-ambiguous": Plant(_LIST, "an entry for `twice.jpg`, with `left/twice.jpg` and `right/twice.jpg`"),
+    "image-name-matched": Plant(_LIST, "an entry for `na%C3%AFve.jpg`, with `naïve.jpg`"),
     "image-unlabelled": Plant("images/unmentioned.jpg", "an image without an entry"),
     "size-declared-wrong": Plant(f"{_LIST}, images/wrong-size.jpg", "160 x 120 px, declared as 999 x 999"),
     "orientation-ambiguous": Plant(f"{_LIST}, images/upside-down.jpg", "EXIF orientation 3, which keeps the size"),
@@ -74,7 +75,7 @@ PLANTED = {
     "not-carried": Plant(_LIST, "an annotation with `keypoints`"),
     "metadata-not-carried": Plant(_LIST, "`date_captured` of an image"),
     "image-unreadable": Plant("images/cut-off.jpg", "the last 300 bytes are cut off"),
-    "image-turned": Plant("images/turned.jpg", "EXIF orientation 6", 2),
+    "image-turned": Plant("images/turned.jpg", "EXIF orientation 6", 3),
     "image-encoding": Plant("images/bitmap.bmp", "a BMP"),
     "image-extension": Plant("images/really-a-png.jpg", "a PNG that is called .jpg"),
     "image-colours": Plant("images/cmyk.jpg", "a JPEG in CMYK"),
@@ -106,6 +107,12 @@ IN_GROUPS = {
 }
 IN_CROWDS = {
     "crowd-mostly": Plant(_LIST, "a folder of its own, in which each annotation is a crowd"),
+}
+OF_FORMATS = {
+    "read-leniently": Plant("commas.csv", "a coordinate `20,5` with a decimal comma"),
+    "image-annotated-twice": Plant("images/two.jpg", "a cat in the CSV, and a dog in the NDJSON"),
+    "file-not-read": Plant("clip.mp4", "a video"),
+    "orientation-decided": Plant("", "EXIF orientation 3 without a declared size; another image declares its own"),
 }
 OF_STEPS = {
     "not-exported": Plant("voc", "a polygon, exported as VOC"),
@@ -204,6 +211,8 @@ def _plant_in_reading(data: Dataset) -> None:
     for place in ("left", "right"):
         data.add(f"{place}/twice.jpg", saved(photograph(101 + len(place))), CAT)
     data.add("twice.jpg", None, CAT)
+    data.add("na%C3%AFve.jpg", None, CAT)
+    (data.root / "images" / "naïve.jpg").write_bytes(saved(photograph(112)))
     (data.root / "images" / "unmentioned.jpg").write_bytes(saved(photograph(103)))
     data.add("wrong-size.jpg", saved(photograph(104)), CAT, size=(999, 999))
     data.add("upside-down.jpg", saved(photograph(105), exif=turned(3)), CAT, size=(WIDTH, HEIGHT))
@@ -222,6 +231,7 @@ def _plant_in_reading(data: Dataset) -> None:
 def _plant_images(data: Dataset) -> None:
     data.add("cut-off.jpg", saved(photograph(120))[:-300], CAT)
     data.add("turned.jpg", saved(photograph(121), exif=turned(6)), CAT, size=(HEIGHT, WIDTH))
+    data.add("turned-as-stored.jpg", saved(photograph(119), exif=turned(6)), CAT, size=(WIDTH, HEIGHT))
     data.add("bitmap.bmp", saved(photograph(122), "BMP"), CAT)
     data.add("really-a-png.jpg", saved(photograph(123), "PNG"), CAT)
     data.add("cmyk.jpg", saved(photograph(124).convert("CMYK")), CAT)
@@ -255,6 +265,26 @@ def _plant_boxes(data: Dataset) -> None:
     for number, (name, planted) in enumerate(boxes.items()):
         data.add(f"box-{name}.jpg", saved(photograph(200 + number)), CAT, *planted)
     data.add("left-empty.jpg", saved(photograph(220)), ("cat", 50, 50, 0, 0))
+
+
+def plant_formats(root: Path) -> None:
+    """Write the dataset in two formats."""
+    (root / "images").mkdir(parents=True, exist_ok=True)
+    photos = {"commas": {}, "two": {}, "caption": {}, "turned": {"exif": turned(6)}, "upside": {"exif": turned(3)}}
+    for number, (name, save) in enumerate(photos.items()):
+        (root / "images" / f"{name}.jpg").write_bytes(saved(photograph(400 + number), **save))
+    (root / "commas.csv").write_text(
+        "filename;width;height;class;xmin;ymin;xmax;ymax\ncommas.jpg;160;120;cat;20,5;20;60;50\n"
+        "two.jpg;160;120;cat;20;20;60;50\nturned.jpg;120;160;cat;20;20;60;50\n"
+    )
+    rows: list[dict[str, Any]] = [
+        {"type": "dataset", "class_names": {"0": "dog"}},
+        {"file": "two.jpg", "annotations": {"boxes": [[0, 0.7, 0.6, 0.25, 0.25]]}},
+        {"file": "caption.jpg", "annotations": {"boxes": [[0, 0.7, 0.6, 0.25, 0.25]], "captions": ["a dog"]}},
+        {"file": "upside.jpg", "annotations": {"boxes": [[0, 0.7, 0.6, 0.25, 0.25]]}},
+    ]
+    (root / "notes.ndjson").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    (root / "clip.mp4").write_bytes(b"ftyp")
 
 
 def plant_for_steps(root: Path) -> None:

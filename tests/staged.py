@@ -17,7 +17,6 @@ from shardsmith.dataset.manifest import Manifest
 from shardsmith.workspace.template.pin import pin_code
 from shardsmith.workspace.workspace import Workspace
 
-
 FLOWN = [
     ("ingest", "data/raw data/ingest data/label_map.pbtxt"),
     ("validate", "data/ingest data/validate"),

@@ -12,7 +12,8 @@ from faults import BUCKET, s3_server
 from workspaces import QUICK, Place, make_workspace
 
 from shardsmith.dataset.errors import VersionError
-from shardsmith.flow.clone import BRANCH, FOLDER, hand_over, mirror, refresh
+from shardsmith.flow.clone import BRANCH, hand_over, mirror, refresh
+from shardsmith.workspace.paths import BUILDS
 from shardsmith.workspace.workspace import Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("apart")]
@@ -32,7 +33,7 @@ def place(built: Place, tmp_path: Path) -> Place:
     """A copy of `built`, to be changed."""
     shutil.copytree(built.root, tmp_path / "work", symlinks=True)
     copy = Place(tmp_path / "work", built.env)
-    copy.run("git", "-C", FOLDER, "remote", "set-url", "origin", str(copy.root))
+    copy.run("git", "-C", BUILDS, "remote", "set-url", "origin", str(copy.root))
     return copy
 
 
@@ -54,7 +55,7 @@ def test_a_checkout_stays_as_it_is_and_gets_the_version(built: Place) -> None:
 
 
 def test_its_data_is_in_the_cache_of_the_workspace(built: Place, tmp_path: Path) -> None:
-    assert not (built.root / FOLDER / ".dvc/cache").exists()
+    assert not (built.root / BUILDS / ".dvc/cache").exists()
     assert "each checked" in built.shardsmith("pull", "one", "--out", str(tmp_path / "out")).stdout
 
 
@@ -68,7 +69,7 @@ def test_images_added_changed_and_removed_in_the_workspace_are_seen(place: Place
     (place.root / "data/raw/00.jpg").unlink()
     (place.root / "data/raw/00.xml").unlink()
     build_apart(place, "two")
-    listed = {path.name for path in (place.root / FOLDER / "data/raw").iterdir()}
+    listed = {path.name for path in (place.root / BUILDS / "data/raw").iterdir()}
     assert listed == {path.name for path in (place.root / "data/raw").iterdir()}
     assert 'name: "bird"' in place.git("show", f"{BRANCH}:data/label_map.pbtxt")
 
@@ -91,7 +92,7 @@ def test_a_version_made_in_the_checkout_is_joined(place: Place) -> None:
 
 
 def test_what_only_a_person_can_settle_stops_it(place: Place) -> None:
-    clone = Place(place.root / FOLDER, place.env)
+    clone = Place(place.root / BUILDS, place.env)
     params = place.read("params.yaml")
     clone.write("params.yaml", params.replace("shard_size_mb: 150", "shard_size_mb: 100"))
     clone.commit("apart")
@@ -104,7 +105,7 @@ def test_what_only_a_person_can_settle_stops_it(place: Place) -> None:
 
 
 def test_a_tag_that_never_left_a_killed_build_is_forgotten(place: Place) -> None:
-    clone = Place(place.root / FOLDER, place.env)
+    clone = Place(place.root / BUILDS, place.env)
     clone.git("tag", "sample@lost")
     clone.write("dvc.lock", "half")
     refresh(Workspace(place.root), print)

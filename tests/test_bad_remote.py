@@ -19,10 +19,10 @@ from shardsmith.download.pull import pull
 from shardsmith.proof.objects import Folder, verify_remote
 from shardsmith.proof.verify import raw_pointer, read_recorded
 from shardsmith.store.pulled import hash_files
-from shardsmith.store.store import Stores, open_stores
+from shardsmith.store.stores import Stores, open_stores
 from shardsmith.versions.publish import publish_name
 from shardsmith.versions.push import confirm, needed
-from shardsmith.workspace import retry as patience
+from shardsmith.workspace import retry
 from shardsmith.workspace.lock_file import content, page_hash
 from shardsmith.workspace.workspace import Workspace
 
@@ -95,7 +95,7 @@ def test_a_remote_that_never_answers_ends(behind: Behind, monkeypatch: pytest.Mo
     """Every request stalls: an error in bounded time. What ends it is s3fs's and botocore's, here at 1 s for 15."""
     for key, value in (KEYS | {"AWS_MAX_ATTEMPTS": "1"}).items():
         monkeypatch.setenv(key, value)
-    monkeypatch.setattr(patience, "ENOUGH_S", 1)
+    monkeypatch.setattr(retry, "ENOUGH_S", 1)
     behind.place.dvc("remote", "modify", "-q", "--local", "store", "read_timeout", "1")
     behind.proxy.rule = lambda method, path, before: "stall"
     try:

@@ -13,7 +13,7 @@ import boto3
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from code_jobs import (
+from code_jobs import (  # noqa: F401 (fixtures)
     SAID,
     TF_KINDS,
     VERSIONS,
@@ -21,7 +21,10 @@ from code_jobs import (
     check_value,
     code,
     job,
+    place,
+    results,
     run,
+    shared,
 )
 from moto.server import ThreadedMotoServer
 from workspaces import Place

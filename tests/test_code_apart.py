@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from code_jobs import (
+from code_jobs import (  # noqa: F401 (fixtures)
     CONSTRAINTS,
     SAID,
     VERSIONS,
@@ -18,7 +18,10 @@ from code_jobs import (
     check_value,
     code,
     job,
+    place,
+    results,
     run,
+    shared,
 )
 from docs_commands import commands_in
 from workspaces import ROOT, Place

@@ -90,4 +90,4 @@ def test_images_that_annotations_name_by_address(place: tuple[Place, Path], tmp_
     done = workspace.shardsmith("fetch", "--images")
     assert sorted(path.name for path in (workspace.root / "data/raw").iterdir()) == ["a.jpg", "b.jpg", "export.ndjson"]
     assert "c.jpg: " in done.stderr
-    assert "d.jpg: file:///etc/hostname: not to be had (not an address of" in done.stderr
+    assert "d.jpg: file:///etc/hostname: cannot be downloaded (not an address of" in done.stderr

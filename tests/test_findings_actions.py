@@ -11,6 +11,7 @@ from planted import (
     GROUPED,
     IN_CROWDS,
     IN_GROUPS,
+    OF_FORMATS,
     OF_STEPS,
     PARAMS,
     PLANTED,
@@ -18,7 +19,8 @@ from planted import (
     plant,
     plant_crowds,
     plant_for_steps,
-)  # fmt: skip
+    plant_formats,
+)
 from staged import run_stages
 
 import shardsmith.pipeline.validate as validation
@@ -70,7 +72,14 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Read]:
     one, other = Read(folder, PARAMS), Read(folder, GROUPED)
     plant_crowds(folder / "crowds")
     crowds = Read(folder / "crowds", PARAMS)
-    return dict.fromkeys(PLANTED, one) | dict.fromkeys(IN_GROUPS, other) | dict.fromkeys(IN_CROWDS, crowds)
+    plant_formats(folder / "formats")
+    third = Read(folder / "formats", "split: {strategy: stable}")
+    return (
+        dict.fromkeys(PLANTED, one)
+        | dict.fromkeys(IN_GROUPS, other)
+        | dict.fromkeys(IN_CROWDS, crowds)
+        | dict.fromkeys(OF_FORMATS, third)
+    )
 
 
 @pytest.mark.parametrize(("code", "action"), [one for one in ALLOWED if one[0] not in OF_STEPS])

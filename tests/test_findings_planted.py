@@ -11,6 +11,7 @@ from planted import (
     GROUPED,
     IN_CROWDS,
     IN_GROUPS,
+    OF_FORMATS,
     OF_STEPS,
     PARAMS,
     PLANTED,
@@ -18,7 +19,8 @@ from planted import (
     plant,
     plant_crowds,
     plant_for_steps,
-)  # fmt: skip
+    plant_formats,
+)
 from staged import run_stage, run_stages
 
 from docs import findings as docs_findings
@@ -30,7 +32,7 @@ from shardsmith.pipeline.params import Params, parse_params
 from shardsmith.pipeline.stage import read_stage
 from shardsmith.sample.writer import write_sample
 
-ALL = PLANTED | IN_GROUPS | IN_CROWDS | OF_STEPS
+ALL = PLANTED | IN_GROUPS | IN_CROWDS | OF_FORMATS | OF_STEPS
 
 
 def by_code(findings: list[Finding]) -> dict[str, list[Finding]]:
@@ -48,7 +50,10 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Finding]
     grouped = by_code(check(folder, parse_params(GROUPED)).findings)
     plant_crowds(folder / "crowds")
     crowds = by_code(check(folder / "crowds", parse_params(PARAMS)).findings)
+    plant_formats(folder / "formats")
+    in_formats = by_code(check(folder / "formats", parse_params("split: {strategy: source}")).findings)
     found |= {code: grouped[code] for code in IN_GROUPS} | {code: crowds[code] for code in IN_CROWDS}
+    found |= {code: in_formats[code] for code in OF_FORMATS}
     return found | of_steps(tmp_path_factory.mktemp("steps"))
 
 

@@ -12,14 +12,14 @@ from faults import git_server
 
 from shardsmith.dataset.errors import VersionError
 from shardsmith.versions.publish import push_name
-from shardsmith.workspace import retry as patience
+from shardsmith.workspace import retry
 from shardsmith.workspace.workspace import Workspace
 
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """A repository with a tag, and a bare one beside it that is its origin."""
-    monkeypatch.setattr(patience, "DELAYS_S", (0.1, 0.1, 0.1))
+    monkeypatch.setattr(retry, "FIRST_WAIT_S", 0.02)
     made = Workspace(tmp_path / "work")
     made.root.mkdir()
     subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(tmp_path / "origin")], check=True)

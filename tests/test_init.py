@@ -8,12 +8,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 from workspaces import BIN, Place, make_workspace
 
 from shardsmith.dataset.errors import ParamsError, ShardsmithError, VersionError
 from shardsmith.pipeline.params import Params, parse_params
-from shardsmith.workspace.template.init import dataset_name, default_params, init, with_artifact
+from shardsmith.workspace.template.files import OF_PACKAGE, OF_ROOT
+from shardsmith.workspace.template.init import dataset_name, default_params, init
 
 pytestmark = pytest.mark.xdist_group("init")
 ROOT = Path(__file__).parents[1]
@@ -21,15 +21,17 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """A workspace in use: params of its own, a remote, data, and an edit that is not committed."""
+    """A workspace in use: params and a stage of its own, a remote, data, and an edit that is not committed."""
     folder = tmp_path_factory.mktemp("init")
     place = make_workspace(folder / "source", folder / "home")
     place.write("params.yaml", place.read("params.yaml").replace("classes: {} ", "classes: {a: b} "))
+    place.write("stages/validate.py", place.read("stages/validate.py") + "# ours\n")
     place.write("data/label_map.pbtxt", "# dataset: sample\n")
     place.write("data/raw.dvc", "outs:\n- path: raw\n")
     place.write("dvc.lock", "schema: '2.0'\n")
     with (place.root / ".dvc/config").open("a") as config:
         config.write("[core]\n    remote = theirs\n")
+    place.git("add", "-f", "data/label_map.pbtxt", "data/raw.dvc")
     place.commit("in use")
     place.write("README.md", "edited")
     return place
@@ -38,23 +40,38 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Place:
 @pytest.fixture(scope="module")
 def made(source: Place) -> Place:
     """A new workspace. Not to be changed."""
-    done = source.shardsmith("init", "../Wild Birds-2")
+    done = Place(source.root.parent, source.env).shardsmith("init", "Wild Birds-2")
     assert "a workspace for the dataset wild_birds_2" in done.stdout
-    assert "1 changed files are taken as they are committed" in done.stderr
     return Place(source.root.parent / "Wild Birds-2", source.env)
 
 
-def test_it_has_the_code_and_no_history_and_no_data(source: Place, made: Place) -> None:
-    theirs, ours = (set(place.git("ls-files").splitlines()) for place in (source, made))
-    assert ours <= theirs
-    assert {file for file in theirs - ours if not file.startswith("data/raw")} == {"data/label_map.pbtxt", "dvc.lock"}
+def test_it_has_some_twenty_files_and_no_history_and_no_data(made: Place) -> None:
+    files = made.git("ls-files").splitlines()
+    assert {*files} == {*OF_ROOT, *OF_PACKAGE, "code.yaml", "requirements.lock", ".dvc/config", ".dvc/.gitignore"}
+    assert len(files) <= 22
     assert (made.git("status", "--porcelain"), made.git("rev-list", "--count", "--all")) == ("", "1")
     assert made.git("branch", "--show-current") == "main"
-    assert [path.name for path in (made.root / "data").iterdir()] == [".gitignore"]
+    assert [path.name for path in (made.root / "data").iterdir()] == ["raw"]
     assert not (made.root / ".dvc/cache").exists()
-    assert made.read("README.md") == source.git("show", "HEAD:README.md") + "\n"
-    assert os.access(made.root / ".ci/run", os.X_OK)
+    assert "# wild_birds_2" in made.read("README.md")
     assert not list(made.root.parent.glob(".Wild*"))
+
+
+def test_its_lock_names_shardsmith_and_what_it_needs(made: Place) -> None:
+    lines = made.read("requirements.lock").splitlines()
+    assert [line for line in lines if line.startswith("shardsmith")]
+    assert {"numpy", "pyarrow", "dvc"} <= {line.partition("==")[0] for line in lines}
+    assert "pytest" not in made.read("requirements.lock")
+
+
+def test_from_another_workspace_come_its_stages_and_not_its_data(source: Place) -> None:
+    done = Place(source.root.parent, source.env).shardsmith("init", "like_it", "--from", "source")
+    assert "1 changed files are taken as they are committed" in done.stderr
+    place = Place(source.root.parent / "like_it", source.env)
+    assert place.read("stages/validate.py").endswith("# ours\n")
+    assert parse_params(place.read("params.yaml")).ingest.classes == {}
+    assert not {"dvc.lock", "data/label_map.pbtxt", "data/raw.dvc"} & {*place.git("ls-files").splitlines()}
+    assert "theirs" not in place.read(".dvc/config")
 
 
 def test_it_is_set_up(made: Place) -> None:
@@ -77,7 +94,7 @@ def test_a_commit_without_an_activated_environment_runs_the_hooks(made: Place, t
 def test_a_version_of_it_is_found_by_dvc_artifacts_and_gto(source: Place, made: Place, tmp_path: Path) -> None:
     place = Place(tmp_path / "w", made.env)
     shutil.copytree(made.root, place.root)
-    shutil.copytree(source.root / "data/raw", place.root / "data/raw")
+    shutil.copytree(source.root / "data/raw", place.root / "data/raw", dirs_exist_ok=True)
     place.quick_build("v1.2.0")
     assert place.tags() == ["wild_birds_2@v1.2.0"]
     get = ["artifacts", "get", str(place.root), "wild_birds_2", "--out", str(tmp_path / "got")]
@@ -159,20 +176,3 @@ def test_the_committed_params_stay_as_they_are_but_for_the_name() -> None:
     text = (ROOT / "params.yaml").read_text()
     changed = [line for line in default_params(text, "birds").splitlines() if line not in text.splitlines()]
     assert [line.split("#")[0].strip() for line in changed] == ["name: birds"]
-
-
-@pytest.mark.parametrize(
-    "before",
-    [
-        "stages: {}\n",
-        "stages: {}\n\n# theirs\nartifacts:\n  theirs:\n    path: data/export\n",
-        "# theirs\nartifacts:\n  theirs: {path: x}\n\nstages: {}\n",
-    ],
-)
-def test_the_dataset_is_the_one_artifact(before: str) -> None:
-    after = with_artifact(before)
-    content = YAML(typ="safe", pure=True).load(after)
-    assert list(content["artifacts"]) == ["${dataset.name}"]
-    assert (content["artifacts"]["${dataset.name}"]["path"], content["stages"]) == ("data/export", {})
-    assert "theirs" not in after
-    assert with_artifact(after) == after

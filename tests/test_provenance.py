@@ -51,6 +51,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Place:
     place.write("params.yaml", own + PARAMS)
     place.commit("steps")
     place.dvc("add", "-q", "data/raw")
+    place.shardsmith("pin")
     place.dvc("repro", "-q")
     place.commit("one")  # as a build ends; Prefect and TensorFlow would take 25 s
     place.git("-c", "user.name=A", "-c", "user.email=a@b", "tag", "-a", "-m", "one", "sample@one")

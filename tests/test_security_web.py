@@ -15,7 +15,7 @@ from shardsmith.cli.main import make_parser
 from shardsmith.dataset.errors import RawDataError, ShardsmithError
 from shardsmith.formats.readme import plain
 from shardsmith.raw import fetch
-from shardsmith.workspace import retry as patience
+from shardsmith.workspace import retry
 from shardsmith.workspace.workspace import Workspace
 
 SECRET = "secret.jpg"
@@ -91,7 +91,7 @@ def test_every_error_here_is_ours() -> None:
 def test_secrets_in_addresses_are_not_printed(
     option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(patience, "DELAYS_S", ())
+    monkeypatch.setattr(retry, "TRIES", 1)
     monkeypatch.chdir(tmp_path)
     address = "https://user:hunter2@127.0.0.1:9/team/birds?token=hunter2"
     options = make_parser().parse_args(["pull", "birds@v1", "--out", str(tmp_path / "out"), option, address])

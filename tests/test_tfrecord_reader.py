@@ -397,6 +397,7 @@ def test_masks_read_back_as_the_outlines_they_were(tmp_path: Path) -> None:
         assert coco_mask.iou(ours, [theirs], [0])[0, 0] >= 0.99
 
 
+@pytest.mark.slow
 def test_tfds_decodes_masks(tmp_path: Path) -> None:
     exported(tmp_path, masked(tmp_path), LabelMap("d", {"cat": 1}), masks=True)
     body = """

@@ -98,7 +98,7 @@ def test_a_version_as_it_was_built(built: Place, tmp_path: Path) -> None:
     states = {check["check"]: check["state"] for check in report["checks"]}
     assert states == dict.fromkeys(
         [
-            "tag", "commit", "params", "data/export in the cache", "data/raw in the cache",
+            "tag", "commit", "params", "code", "data/export in the cache", "data/raw in the cache",
             "data/export in the remote 'store'", "data/raw in the remote 'store'", "manifest in the remote 'store'",
             "records", "workspace",
         ],
@@ -226,12 +226,12 @@ def test_a_pulled_copy(
     monkeypatch.chdir(tmp_path)
     copy = tmp_path / "copy"
     shutil.copytree(pulled, copy)
-    tag, checks = verify_pulled(copy)
+    tag, checks = verify_pulled(copy, None)
     assert (tag, [check.damage for check in checks]) == ("sample@v1.0.0", [[], [], []])
     (path,) = (copy / "tfrecord").glob(pattern)
     path.chmod(0o644)
     damage(path)  # type: ignore[operator]
-    found = "\n".join(line for check in verify_pulled(copy)[1] for line in check.lines())
+    found = "\n".join(line for check in verify_pulled(copy, None)[1] for line in check.lines())
     assert all(part in found for part in expected), found
 
 

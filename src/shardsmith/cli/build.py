@@ -45,22 +45,26 @@ def add(commands: Commands) -> None:
 
 
 def build(options: argparse.Namespace) -> int:
+    from shardsmith.workspace.settings import parse_settings, with_settings
+    from shardsmith.workspace.workspace import Workspace
+
+    workspace = Workspace.find()
+    settings = parse_settings(options.set)
+    with_settings(workspace.params_text(), settings, workspace.root)  # before what is slow to import
     from shardsmith.flow.build import build as run_flow
     from shardsmith.versions import summary
     from shardsmith.versions.publish import Publishing
     from shardsmith.versions.version import own_dataset
     from shardsmith.workspace.paths import EXPORT, METRICS
-    from shardsmith.workspace.settings import parse_settings
-    from shardsmith.workspace.workspace import Workspace
 
-    workspace = Workspace.find()
     how = Publishing(options.push, options.verify_remote, options.allow_label_change)
-    outcome = run_flow(workspace, options.name, parse_settings(options.set), how, options.wait)
+    outcome = run_flow(workspace, options.name, settings, how, options.wait)
     if options.json:
         print_json({"dataset": own_dataset(workspace), "tag": outcome.tag, "made": outcome.made})
     elif outcome.made:
         metrics = json.loads((workspace.root / METRICS).read_text(encoding="utf-8"))
-        print(f"\n{summary.summary(metrics, outcome.tag, EXPORT)}")
+        formats = workspace.params().export.formats
+        print(f"\n{summary.summary(metrics, outcome.tag, EXPORT, formats)}")
     else:
         print(outcome.message)
     return 0

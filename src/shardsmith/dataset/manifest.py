@@ -14,7 +14,7 @@ images, a row an image, sorted by image_id:
     group        images of one group stay in one split; null for none
     tags         what the source had
     origin       of an image that a stage made: JSON, the image of data/raw and every operation since with the values
-                 drawn (stages/transforms/origin.py); null for an image whose bytes are those of data/raw
+                 drawn (transforms/run/origin.py); null for an image whose bytes are those of data/raw
     source_id    the source's own id of the image, as text; null for none, and for a copy, a tile or an isolated object
     annotated    true for an image somebody looked at: with boxes, or a negative; false for an unlabelled one
 

@@ -58,7 +58,7 @@ def _may_annotate(file: str) -> bool:
 def read(folder: RawFolder, files: list[str]) -> Source:
     """Every image in a class folder, whatever `files` are; one that stands in none is left unlabelled."""
     placed = place_images(folder.image_files)
-    source = Source()
+    source = Source(shapes=len(placed))
     for image_id, (label, split) in placed.items():
         source.entries[image_id] = ImageEntry(split)
         source.annotations.append(Annotation(image_id, label, None, None, None, None))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shardsmith.dataset.codes import CATALOGUE
-from shardsmith.dataset.findings import Finding, summarise
+from shardsmith.dataset.findings import in_words
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import SPLITS
 
@@ -23,6 +23,7 @@ _GROUP = "annotation_group"
 class Description:
     """All that the README says; counts as `count_manifest` gives them, steps in plain words.
 
+    findings: code -> action -> how often.
     facts: about the whole dataset, as the source or params.yaml says them.
     """
 
@@ -30,11 +31,24 @@ class Description:
     annotation_group: str
     source: str
     counts: dict[str, Any]
-    findings: list[Finding]
+    findings: Mapping[str, Mapping[str, int]]
     split: str
     preprocessing: list[str]
     augmentation: list[str]
     facts: dict[str, str] = field(default_factory=dict)
+
+    def as_data(self) -> dict[str, Any]:
+        """What a version says of itself, as data: `description.json` in its export."""
+        return {
+            "dataset": self.label_map.dataset,
+            "annotation_group": self.annotation_group,
+            "source": self.source,
+            "split": self.split,
+            "preprocessing": self.preprocessing,
+            "augmentation": self.augmentation,
+            "findings": self.findings,
+            "facts": self.facts,
+        }
 
 
 def format_readme(about: Description, loading: str) -> str:
@@ -112,8 +126,8 @@ def _steps(steps: list[str]) -> str:
     return "; ".join(steps) + "." if steps else ""
 
 
-def _findings(findings: list[Finding]) -> list[str]:
+def _findings(findings: Mapping[str, Mapping[str, int]]) -> list[str]:
     if not findings:
         return ["None."]
-    lines = [f"- {plain(line)}" for line in summarise(findings, examples=0) if not line.startswith(" ")]
+    lines = [f"- {plain(in_words(code, actions))}" for code, actions in findings.items()]
     return [*lines, "", f"{len(CATALOGUE)} kinds of findings were looked for."]

@@ -29,8 +29,8 @@ class Traced:
     ids: their image_ids. parents: (n,) the input row that each is made from. counts: (n,) how many boxes each has.
     rows: (m,) the input row of each box; an image of several sources has boxes of several.
     planned: (boxes of the input,) bool: those that at least one image was to show.
-    lost: (image of data/raw, part, label) -> how many boxes that part was to show, and does not.
-    passed_over: (image of data/raw, part) of each that was planned and not made.
+    lost: (image of data/raw, key of its annotation, image to come) -> how many that was to show of it, and does not.
+    passed_over: (image of data/raw, image to come) of each that was planned and not made.
     """
 
     ids: pa.Array
@@ -60,6 +60,17 @@ class Input:
         if bad.any():
             image_id = manifest.annotations["image_id"][int(bad.argmax())]
             raise unbalanced(stage, f"a box of image {image_id}", "entered without its image, or out of order")
+
+    def take(self, findings: Collection[Finding]) -> None:
+        """The fates that findings give; the boxes of an image that is dropped go with it."""
+        if not findings:
+            return
+        keys = zip(*(self.manifest.annotations[name].to_pylist() for name in ("image_id", "source_key")), strict=True)
+        row_of = {image_id: row for row, image_id in enumerate(self.ids.to_pylist())}
+        box_of = {key: row for row, key in enumerate(keys)}
+        for image, code in take_findings(findings, row_of, box_of, self.images, self.boxes):
+            rows = np.arange(self.first[image], self.first[image + 1])
+            self.boxes.give(rows[~self.boxes.are(DROPPED)[rows]], DROPPED, code)
 
     def box_name(self, row: int) -> str:
         image = int(self.image_of[row])
@@ -179,15 +190,14 @@ def balance(
     """The ledger of a stage whose rows pass through: what leaves is what entered, but for what its findings name.
 
     Args:
-        findings: the stage's own. `file` is an image_id, `place` is "" or "box N".
+        findings: the stage's own, each with the image, or the annotation, that it is about.
         sets: the columns of images that the stage fills.
 
     Raises:
         StageError: a row was lost, invented or changed without a finding; it names the first.
     """
     entered = Input(stage, before)
-    row_of = {image_id: row for row, image_id in enumerate(entered.ids.to_pylist())} if findings else {}
-    take_findings(findings, row_of, entered.first, entered.images, entered.boxes)
+    entered.take(findings)
     out = Output(entered, after)
     gone = entered.images.are(DROPPED)
     for wrong, why in (

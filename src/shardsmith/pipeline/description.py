@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from shardsmith.dataset.findings import Finding
+from shardsmith.dataset.findings import Finding, count_actions
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Manifest
 from shardsmith.formats.readme import Description, group_of
@@ -57,7 +57,7 @@ def describe_version(
         annotation_group=group_of(facts, params.dataset.annotation_group),
         source=read_source(source),
         counts=count_manifest(manifest),
-        findings=findings,
+        findings=count_actions(findings),
         split=describe_split(params),
         preprocessing=describe_preprocessing(params),
         augmentation=describe_augmentation(params),

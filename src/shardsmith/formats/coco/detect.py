@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
+from shardsmith.formats.masks.panoptic import is_panoptic
 from shardsmith.formats.shared.raw_folder import RawFolder
 
 _HEAD = 1 << 16
 _LISTS = ("images", "annotations", "categories")
 _ANY_LIST = re.compile(r'"(images|annotations|categories)"\s*:\s*\[')
+_DARWIN = re.compile(r'"(slots|source_files)"\s*:\s*\[')  # V7's JSON has file_name, height and annotations, too
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.|\\\Z)*(?:"|\Z)|[\[\]{}:,]', re.DOTALL)
 _SIGNS = {
     "images": (({"id", "file_name"}), ({"id", "coco_url"}), ({"id", "height", "width"})),
@@ -21,12 +23,12 @@ _IN_TAIL = (("annotations", ('"image_id"', '"category_id"')), ("images", ('"file
 
 def detect(folder: RawFolder) -> list[str]:
     """JSON objects with at least two of COCO's lists, or with one and cut short."""
-    return [file for file in folder.with_suffix(".json") if _is_coco(folder, file)]
+    return [file for file in folder.with_suffix(".json") if _is_coco(folder, file) and not is_panoptic(folder, file)]
 
 
 def _is_coco(folder: RawFolder, file: str) -> bool:
     head = folder.head(file, _HEAD)
-    if not head.lstrip().startswith("{"):
+    if not head.lstrip().startswith("{") or _DARWIN.search(head):
         return False
     path = folder.root / file
     with path.open("rb") as stream:

@@ -13,6 +13,8 @@ from shardsmith.dataset.images import ImageInfo
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.dataset.shapes import OutlineError, rle_size_px, upright_outline
 
+_OVER = 1.02  # a box may pass an edge by so much of the side and still be meant to lie on the image
+
 Size = tuple[int, int]
 Box = tuple[float, float, float, float]
 
@@ -22,35 +24,64 @@ def on_displayed(
 ) -> tuple[list[Box], list[Finding]]:
     """Turn boxes that were drawn on the stored pixels of a turned (EXIF) image; name sizes that do not fit.
 
-    Boxes are taken as displayed, unless the declared size is the stored one and the two differ in shape. Nothing is
-    scaled: the image's own size counts, whatever is declared.
+    Boxes are taken as displayed, unless the declared size is the stored one and the two differ in shape, or the whole
+    source was found to be drawn so (`info.drawn_on`). Nothing is scaled: the image's own size counts, whatever is
+    declared. What these annotations say of that is added to `info.votes`.
 
     Args:
         boxes: n of (xmin, ymin, xmax, ymax) in float pixels, xmin ymin xmax ymax.
-        declared_px: (width, height) as the annotation declares them, None or zeros where it does not.
+        declared_px: (width, height) as the annotation declares them, zeros where it leaves them out; None where its
+            format has no place for them.
         where: the annotation's file, for findings.
     """
     rows = list(boxes)
     if info.width is None or info.height is None:
         return rows, []
-    displayed, stored = (info.width, info.height), info.stored_size
+    displayed = (info.width, info.height)
     known = declared_px if declared_px and all(declared_px) else None
-    if info.orientation != 1:
-        if drawn_on_stored(info, declared_px):
+    if info.orientation != 1 and rows:
+        way = _said(info, known)
+        info.votes.extend([way] if way else ["", _outside(rows, displayed)])
+        if not way and not info.drawn_on:
+            return rows, [found("orientation-ambiguous", where, value=f"EXIF orientation {info.orientation}")]
+        if drawn_on_stored(info, known):
             turned = upright_boxes(np.array(rows, float).reshape(-1, 4), info.orientation, *displayed)
             return [tuple(box) for box in turned.tolist()], []
-        if rows and (known != displayed or stored == displayed):
-            return rows, [found("orientation-ambiguous", where, value=f"EXIF orientation {info.orientation}")]
-    if known and known != displayed:
-        value = f"declared {known[0]} x {known[1]}, is {displayed[0]} x {displayed[1]}"
-        return rows, [found("size-declared-wrong", where, value=value)]
+    size = f"declared {declared_px[0]} x {declared_px[1]}, is {displayed[0]} x {displayed[1]}" if declared_px else ""
+    if declared_px and not known:
+        reason = "the size that it declares is none; the image's own is used"
+        return rows, [found("read-leniently", where, value=size, reason=reason)]
+    if known and known not in (displayed, info.stored_size if not rows else displayed):
+        return rows, [found("size-declared-wrong", where, value=size)]
     return rows, []
 
 
-def drawn_on_stored(info: ImageInfo, declared_px: Size | None) -> bool:
-    """Whether the declared size says that annotations were drawn on the stored pixels of a turned (EXIF) image."""
+def _said(info: ImageInfo, known: Size | None) -> str:
+    """What the declared size of a turned image says that its annotations were drawn on: "stored", "displayed", ""."""
     displayed, stored = (info.width, info.height), info.stored_size
-    return info.orientation != 1 and None not in stored and declared_px == stored and stored != displayed
+    if known is None or stored == displayed:
+        return ""
+    return "stored" if known == stored else "displayed" if known == displayed else ""
+
+
+def _outside(boxes: Sequence[Box], displayed_px: Size) -> str:
+    """ "stored" where the boxes pass the edges of the displayed image, and would not pass those of one that lies on its
+    side; the contrary is "displayed"; else "", also for images that are no other shape turned.
+    """
+    width, height = displayed_px
+    right, bottom = max(box[2] for box in boxes), max(box[3] for box in boxes)
+    upright = right <= width * _OVER and bottom <= height * _OVER
+    turned = right <= height * _OVER and bottom <= width * _OVER
+    return "" if upright == turned else "displayed" if upright else "stored"
+
+
+def drawn_on_stored(info: ImageInfo, declared_px: Size | None) -> bool:
+    """Whether annotations were drawn on the stored pixels of a turned (EXIF) image: the declared size says so, or where
+    it says nothing, the whole source.
+    """
+    if info.orientation == 1 or None in info.stored_size:
+        return False
+    return (_said(info, declared_px) or info.drawn_on) == "stored"
 
 
 def outline_on_displayed(outline: str, info: ImageInfo, declared_px: Size | None) -> str:

@@ -49,12 +49,14 @@ def detect(folder: RawFolder) -> list[str]:
     ]
 
 
-def unpack(folder: RawFolder, files: list[str], out: Path) -> None:
+def unpack(folder: RawFolder, files: list[str], out: Path | None) -> None:
     """Write each record's image to `out`, named by its content, and tell `folder` of it, named as its record says.
 
     Raises:
-        RawDataError: there is no record with an image.
+        RawDataError: there is no record with an image, or no `out`.
     """
+    if out is None:
+        raise RawDataError(f"{folder.root}: the images of TFRecord stand inside its files; say where to unpack them")
     out.mkdir(parents=True, exist_ok=True)
     unpacked = list(
         map_items(partial(_unpack_file, folder.root, out), files, "ingest: unpacking TFRecord", "file", chunk=1)

@@ -84,11 +84,11 @@ def _add_image(
     folder: RawFolder, file: str, number: int, entry: Any, names: dict[int, str], source: Source, lost: Counter[str]
 ) -> None:
     place = f"line {number}"
-    if not isinstance(entry, dict) or entry.get("type") != "image":
+    if not isinstance(entry, dict) or entry.get("type", "image") != "image":
         source.shapes = (source.shapes or 0) + 1
         source.findings.append(found("annotation-unreadable", file, place, reason="it is no image as JSON"))
         return
-    items = list(items_of(entry.get("annotations")))
+    items = list(items_of(entry.get("annotations", _under_another_key(entry))))
     source.shapes = (source.shapes or 0) + len(items)
     image_id = folder.locate(str(entry.get("file", "")), file, place)
     if isinstance(image_id, Finding):
@@ -121,6 +121,12 @@ def _add_image(
         if row.segmentation:
             row.segmentation = outline_on_displayed(row.segmentation, info, known)
     source.annotations += rows
+
+
+def _under_another_key(entry: dict[str, Any]) -> str | None:
+    """What an image without `annotations` holds elsewhere: where the key is misspelt, it is no background."""
+    held = [value for value in entry.values() if isinstance(value, dict | list) and value]
+    return str(held[0]) if held else None
 
 
 def _declared(entry: dict[str, Any]) -> Size | None:

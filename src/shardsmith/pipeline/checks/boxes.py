@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from shardsmith.dataset.boxes import CORNERS, EDGE_NOISE, LOST, ROUNDING_PX, corners, label_whole_image
 from shardsmith.dataset.codes import CATALOGUE, Action
 from shardsmith.dataset.errors import StageError
-from shardsmith.dataset.findings import Finding, action_for
+from shardsmith.dataset.findings import Finding, about, action_for
 from shardsmith.dataset.manifest import Manifest
 from shardsmith.pipeline.checks.overlaps import overlapping
 
@@ -121,7 +121,9 @@ def check_boxes(
         row = int(rows[verdict.row])
         value = f"{labels[row]} {corners(boxes[verdict.row])}"
         image_id = str(table["image_id"][row])
-        findings.append(Finding(verdict.code, verdict.action, image_id, f"box {places[row]}", value, verdict.reason))
+        key = str(table["source_key"][row])
+        where = {"place": f"box {places[row]}", "value": value, "reason": verdict.reason, "source_key": key}
+        findings.append(about(verdict.code, image_id, verdict.action, **where))
     return Manifest(manifest.images, _rebuilt(table, rows, judged.boxes, judged.lost)), findings
 
 

@@ -1,9 +1,9 @@
 """Near-identical images: the same picture saved again, resized, brightened or written on.
 
-Each image has a fingerprint: the difference hash of 16 x 16 bits (as ImageHash has it; 4 to 30 bits change when a picture is
-saved again or resized, some 80 or more lie between different photographs) and a thumbnail of 16 x 16 grey pixels. Two
-images are near-identical when few enough bits differ and the thumbnails agree. The hash is of whole numbers only, so
-every machine finds the same.
+Each image has a fingerprint: the difference hash of 16 x 16 bits (as ImageHash has it; 4 to 30 bits change when a
+picture is saved again or resized, some 80 or more lie between different photographs) and a thumbnail of 16 x 16 grey
+pixels. Two images are near-identical when few enough bits differ and the thumbnails agree. The hash is of whole numbers
+only, so every machine finds the same.
 
 A bit is set where brightness falls from left to right. Of things on white or black few are set, and those of two
 different things differ in few too: there as many fewer may differ as are set (of 60 different products on white, 5

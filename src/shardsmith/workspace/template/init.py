@@ -99,6 +99,10 @@ def _texts_of(source: str, log: Log) -> dict[str, str]:
         listed = git(root, "ls-tree", "-r", "--name-only", "-z", "HEAD").split("\0")
         if not {PARAMS, PIPELINE} <= {*listed}:
             raise VersionError(f"--from {source}: no workspace (dvc.yaml and params.yaml in git); choose another")
+        if "stages/__init__.py" in listed:
+            raise VersionError(
+                f"--from {source}: made before Shardsmith was a package; leave --from out, and copy params.yaml"
+            )
         if changed := git(root, "status", "--porcelain", "--untracked-files=no").splitlines():
             log(f"{root}: {len(changed)} changed files are taken as they are committed")
         wanted = {*template("x")} - {"README.md", ".gitignore"}
