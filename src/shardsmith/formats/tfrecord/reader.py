@@ -230,7 +230,7 @@ def _expected_counts(folder: RawFolder) -> dict[str, int]:
                     for number, length in enumerate(lengths):
                         shard = f"{info['name']}-{split['name']}.tfrecord-{number:05d}-of-{len(lengths):05d}"
                         counts[str(path.parent / shard)] = length
-            except (RawDataError, KeyError, TypeError, ValueError):
+            except (RawDataError, KeyError, TypeError, ValueError, OverflowError, AttributeError, RecursionError):
                 continue  # not TFDS's
     return counts
 

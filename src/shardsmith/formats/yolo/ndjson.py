@@ -54,7 +54,7 @@ def read(folder: RawFolder, files: list[str]) -> Source:
         if not isinstance(head, dict) or head.get("type") != "dataset":
             raise RawDataError(f"{file}:1: not the line of an Ultralytics dataset; it may be cut short: get it again")
         names = class_names(head.get("class_names"))
-        source.classes += [name for name in names.values() if name not in source.classes]
+        source.classes += [name for name in dict.fromkeys(names.values()) if name and name not in source.classes]
         source.facts |= {key: str(head[key]) for key in ("description", "version") if head.get(key)}
         keypoints: Counter[str] = Counter()
         for number, entry in lines:
