@@ -178,7 +178,7 @@ def _label(number: Any, labels: list[str]) -> str:
     if number is None:
         return ""
     if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < len(labels):
-        raise OutlineError(f"its label_id {str(number)[:40]} is none of the {len(labels)} labels")
+        raise OutlineError(f"its label_id {str(number)[:40]} is not one of the {len(labels)} labels")
     return labels[number]
 
 

@@ -139,7 +139,7 @@ def _locate(folder: RawFolder, content: PanopticFile, entry: Any, file: str, at:
     key = entry.get("image_id") if isinstance(entry, dict) else None
     name = content.images.get(key) if isinstance(key, (int, str)) else None
     if name is None:
-        reason = f"its image_id {str(key)[:40]!r} is none of the images"
+        reason = f"its image_id {str(key)[:40]!r} is not among the images"
         return found("annotation-unreadable", file, at, _name(entry)[:SHOWN], reason)
     return folder.locate(name, file, at)
 
@@ -164,7 +164,7 @@ def id_of_colour(colour: int) -> int:
 def _row(item: dict[str, Any], areas: Mapping[int, Shape], problem: str, classes: Mapping[Any, str]) -> Annotation:
     category = item["category_id"]
     if not isinstance(category, (int, str)) or category not in classes:
-        raise OutlineError(f"its category_id {str(category)[:40]} is none of the categories")
+        raise OutlineError(f"its category_id {str(category)[:40]} is not among the categories")
     if problem:
         raise OutlineError(problem)
     if item["id"] not in areas:

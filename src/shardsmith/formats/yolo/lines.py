@@ -191,7 +191,7 @@ def _split(columns: list[str], keypoint_columns: int) -> tuple[list[str], dict[s
         return columns[:5], {}
     if count == 6:
         if not columns[5].isdecimal():
-            reason = "its sixth column is none of a label (a confidence?); delete it if the boxes are labels"
+            reason = "its sixth column is not part of a label (a confidence?); delete it if the boxes are labels"
             raise LineError(" ".join(columns), reason)
         return columns[:5], {"track_id": int(columns[5][:18])}
     if count > 8 and (count - 5) % 3 == 0 and all(map(_VISIBLE.fullmatch, columns[7::3])):
