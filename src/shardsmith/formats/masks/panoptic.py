@@ -124,7 +124,7 @@ def _add_file(folder: RawFolder, content: PanopticFile, file: str, source: Sourc
         if not mask.problem and drawn_size(info, mask.size_px) not in (mask.size_px, None):
             mask = MaskContent(problem="the PNG is {} x {} pixels, and the image is not".format(*mask.size_px))
         objects = segments_as_objects(segments, mask, content.classes)
-        place_objects(objects, image_id, info, mask.size_px, (file, at), source)
+        place_objects(objects, image_id, info, None if mask.problem else mask.size_px, (file, at), source)
 
 
 def _read_png(root: Path, file: str) -> MaskContent:
