@@ -16,7 +16,7 @@ from test_formats import corners
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.shapes import area_px, box_around
 from shardsmith.formats.registry import READERS
-from shardsmith.formats.shared.figures import circle, ellipse
+from shardsmith.formats.shapes.outlines import circle, ellipse
 from shardsmith.formats.shared.raw_folder import RawFolder, Source
 from shardsmith.pipeline.ingest import find_format, ingest, probe_images
 from shardsmith.pipeline.params import IngestParams

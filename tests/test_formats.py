@@ -20,7 +20,8 @@ from shardsmith.formats.coco import format as coco
 from shardsmith.formats.csv import tfod as tfod_csv
 from shardsmith.formats.registry import READERS
 from shardsmith.formats.shared.job import ExportJob, leaving_names
-from shardsmith.formats.shared.raw_folder import RawFolder, Source, split_in_name, split_in_path
+from shardsmith.formats.shared.raw_folder import RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_name, split_in_path
 from shardsmith.formats.voc import xml as voc
 from shardsmith.pipeline.ingest import find_format, probe_images
 

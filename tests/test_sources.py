@@ -16,11 +16,11 @@ from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Annotation, Manifest
 from shardsmith.formats.registry import READERS
 from shardsmith.formats.shared.raw_folder import ImageEntry, Source
-from shardsmith.formats.unread import UNREAD
 from shardsmith.pipeline.ingest import ingest, write_source
 from shardsmith.pipeline.intake.find import find_formats
 from shardsmith.pipeline.intake.merge import merge
 from shardsmith.pipeline.intake.read import read_raw
+from shardsmith.pipeline.intake.unread import UNREAD
 from shardsmith.pipeline.params import IngestParams, parse_params
 
 A, B, C = image_bytes(), image_bytes(seed=1), image_bytes(seed=2)

@@ -14,7 +14,8 @@ from shardsmith.dataset.errors import StageError
 from shardsmith.dataset.manifest import Annotation, Image
 from shardsmith.formats.format import Format
 from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
-from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source, split_in_path
+from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_path
 
 # a folder of images in some other format, whose labels stand elsewhere
 _NO_CLASS = frozenset({

@@ -16,10 +16,11 @@ from typing import Any
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.formats.format import Format
+from shardsmith.formats.shapes.placement import Box, on_displayed
 from shardsmith.formats.shared.json import elements, paired
 from shardsmith.formats.shared.numbers import comma_decimals, read_number
-from shardsmith.formats.shared.placement import Box, on_displayed
-from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source, split_in_name, split_in_path
+from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_name, split_in_path
 
 _IMAGE_KEYS = ("image", "imagefilename")
 _BOX_KEYS = ("annotations", "annotation")

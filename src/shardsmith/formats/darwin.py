@@ -17,21 +17,28 @@ from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.dataset.shapes import OutlineError
 from shardsmith.formats.format import Format
-from shardsmith.formats.shared.geometry import Shape, ellipse, finite, mask, points_of, rings, sized_box
-from shardsmith.formats.shared.json import loads
-from shardsmith.formats.shared.objects import (
-    NotCarriedError,
+from shardsmith.formats.shapes.objects import (
     Objects,
-    declared,
-    drawn_size,
     has_list,
     key_of,
     place_objects,
     row_of,
     told,
 )
-from shardsmith.formats.shared.placement import Size, to_json
-from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source, split_in_path
+from shardsmith.formats.shapes.outlines import (
+    NotCarriedError,
+    Shape,
+    ellipse,
+    mask,
+    number_of,
+    points_of,
+    rings,
+    sized_box,
+)
+from shardsmith.formats.shapes.placement import Size, declared, drawn_size, to_json
+from shardsmith.formats.shared.json import loads
+from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_path
 
 _ITEM = re.compile(r'"(item|image)"\s*:\s*\{')
 _SIGNS = re.compile(r'"(slots|schema_ref|source_info|workview_url|seg_mask)"\s*:')
@@ -202,7 +209,7 @@ def _shape(item: dict[str, Any], size_px: Size | None, shape_of_mask: Any) -> Sh
     if "ellipse" in item:
         about = item["ellipse"]
         (x, y), (across, down) = points_of([about["center"], about["radius"]])
-        return ellipse(x, y, across, down, finite(about.get("angle") or 0, "its angle"))
+        return ellipse(x, y, across, down, number_of(about.get("angle") or 0, "its angle"))
     if "bounding_box" in item:
         box = item["bounding_box"]
         return sized_box(box["x"], box["y"], box["w"], box["h"])

@@ -17,30 +17,29 @@ from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.dataset.shapes import OutlineError
 from shardsmith.formats.format import Format
-from shardsmith.formats.shared.geometry import (
-    Shape,
-    ellipse,
-    finite,
-    flat_points,
-    rings,
-    run_lengths,
-    sized_box,
-    turned_box,
-)
-from shardsmith.formats.shared.json import members, paired
-from shardsmith.formats.shared.objects import (
-    NotCarriedError,
+from shardsmith.formats.shapes.objects import (
     Objects,
-    declared,
-    drawn_size,
     flagged,
     has_list,
     place_objects,
     row_of,
     told,
 )
-from shardsmith.formats.shared.placement import Size, to_json
-from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source, split_in_name, split_in_path
+from shardsmith.formats.shapes.outlines import (
+    NotCarriedError,
+    Shape,
+    ellipse,
+    flat_points,
+    number_of,
+    rings,
+    run_lengths,
+    sized_box,
+    turned_box,
+)
+from shardsmith.formats.shapes.placement import Size, declared, drawn_size, to_json
+from shardsmith.formats.shared.json import members, paired
+from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_name, split_in_path
 
 _VERSION = re.compile(r'"dm_format_version"\s*:')
 _CATEGORIES = re.compile(r'"categories"\s*:\s*\{\s*("(label|mask|points)"\s*:\s*\{)?')
@@ -188,14 +187,14 @@ def _shape(kind: str, item: dict[str, Any], attributes: dict[str, object]) -> Sh
     if kind == "bbox":
         return _box(item["bbox"], attributes)
     if kind == "polygon":
-        return rings([flat_points(item["points"])], None)
+        return rings([flat_points(item["points"])])
     if kind == "mask":
         return run_lengths(item["rle"])
     if kind == "ellipse":
         (left, top), (right, bottom) = flat_points(item["points"])
         return ellipse((left + right) / 2, (top + bottom) / 2, (right - left) / 2, (bottom - top) / 2)
     if kind == "rotated_bbox":
-        x, y, width, height, degrees = (finite(value) for value in item["points"])
+        x, y, width, height, degrees = (number_of(value) for value in item["points"])
         return turned_box(x, y, width, height, math.radians(degrees))
     raise NotCarriedError(kind)
 

@@ -18,10 +18,11 @@ from shardsmith.dataset.findings import found
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.dataset.shapes import OutlineError
 from shardsmith.formats.format import Format
-from shardsmith.formats.shared.figures import NotCarriedError
-from shardsmith.formats.shared.placement import to_json
-from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source, split_in_path
-from shardsmith.formats.shared.sheet import Sheet, put
+from shardsmith.formats.shapes.outlines import NotCarriedError
+from shardsmith.formats.shapes.placement import to_json
+from shardsmith.formats.shapes.sheet import Sheet, put
+from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_path
 
 _COLUMNS = 15
 _OCCLUDED = (-1, 0, 1, 2, 3)

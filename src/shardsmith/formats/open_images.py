@@ -20,10 +20,11 @@ from shardsmith.dataset.manifest import Annotation
 from shardsmith.dataset.shapes import OutlineError
 from shardsmith.formats.csv.lines import head_lines, numbered
 from shardsmith.formats.format import Format
-from shardsmith.formats.shared.figures import number_of
-from shardsmith.formats.shared.placement import to_json
-from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source, split_in_name, split_in_path
-from shardsmith.formats.shared.sheet import Sheet, put, put_nowhere
+from shardsmith.formats.shapes.outlines import number_of
+from shardsmith.formats.shapes.placement import to_json
+from shardsmith.formats.shapes.sheet import Sheet, put, put_nowhere
+from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_name, split_in_path
 
 _SIDES = ("XMin", "YMin", "XMax", "YMax")
 _FLAGS = {"IsOccluded": "occluded", "IsTruncated": "truncated", "IsDepiction": "depiction", "IsInside": "inside"}

@@ -23,21 +23,28 @@ from shardsmith.dataset.images import opened
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.dataset.shapes import OutlineError
 from shardsmith.formats.format import Format
-from shardsmith.formats.shared.geometry import Shape, finite, placed_mask, points_of, rings, sized_box, turned_box
-from shardsmith.formats.shared.json import loads
-from shardsmith.formats.shared.objects import (
-    NotCarriedError,
+from shardsmith.formats.shapes.objects import (
     Objects,
-    declared,
-    drawn_size,
     flagged,
     has_list,
     place_objects,
     row_of,
     told,
 )
-from shardsmith.formats.shared.placement import Size, to_json
-from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source, split_in_name, split_in_path
+from shardsmith.formats.shapes.outlines import (
+    NotCarriedError,
+    Shape,
+    number_of,
+    placed_mask,
+    points_of,
+    rings,
+    sized_box,
+    turned_box,
+)
+from shardsmith.formats.shapes.placement import Size, declared, drawn_size, to_json
+from shardsmith.formats.shared.json import loads
+from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_name, split_in_path
 
 _OBJECTS = re.compile(r'"(objects|classTitle|geometryType)"\s*:')
 _SIZE = re.compile(r'"size"\s*:\s*\{')
@@ -183,7 +190,7 @@ def _shape(item: dict[str, Any], size_px: Size | None) -> Shape:
     if kind in ("rectangle", "oriented_bbox"):
         stands = item["points"]
         (x1, y1), (x2, y2) = points_of(stands["exterior"] if isinstance(stands, dict) else stands)
-        angle = finite(item.get("angle") or 0, "its angle") if kind == "oriented_bbox" else 0.0
+        angle = number_of(item.get("angle") or 0, "its angle") if kind == "oriented_bbox" else 0.0
         if angle:
             return turned_box((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, angle)
         return sized_box(x1, y1, x2 - x1, y2 - y1)

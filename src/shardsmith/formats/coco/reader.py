@@ -15,9 +15,10 @@ from shardsmith.dataset.label_map import MAX_ID
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.dataset.shapes import OutlineError
 from shardsmith.formats.coco.entries import CocoFile, CocoImage, CocoRow, parse
+from shardsmith.formats.shapes.placement import corners, on_displayed, outline_on_displayed
 from shardsmith.formats.shared.facts import merged
-from shardsmith.formats.shared.placement import corners, on_displayed, outline_on_displayed
-from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source, split_in_name, split_in_path
+from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_name, split_in_path
 
 _CROWD_SHARE = 0.5
 

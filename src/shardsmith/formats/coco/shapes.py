@@ -14,7 +14,7 @@ from typing import Any
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.dataset.shapes import OutlineError, box_around, parse_outline
 from shardsmith.formats.coco.values import EntryError, as_number, id_text, is_scalar
-from shardsmith.formats.shared.placement import Box, to_json
+from shardsmith.formats.shapes.placement import Box, to_json
 
 _READ = frozenset({
     "id", "image_id", "category_id", "bbox", "area", "iscrowd", "segmentation", "attributes", "num_keypoints",

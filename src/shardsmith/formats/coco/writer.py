@@ -14,8 +14,8 @@ from shardsmith.dataset.manifest import Annotation, Image
 from shardsmith.dataset.shapes import area_px
 from shardsmith.formats.coco.facts import info_of, licenses_of
 from shardsmith.formats.coco.ids import annotation_ids, image_ids
+from shardsmith.formats.shapes.placement import corners
 from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
-from shardsmith.formats.shared.placement import corners
 
 Numbered = tuple[Image, int, list[tuple[Annotation, int]]]
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.formats.shared.numbers import comma_decimals
-from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source, split_in_name, split_in_path
+from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_name, split_in_path
 
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _UNSAFE = re.compile(r'[,;"\x00-\x1f]|^\s|\s$')

@@ -16,9 +16,9 @@ from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.formats.csv.lines import add_bad, entry_of, format_lines, head_lines, name_commas, numbered
 from shardsmith.formats.format import Format
+from shardsmith.formats.shapes.placement import Box, corners, number, on_displayed
 from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
 from shardsmith.formats.shared.numbers import read_number
-from shardsmith.formats.shared.placement import Box, corners, number, on_displayed
 from shardsmith.formats.shared.raw_folder import RawFolder, Source
 
 COLUMNS = ("filename", "width", "height", "class", "xmin", "ymin", "xmax", "ymax")

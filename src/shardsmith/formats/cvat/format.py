@@ -20,8 +20,9 @@ from shardsmith.dataset.shapes import OutlineError
 from shardsmith.formats.cvat.frames import annotated_frames, frame_images, shapes_by_frame
 from shardsmith.formats.cvat.shapes import BAD, CARRIED, LABEL, annotation, figure
 from shardsmith.formats.format import Format
-from shardsmith.formats.shared.placement import Box, Size, drawn_on_stored, on_displayed, outline_on_displayed
-from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source, split_in_name, split_in_path
+from shardsmith.formats.shapes.placement import Box, Size, drawn_on_stored, on_displayed, outline_on_displayed
+from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_name, split_in_path
 
 _ROOT = re.compile(r"<annotations[\s>]")
 _INSIDE = re.compile(r"<(?:image|track)\s[^>]*\b(?:name|label|id)\s*=|<meta>\s*<(?:task|project|job)>|<version>1\.")

@@ -12,9 +12,9 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from shardsmith.dataset.manifest import Annotation
-from shardsmith.dataset.shapes import OutlineError, box_around, from_mask, parse_outline
-from shardsmith.formats.shared.curves import Point, ellipse, flat, turned_box
-from shardsmith.formats.shared.placement import Box, Size, to_json
+from shardsmith.dataset.shapes import OutlineError
+from shardsmith.formats.shapes.outlines import Shape, ellipse, number_of, placed_mask, points_of, rings, turned_box
+from shardsmith.formats.shapes.placement import Box, Size, to_json
 
 CARRIED = frozenset({"box", "polygon", "ellipse", "mask"})
 LABEL = "tag"
@@ -22,7 +22,7 @@ BAD = (OutlineError, KeyError, ValueError, OverflowError)
 _MAX_PIXELS = 1 << 28
 
 
-def figure(shape: Element, size_px: Size) -> tuple[Box, str | None]:
+def figure(shape: Element, size_px: Size) -> Shape:
     """Its box and outline.
 
     Args:
@@ -34,60 +34,37 @@ def figure(shape: Element, size_px: Size) -> tuple[Box, str | None]:
     if shape.tag == "box":
         return _box(shape)
     if shape.tag == "mask":
-        outline = _mask(shape, size_px)
-    else:
-        points = _points(shape) if shape.tag == "polygon" else _ellipse(shape)
-        outline = parse_outline([flat(points)]) or ""
-    box = box_around(outline)
-    if box is None:
-        raise OutlineError("its mask has no pixel on the image")
-    return box, outline
+        return _mask(shape, size_px)
+    if shape.tag == "ellipse":
+        x, y, radius_x, radius_y = _numbers(shape, "cx", "cy", "rx", "ry")
+        return ellipse(x, y, radius_x, radius_y, _turn_rad(shape))
+    return rings([points_of([point.split(",") for point in shape.attrib["points"].split(";") if point.strip()])])
 
 
-def _box(shape: Element) -> tuple[Box, str | None]:
-    left, top, right, bottom = (float(shape.attrib[side]) for side in ("xtl", "ytl", "xbr", "ybr"))
-    angle = _angle(shape)
-    if not angle:
+def _box(shape: Element) -> Shape:
+    left, top, right, bottom = _numbers(shape, "xtl", "ytl", "xbr", "ybr")
+    if not (turn_rad := _turn_rad(shape)):
         return (left, top, right, bottom), None
-    centre = (left + right) / 2, (top + bottom) / 2
-    outline = parse_outline([flat(turned_box(left, top, right - left, bottom - top, angle, centre))]) or ""
-    around = box_around(outline)
-    if around is None:
-        raise OutlineError("it has no corners")
-    return around, outline
+    return turned_box((left + right) / 2, (top + bottom) / 2, right - left, bottom - top, turn_rad)
 
 
-def _angle(shape: Element) -> float:
-    return float(shape.get("rotation") or 0) % 360
+def _numbers(shape: Element, *names: str) -> list[float]:
+    return [number_of(shape.attrib[name], name) for name in names]
 
 
-def _points(shape: Element) -> list[Point]:
-    pairs = [point.split(",") for point in shape.attrib["points"].split(";") if point.strip()]
-    return [(float(x), float(y)) for x, y in pairs]
+def _turn_rad(shape: Element) -> float:
+    return math.radians(number_of(shape.get("rotation") or 0, "its rotation") % 360)
 
 
-def _ellipse(shape: Element) -> list[Point]:
-    x, y, radius_x, radius_y = (float(shape.attrib[key]) for key in ("cx", "cy", "rx", "ry"))
-    if not all(map(math.isfinite, (x, y, radius_x, radius_y))):
-        raise OutlineError("its centre or a radius is no finite number")
-    return ellipse(x, y, radius_x, radius_y, _angle(shape))
-
-
-def _mask(shape: Element, size_px: Size) -> str:
-    left, top, width, height = (int(float(shape.attrib[key])) for key in ("left", "top", "width", "height"))
+def _mask(shape: Element, size_px: Size) -> Shape:
+    left, top, width, height = map(int, _numbers(shape, "left", "top", "width", "height"))
     if not (width > 0 and height > 0 and width * height <= _MAX_PIXELS and math.prod(size_px) <= _MAX_PIXELS):
         raise OutlineError(f"its mask is {width} x {height} pixels, on an image of {size_px[0]} x {size_px[1]}")
     runs = [int(count) for count in shape.attrib["rle"].split(",")]
     if min(runs) < 0 or sum(runs) != width * height:
         raise OutlineError(f"its rle has {sum(runs)} pixels, and not {width} x {height}")
     inside = np.repeat(np.arange(len(runs)) % 2, runs).astype(np.uint8).reshape(height, width)
-    mask = np.zeros((size_px[1], size_px[0]), np.uint8)
-    on_image = inside[max(0, -top) : size_px[1] - top, max(0, -left) : size_px[0] - left]
-    if not on_image.size or top >= size_px[1] or left >= size_px[0]:
-        raise OutlineError("its mask lies outside the image")
-    row, column = max(0, top), max(0, left)
-    mask[row : row + on_image.shape[0], column : column + on_image.shape[1]] = on_image
-    return from_mask(mask)
+    return placed_mask(inside, left, top, size_px)
 
 
 def annotation(shape: Element, image_id: str, box: Box | None, outline: str | None, key: str) -> Annotation:

@@ -6,21 +6,24 @@ in degrees clockwise. Source: the tags RectangleLabels, EllipseLabels, PolygonLa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from shardsmith.dataset.shapes import OutlineError, box_around, from_mask, parse_outline
+from shardsmith.dataset.shapes import OutlineError
 from shardsmith.formats.label_studio.brush import decode, decode_png
 from shardsmith.formats.label_studio.regions import Item
-from shardsmith.formats.shared.curves import Point, ellipse, flat, turned_box
-from shardsmith.formats.shared.placement import Box, Size
+from shardsmith.formats.shapes.curves import Point, box_corners, ellipse_points, turned
+from shardsmith.formats.shapes.outlines import Shape, number_of, points_of, rings
+from shardsmith.formats.shapes.outlines import mask as masked
+from shardsmith.formats.shapes.placement import Size
 
 BAD = (OutlineError, KeyError, TypeError, ValueError, OverflowError, IndexError, AttributeError)
 
 
-def figure(item: Item, size_px: Size) -> tuple[Box, str | None]:
+def figure(item: Item, size_px: Size) -> Shape:
     """Its box and outline on an image of that size.
 
     Turning is done on the size that the region was drawn on, since per cent of two sides are no right angles.
@@ -31,35 +34,29 @@ def figure(item: Item, size_px: Size) -> tuple[Box, str | None]:
     drawn_px = item.declared_px or size_px
     if item.kind in ("brush", "bitmask"):
         mask = _mask(item, drawn_px)
-        outline = from_mask(mask if (mask.shape[1], mask.shape[0]) == size_px else _resized(mask, size_px))
-        return _around(outline), outline
+        return masked(mask if (mask.shape[1], mask.shape[0]) == size_px else _resized(mask, size_px))
     scale_x, scale_y = size_px[0] / drawn_px[0], size_px[1] / drawn_px[1]
-    points = _points(item, drawn_px)
-    if item.kind == "rectangle" and not _angle(item.value):
-        (x, y), _, (xmax, ymax), _ = points
-        return (x * scale_x, y * scale_y, xmax * scale_x, ymax * scale_y), None
-    outline = parse_outline([flat([(x * scale_x, y * scale_y) for x, y in points])]) or ""
-    return _around(outline), outline
+    points = [(x * scale_x, y * scale_y) for x, y in _points(item, drawn_px)]
+    if item.kind == "rectangle" and not _turn_rad(item.value):
+        return (*points[0], *points[2]), None
+    return rings([points])
 
 
 def _points(item: Item, drawn_px: Size) -> list[Point]:
     value, (width, height) = item.value, drawn_px
     if item.kind == "polygon":
-        return [(float(x) * width / 100, float(y) * height / 100) for x, y in value["points"]]
-    x, y = float(value["x"]) * width / 100, float(value["y"]) * height / 100
+        return [(x * width / 100, y * height / 100) for x, y in points_of(value["points"])]
+    names = ("x", "y", "radiusX", "radiusY") if item.kind == "ellipse" else ("x", "y", "width", "height")
+    sides = (width, height, width, height)
+    x, y, across, down = (number_of(value[name], name) * side / 100 for name, side in zip(names, sides, strict=True))
     if item.kind == "ellipse":
-        radius_x, radius_y = float(value["radiusX"]) * width / 100, float(value["radiusY"]) * height / 100
-        return ellipse(x, y, radius_x, radius_y, _angle(value))
-    sides = float(value["width"]) * width / 100, float(value["height"]) * height / 100
-    return turned_box(x, y, *sides, _angle(value), (x, y)) if _angle(value) else _upright(x, y, *sides)
+        return ellipse_points(x, y, across, down, _turn_rad(value))
+    corners = box_corners(x, y, across, down)
+    return turned(corners, (x, y), _turn_rad(value)) if _turn_rad(value) else corners
 
 
-def _upright(x: float, y: float, width: float, height: float) -> list[Point]:
-    return [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
-
-
-def _angle(value: dict[str, Any]) -> float:
-    return float(value.get("rotation") or 0) % 360
+def _turn_rad(value: dict[str, Any]) -> float:
+    return math.radians(number_of(value.get("rotation") or 0, "its rotation") % 360)
 
 
 def _mask(item: Item, drawn_px: Size) -> np.ndarray:
@@ -73,10 +70,3 @@ def _resized(mask: np.ndarray, size_px: Sequence[int]) -> np.ndarray:
     width, height = size_px
     rows, columns = np.arange(height) * mask.shape[0] // height, np.arange(width) * mask.shape[1] // width
     return mask[rows][:, columns]
-
-
-def _around(outline: str) -> Box:
-    box = box_around(outline) if outline else None
-    if box is None:
-        raise OutlineError("it has no points, or its mask no pixel")
-    return box

@@ -10,7 +10,7 @@ from shardsmith.formats.label_studio.addresses import image_addresses, names
 from shardsmith.formats.label_studio.figures import BAD, figure
 from shardsmith.formats.label_studio.regions import Item
 from shardsmith.formats.label_studio.tasks import Task
-from shardsmith.formats.shared.placement import (
+from shardsmith.formats.shapes.placement import (
     Box,
     Size,
     drawn_on_stored,
@@ -18,7 +18,8 @@ from shardsmith.formats.shared.placement import (
     outline_on_displayed,
     to_json,
 )
-from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source, split_in_path
+from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_path
 
 Placed = tuple[Item, Box, str | None]
 

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from shardsmith.formats.shared.placement import Size
+from shardsmith.formats.shapes.placement import Size
 
 FIGURES = frozenset({"rectangle", "polygon", "ellipse", "brush", "bitmask"})
 _ANSWERS = frozenset({"choices", "taxonomy"})

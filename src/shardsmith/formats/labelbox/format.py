@@ -19,9 +19,10 @@ from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.formats.format import Format
 from shardsmith.formats.labelbox.rows import LabelboxRow, RowError, parse_row
+from shardsmith.formats.shapes.objects import place_objects, row_of
 from shardsmith.formats.shared.json import elements, paired
-from shardsmith.formats.shared.objects import place_objects, row_of
-from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source, split_in_path
+from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_path
 
 _SUFFIXES = (".json", ".ndjson", ".jsonl")
 _ROW = re.compile(r'"data_row"\s*:\s*\{')

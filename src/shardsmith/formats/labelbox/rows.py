@@ -12,10 +12,11 @@ from urllib.parse import unquote, urlsplit
 
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.dataset.shapes import OutlineError
-from shardsmith.formats.shared.geometry import Shape, points_of, rings, run_lengths, sized_box
-from shardsmith.formats.shared.objects import NotCarriedError, Objects, row_of
-from shardsmith.formats.shared.placement import Size, to_json
-from shardsmith.formats.shared.raw_folder import SHOWN, split_in_name
+from shardsmith.formats.shapes.objects import Objects, row_of
+from shardsmith.formats.shapes.outlines import NotCarriedError, Shape, points_of, rings, run_lengths, sized_box
+from shardsmith.formats.shapes.placement import Size, declared, to_json
+from shardsmith.formats.shared.raw_folder import SHOWN
+from shardsmith.formats.shared.splits import split_in_name
 
 _BOXED = ("ImageBoundingBox", "ImagePolygon")
 _UNFINISHED = ("TO_LABEL", "IN_REVIEW", "IN_REWORK", "TOLABEL", "INREVIEW", "INREWORK")
@@ -62,10 +63,7 @@ def parse_row(entry: Any) -> LabelboxRow:
 def _parse_current(entry: dict[str, Any]) -> LabelboxRow:
     data_row, media = entry["data_row"], _dict(entry.get("media_attributes"))
     row = _row(data_row.get("row_data"), data_row.get("external_id"), data_row.get("global_key"), data_row.get("id"))
-    try:
-        row.declared_px = (int(media["width"]), int(media["height"]))
-    except (KeyError, TypeError, ValueError, OverflowError):
-        row.declared_px = None
+    row.declared_px = declared(media.get("width"), media.get("height"))
     for metadata in _dicts(entry.get("metadata_fields")):
         if str(metadata.get("schema_name") or metadata.get("name")).lower() == "split":
             row.split = split_in_name(str(metadata.get("value")))
@@ -199,7 +197,7 @@ def _shape(geometry: Any) -> Shape:
     if isinstance(geometry, dict):
         return sized_box(geometry["left"], geometry["top"], geometry["width"], geometry["height"])
     points = points_of(geometry)
-    box, outline = rings([points], None)
+    box, outline = rings([points])
     is_box = len(set(points)) == 4 and {x for x, _ in points} == {box[0], box[2]} and {y for _, y in points} == {
         box[1], box[3],
     }  # fmt: skip

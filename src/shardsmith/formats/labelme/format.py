@@ -21,9 +21,10 @@ from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.images import probe
 from shardsmith.formats.format import Format
 from shardsmith.formats.labelme.shapes import parse
+from shardsmith.formats.shapes.sheet import Sheet, put, put_nowhere
 from shardsmith.formats.shared.json import clear_errors, paired
-from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source, split_in_path
-from shardsmith.formats.shared.sheet import Sheet, put, put_nowhere
+from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_path
 
 _KEYS = ("imagePath", "imageData", "imageHeight", "shape_type", "lineColor")
 _SIGNS = re.compile(r'"(shapes|' + "|".join(_KEYS) + r')"\s*:')

@@ -15,13 +15,13 @@ import numpy as np
 from shardsmith.dataset.images import ImageInfo, opened
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.dataset.shapes import OutlineError
-from shardsmith.formats.shared import figures
-from shardsmith.formats.shared.figures import NotCarriedError, Point, Shape, number_of, points_of
-from shardsmith.formats.shared.placement import Size, drawn_on_stored, to_json
+from shardsmith.formats.shapes.curves import Point
+from shardsmith.formats.shapes.objects import flagged
+from shardsmith.formats.shapes.outlines import NotCarriedError, Shape, circle, placed_mask, points_of, rectangle, rings
+from shardsmith.formats.shapes.placement import Size, declared, drawn_size, to_json
+from shardsmith.formats.shapes.sheet import Sheet
 from shardsmith.formats.shared.raw_folder import SHOWN
-from shardsmith.formats.shared.sheet import Sheet
 
-_FLAGS = ("difficult", "occluded", "truncated")
 _READ = frozenset({
     "label", "points", "shape_type", "mask", "flags", "attributes", "group_id", "line_color", "fill_color",
 })  # fmt: skip
@@ -37,7 +37,7 @@ def parse(content: dict[str, Any], file: str, info: ImageInfo | None) -> Sheet:
     Args:
         info: the image's, for masks; None where it is not there.
     """
-    sheet = Sheet(file, declared_px=_declared_size(content))
+    sheet = Sheet(file, declared_px=declared(content.get("imageWidth"), content.get("imageHeight")))
     flags = content.get("flags")
     for flag, is_set in flags.items() if isinstance(flags, dict) else ():
         if is_set is True and flag.startswith("__"):
@@ -49,25 +49,10 @@ def parse(content: dict[str, Any], file: str, info: ImageInfo | None) -> Sheet:
         problem = "has no list `shapes`" if shapes is None else f"`shapes` is a {type(shapes).__name__}, and no list"
         sheet.lose_all(f"the file {problem}")
         return sheet
-    canvas = _canvas(info, sheet.declared_px)
+    canvas = drawn_size(info, sheet.declared_px) if info else None
     for number, shape in enumerate(shapes, start=1):
         sheet.take(f"shape {number}", partial(_annotation, shape, canvas))
     return sheet
-
-
-def _declared_size(content: dict[str, Any]) -> Size | None:
-    try:
-        return int(content["imageWidth"]), int(content["imageHeight"])
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return None
-
-
-def _canvas(info: ImageInfo | None, declared_px: Size | None) -> Size | None:
-    """(width, height) of the pixels that were drawn on; None where the image does not say."""
-    if info is None:
-        return None
-    width, height = info.stored_size if drawn_on_stored(info, declared_px) else (info.width, info.height)
-    return None if width is None or height is None else (width, height)
 
 
 def _annotation(shape: Any, canvas: Size | None) -> Annotation:
@@ -91,16 +76,20 @@ def _annotation(shape: Any, canvas: Size | None) -> Annotation:
     return Annotation("", label, *box, segmentation=outline, attributes=to_json(_attributes(shape)))
 
 
+def _polygon(points: list[Point]) -> Shape:
+    return rings([points])
+
+
 def _circle(points: list[Point]) -> Shape:
     if len(points) != 2:
         raise OutlineError(f"a circle has a centre and a point on it, this one {len(points)} points")
     (x, y), (x2, y2) = points
-    return figures.circle(x, y, math.hypot(x2 - x, y2 - y))
+    return circle(x, y, math.hypot(x2 - x, y2 - y))
 
 
 _KINDS: dict[str, Callable[[list[Point]], Shape]] = {
-    "polygon": figures.polygon, "rectangle": figures.rectangle, "circle": _circle,
-    "oriented_rectangle": figures.polygon, "rotation": figures.polygon, "quadrilateral": figures.polygon,
+    "polygon": _polygon, "rectangle": rectangle, "circle": _circle,
+    "oriented_rectangle": _polygon, "rotation": _polygon, "quadrilateral": _polygon,
 }  # fmt: skip
 
 
@@ -112,13 +101,13 @@ def _mask(shape: dict[str, Any], canvas: Size | None) -> Shape:
         raise OutlineError("its mask or its place is missing")
     if canvas is None:
         raise OutlineError("its image does not open, so its mask has no place")
-    x, y = (int(number_of(at)) for at in map(min, zip(*points, strict=True)))
+    x, y = map(int, map(min, zip(*points, strict=True)))
     try:
         with opened(base64.b64decode(text)) as image:
             mask = np.array(image.convert("L"))
     except _DECODE_ERRORS as error:
         raise OutlineError(f"its mask is no image: {error}") from None
-    return figures.pasted_mask(mask, x, y, canvas)
+    return placed_mask(mask, x, y, canvas)
 
 
 def _attributes(shape: dict[str, Any]) -> dict[str, object]:
@@ -127,8 +116,7 @@ def _attributes(shape: dict[str, Any]) -> dict[str, object]:
     for key in ("attributes", "flags"):
         own = shape.get(key)
         attributes |= own if isinstance(own, dict) else {}
-    attributes |= {flag: int(attributes[flag]) for flag in _FLAGS if isinstance(attributes.get(flag), bool)}
-    return attributes | ({} if shape.get("group_id") is None else {"group_id": shape["group_id"]})
+    return flagged(attributes) | ({} if shape.get("group_id") is None else {"group_id": shape["group_id"]})
 
 
 def _is_plain(value: Any) -> bool:

@@ -18,8 +18,10 @@ from shardsmith.formats.masks.classes import BLACK, LIST_FILES, VOID, ClassList,
 from shardsmith.formats.masks.known import KNOWN
 from shardsmith.formats.masks.pairs import MaskPair, find_masks
 from shardsmith.formats.masks.pixels import MaskContent, read_mask
-from shardsmith.formats.shared.objects import Objects, drawn_size, place_objects, row_of
-from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source, split_in_path
+from shardsmith.formats.shapes.objects import Objects, place_objects, row_of
+from shardsmith.formats.shapes.placement import drawn_size
+from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_path
 
 _SETS = {"train": "train", "val": "valid", "valid": "valid", "test": "test"}
 

@@ -6,6 +6,7 @@ segmentation part of COCO's data format page.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,10 +21,12 @@ from shardsmith.dataset.shapes import OutlineError
 from shardsmith.dataset.workers import map_items
 from shardsmith.formats.format import Format
 from shardsmith.formats.masks.pixels import MaskContent, read_mask
-from shardsmith.formats.shared.geometry import Shape, finite
+from shardsmith.formats.shapes.objects import Objects, has_list, place_objects, row_of, told
+from shardsmith.formats.shapes.outlines import Shape, number_of
+from shardsmith.formats.shapes.placement import drawn_size
 from shardsmith.formats.shared.json import members, paired
-from shardsmith.formats.shared.objects import Objects, drawn_size, has_list, place_objects, row_of, told
-from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source, split_in_name, split_in_path
+from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_name, split_in_path
 
 _SEGMENTS = re.compile(r'"segments_info"\s*:')
 _EDGE = 1 << 16
@@ -121,7 +124,7 @@ def _add_file(folder: RawFolder, content: PanopticFile, file: str, source: Sourc
         if not mask.problem and drawn_size(info, mask.size_px) not in (mask.size_px, None):
             mask = MaskContent(problem="the PNG is {} x {} pixels, and the image is not".format(*mask.size_px))
         objects = segments_as_objects(segments, mask, content.classes)
-        place_objects(objects, image_id, info, mask.size_px, (file, at), source)
+        place_objects(objects, image_id, info, None if mask.problem else mask.size_px, (file, at), source)
 
 
 def _read_png(root: Path, file: str) -> MaskContent:
@@ -170,7 +173,7 @@ def _row(item: dict[str, Any], areas: Mapping[int, Shape], problem: str, classes
     if item["id"] not in areas:
         raise OutlineError(f"no pixel of the PNG has its id {str(item['id'])[:40]}")
     row = row_of(classes[category], areas[item["id"]], is_crowd=item.get("iscrowd") in (1, True))
-    row.area = finite(item["area"], "its area") if item.get("area") is not None else None
+    row.area = number_of(item["area"], "its area", math.inf) if item.get("area") is not None else None
     return row
 
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from shardsmith.dataset.images import opened
 from shardsmith.formats.masks.classes import VOID, VOID_COLOURS
-from shardsmith.formats.shared.geometry import Shape
-from shardsmith.formats.shared.geometry import mask as masked
-from shardsmith.formats.shared.placement import Size
+from shardsmith.formats.shapes.outlines import Shape
+from shardsmith.formats.shapes.outlines import mask as masked
+from shardsmith.formats.shapes.placement import Size
 
 _MOST_VALUES = 1024  # beyond, it is a photo
 _TAKEN = -1  # a pixel of an instance

@@ -11,7 +11,8 @@ from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.findings import found
 from shardsmith.formats.panlabel.counts import COUNTED, count
 from shardsmith.formats.panlabel.mend import Item
-from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source, split_in_name, split_in_path
+from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_name, split_in_path
 
 _REFUSED = "panlabel refuses the whole file for it; it was taken out"
 

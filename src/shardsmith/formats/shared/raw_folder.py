@@ -15,12 +15,7 @@ from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.images import EXTENSIONS, ImageInfo
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.formats.shared.names import NameIndex, clean_path, difference, ending_with, fold_path
-
-_SPLIT_WORDS = {
-    "train": "train", "training": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid",
-    "test": "test", "testing": "test",
-}  # fmt: skip
-
+from shardsmith.formats.shared.splits import split_in_name, split_in_path
 
 SHOWN = 300  # characters of a name from the data, in a finding
 
@@ -271,22 +266,6 @@ class RawFolder:
         for file in self.image_files:
             by_stem[PurePosixPath(file).stem].append(file)
         return by_stem
-
-
-def split_in_path(*paths: str) -> str | None:
-    """The split that a path's folders say ("valid/cat/1.jpg"), else None; the first path that says one counts."""
-    for path in paths:
-        for part in reversed(PurePosixPath(path).parts[:-1]):
-            split = _SPLIT_WORDS.get(part.lower().rstrip("0123456789"))
-            if split:
-                return split
-    return None
-
-
-def split_in_name(file: str) -> str | None:
-    """The split that a file's own name says ("train_labels.csv", "instances_val2017.json"), else None."""
-    words = PurePosixPath(file).stem.lower().replace("-", "_").replace(".", "_").split("_")
-    return next((split for word in words if (split := _SPLIT_WORDS.get(word.rstrip("0123456789")))), None)
 
 
 def _is_text(name: str) -> bool:

@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 
 from shardsmith.dataset.images import EXTENSIONS
 from shardsmith.dataset.messages import Example
-from shardsmith.formats.shared.placement import Box, to_json
+from shardsmith.formats.shapes.placement import Box, to_json
 from shardsmith.formats.tfrecord.masks import MASK, outline_of
 from shardsmith.formats.tfrecord.metadata import FEATURES
 

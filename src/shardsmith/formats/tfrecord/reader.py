@@ -19,8 +19,9 @@ from shardsmith.dataset.images import ImageInfo
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.dataset.shapes import upright_outline
 from shardsmith.dataset.workers import map_items
-from shardsmith.formats.shared.placement import on_displayed
-from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source, split_in_name, split_in_path
+from shardsmith.formats.shapes.placement import on_displayed
+from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_name, split_in_path
 from shardsmith.formats.tfrecord.example import IMAGE, Record, decode_masks, parse
 from shardsmith.formats.tfrecord.frames import begins_with_frame, read_frames
 from shardsmith.formats.tfrecord.labels import add_classes, differing_ids, label_map_of, nearest_first

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shardsmith.dataset.findings import Finding
-from shardsmith.formats.shared.figures import Shape
+from shardsmith.formats.shapes.outlines import Shape
 
 Values = dict[str, list[str]]  # attribute -> what it says; several where several options are ticked
 _CLASS_NAMES = (

@@ -17,10 +17,11 @@ from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.formats.csv.lines import head_lines
 from shardsmith.formats.format import Format
+from shardsmith.formats.shapes.placement import to_json
+from shardsmith.formats.shapes.sheet import Sheet, put, put_nowhere
 from shardsmith.formats.shared.json import clear_errors, paired
-from shardsmith.formats.shared.placement import to_json
-from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source, split_in_name, split_in_path
-from shardsmith.formats.shared.sheet import Sheet, put, put_nowhere
+from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_name, split_in_path
 from shardsmith.formats.via import version2, version3
 from shardsmith.formats.via.content import Region, ViaFile, ViaImage, class_of_images, class_of_regions
 

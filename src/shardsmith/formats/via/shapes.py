@@ -8,16 +8,18 @@ from __future__ import annotations
 from typing import Any
 
 from shardsmith.dataset.shapes import OutlineError
-from shardsmith.formats.shared.figures import (
+from shardsmith.formats.shapes.outlines import (
     NotCarriedError,
-    Point,
     Shape,
     circle,
     circle_through,
     ellipse,
+    flat_points,
     number_of,
-    polygon,
+    points_of,
     rectangle,
+    rings,
+    sized_box,
 )
 
 _NO_AREA = {1: "point", 5: "line", 6: "polyline"}
@@ -34,21 +36,19 @@ def named_shape(attributes: Any) -> Shape:
         raise OutlineError("it has no shape_attributes with a name")
     kind = attributes["name"]
     if kind == "rect":
-        x, y, width, height = _numbers(attributes, "x", "y", "width", "height")
-        return (x, y, x + width, y + height), None
+        return sized_box(*_numbers(attributes, "x", "y", "width", "height"))
     if kind == "circle":
         return circle(*_numbers(attributes, "cx", "cy", "r"))
     if kind == "ellipse":
-        x, y, radius_x, radius_y = _numbers(attributes, "cx", "cy", "rx", "ry")
-        return ellipse(x, y, radius_x, radius_y, number_of(attributes.get("theta", 0), "theta"))
+        return ellipse(*_numbers({"theta": 0} | attributes, "cx", "cy", "rx", "ry", "theta"))
     if kind in ("polygon", "polyline"):
         xs, ys = attributes.get("all_points_x"), attributes.get("all_points_y")
         if not isinstance(xs, list) or not isinstance(ys, list) or len(xs) != len(ys):
             raise OutlineError("all_points_x and all_points_y are no lists of one length")
-        points = [(number_of(x, "x"), number_of(y, "y")) for x, y in zip(xs, ys, strict=True)]
+        points = points_of([*zip(xs, ys, strict=True)])
         if kind == "polyline":
             raise NotCarriedError(kind)
-        return polygon(points)
+        return rings([points])
     raise NotCarriedError(str(kind))
 
 
@@ -61,24 +61,23 @@ def numbered_shape(xy: Any) -> Shape:
     """
     if not isinstance(xy, list) or not xy:
         raise OutlineError("it has no coordinates")
-    kind, values = xy[0], [number_of(value, "a coordinate") for value in xy[1:]]
+    kind, values = xy[0], [number_of(value) for value in xy[1:]]
     if not isinstance(kind, int):
         raise OutlineError(f"its shape is no number: {str(kind)[:40]}")
     if kind in _NO_AREA:
         raise NotCarriedError(_NO_AREA[kind])
     if kind == 2 and len(values) == 4:
-        x, y, width, height = values
-        return (x, y, x + width, y + height), None
+        return sized_box(*values)
     if kind == 3 and len(values) == 3:
         return circle(*values)
     if kind == 4 and len(values) in (4, 5):
         return ellipse(*values)
     if kind == 7:
-        return polygon(_pairs(values))
+        return rings([flat_points(values)])
     if kind == 8 and len(values) == 8:  # the four points where an object touches its box
-        return rectangle(_pairs(values))
+        return rectangle(flat_points(values))
     if kind == 9 and len(values) == 6:
-        return circle_through(_pairs(values))
+        return circle_through(flat_points(values))
     if kind in (2, 3, 4, 8, 9):
         raise OutlineError(f"its shape {kind} has {len(values)} numbers")
     raise NotCarriedError(f"shape {kind}")
@@ -86,9 +85,3 @@ def numbered_shape(xy: Any) -> Shape:
 
 def _numbers(attributes: dict[str, Any], *names: str) -> list[float]:
     return [number_of(attributes.get(name), name) for name in names]
-
-
-def _pairs(values: list[float]) -> list[Point]:
-    if len(values) % 2:
-        raise OutlineError(f"it has an odd count of coordinates: {len(values)}")
-    return [*zip(values[::2], values[1::2], strict=True)]

@@ -12,7 +12,7 @@ from typing import Any
 
 from shardsmith.dataset.findings import found
 from shardsmith.formats.csv.lines import numbered
-from shardsmith.formats.shared.figures import NotCarriedError, Shape
+from shardsmith.formats.shapes.outlines import NotCarriedError, Shape
 from shardsmith.formats.shared.raw_folder import SHOWN
 from shardsmith.formats.via.content import Region, Values, ViaFile, ViaImage, as_dict, attribute_value, parsed_cell
 from shardsmith.formats.via.shapes import numbered_shape

@@ -16,9 +16,10 @@ from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.dataset.workers import map_items
 from shardsmith.formats.format import Format
-from shardsmith.formats.shared.placement import to_json
-from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source, split_in_path
-from shardsmith.formats.shared.sheet import put, put_nowhere
+from shardsmith.formats.shapes.placement import to_json
+from shardsmith.formats.shapes.sheet import put, put_nowhere
+from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_path
 from shardsmith.formats.voc.sets import ImageSets, class_files, read_sets
 from shardsmith.formats.voc.writer import write
 from shardsmith.formats.voc.xml import VocFile, parse_file

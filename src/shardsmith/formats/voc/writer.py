@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from xml.sax.saxutils import escape
 
 from shardsmith.dataset.manifest import Annotation, Image
+from shardsmith.formats.shapes.placement import corners, number
 from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
-from shardsmith.formats.shared.placement import corners, number
 from shardsmith.formats.voc.xml import FLAGS
 
 _NO_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")

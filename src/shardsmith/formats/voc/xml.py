@@ -20,10 +20,11 @@ from defusedxml.ElementTree import fromstring
 
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.dataset.shapes import OutlineError
-from shardsmith.formats.shared.figures import NotCarriedError, Point, Shape, number_of, polygon, turned_box
-from shardsmith.formats.shared.placement import to_json
+from shardsmith.formats.shapes.curves import Point
+from shardsmith.formats.shapes.outlines import NotCarriedError, Shape, flat_points, number_of, rings, turned_box
+from shardsmith.formats.shapes.placement import to_json
+from shardsmith.formats.shapes.sheet import Sheet
 from shardsmith.formats.shared.raw_folder import SHOWN
-from shardsmith.formats.shared.sheet import Sheet
 
 FLAGS = ("difficult", "truncated", "occluded")
 _FLAG_VALUES = {"0": 0, "1": 1, "false": 0, "true": 1}
@@ -126,14 +127,14 @@ def _shape(element: Element, sheet: Sheet, place: str) -> Shape:
 
 def _number(element: Element, path: str) -> float:
     try:
-        return float(_text(element, path))
-    except ValueError as error:
-        raise OutlineError(f"its {element.tag} has no numbers: {path}: {error}") from None
+        return number_of(_text(element, path), path)
+    except OutlineError as error:
+        raise OutlineError(f"its {element.tag} has no numbers: {error}") from None
 
 
 def _outlined(element: Element) -> Shape:
     if element.tag == "polygon" or element.find("cx") is None:
-        return polygon(_corners(element))
+        return rings([_corners(element)])
     x, y, width, height, angle_rad = (_number(element, name) for name in _TURNED)
     return turned_box(x, y, width, height, angle_rad)
 
@@ -149,8 +150,7 @@ def _corners(element: Element) -> list[Point]:
         sides.sort(key=lambda child: (order[child.tag[1:]], child.tag[0]))
     if [child.tag[0] for child in sides] != ["x", "y"] * (len(sides) // 2):
         raise OutlineError("its corners are no pairs of x and y")
-    values = [number_of((child.text or "").strip(), f"<{child.tag}>") for child in sides]
-    return [*zip(values[::2], values[1::2], strict=True)]
+    return flat_points([(child.text or "").strip() for child in sides])
 
 
 def _decoded(data: bytes) -> bytes | str:

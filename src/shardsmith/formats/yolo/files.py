@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -13,8 +13,9 @@ from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.images import ImageInfo
 from shardsmith.dataset.workers import map_items
-from shardsmith.formats.shared.placement import Size, corners, drawn_on_stored, on_displayed, outline_on_displayed
-from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source, split_in_path
+from shardsmith.formats.shapes.placement import Size, corners, drawn_size, on_displayed, outline_on_displayed
+from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_path
 from shardsmith.formats.yolo.lines import (
     ClassNames,
     LabelFile,
@@ -165,9 +166,7 @@ class Nearest:
 def _distance(one: str, other: str) -> tuple[int, int]:
     """Fewer is nearer: folders up from `other` to the one that holds both, then down to `one`."""
     mine, theirs = PurePosixPath(one).parent.parts, PurePosixPath(other).parent.parts
-    shared = next(
-        (at for at, (a, b) in enumerate(zip(mine, theirs, strict=False)) if a != b), min(len(mine), len(theirs))
-    )
+    shared = _shared(mine, theirs)
     return len(theirs) - shared, len(mine) - shared
 
 
@@ -184,7 +183,7 @@ class ImagePaths:
         """The image whose path ends as `path` does for the most folders."""
         parts = plain_parts(path)
         same_name = self.by_name.get(parts[-1] if parts else "", [])
-        shared = [_shared_end(PurePosixPath(image_id).parts, parts) for image_id in same_name]
+        shared = [_shared(PurePosixPath(image_id).parts[::-1], parts[::-1]) for image_id in same_name]
         best = [image_id for image_id, count in zip(same_name, shared, strict=True) if count == max(shared)]
         return best[0] if len(best) == 1 else self.folder.locate(path, file, place)
 
@@ -211,8 +210,9 @@ def plain_parts(path: str) -> list[str]:
     return [part for part in path.replace("\\", "/").split("/") if part not in ("", ".", "..") and part[-1] != ":"]
 
 
-def _shared_end(one: tuple[str, ...], other: list[str]) -> int:
-    pairs = zip(reversed(one), reversed(other), strict=False)
+def _shared(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many parts at the start are the same."""
+    pairs = zip(one, other, strict=False)
     return next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
@@ -252,8 +252,7 @@ def read_images(
 
 def size_px(info: ImageInfo) -> Size:
     """Of the image that the shares are of; one without a size is dropped, whatever its boxes."""
-    width, height = info.stored_size if drawn_on_stored(info, None) else (info.width, info.height)
-    return width or 1, height or 1
+    return drawn_size(info, None) or (1, 1)
 
 
 def place(content: LabelFile, file: str, image_id: str, info: ImageInfo, source: Source) -> None:

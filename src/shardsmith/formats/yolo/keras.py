@@ -17,9 +17,10 @@ from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.images import EXTENSIONS
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.formats.format import Format
+from shardsmith.formats.shapes.placement import Box, Size, corners, on_displayed
 from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
-from shardsmith.formats.shared.placement import Box, Size, corners, on_displayed
-from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source, split_in_name, split_in_path
+from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_name, split_in_path
 from shardsmith.formats.yolo.files import ImagePaths, Nearest, names_files, read_names
 from shardsmith.formats.yolo.lines import (
     ClassNames,

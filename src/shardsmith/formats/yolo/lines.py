@@ -27,8 +27,8 @@ from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.images import EXTENSIONS
 from shardsmith.dataset.manifest import Annotation, Image
 from shardsmith.dataset.shapes import OutlineError, parse_outline
+from shardsmith.formats.shapes.placement import Box, Size, to_json
 from shardsmith.formats.shared.numbers import comma_decimals, read_number
-from shardsmith.formats.shared.placement import Box, Size, to_json
 from shardsmith.formats.shared.raw_folder import Source
 
 _LABEL_LINE = re.compile(r"\s*\d+(\.0*)?(\s+[-+]?[\d.,]+([eE][-+]?\d+)?){4,}\s*")

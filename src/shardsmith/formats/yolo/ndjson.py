@@ -18,9 +18,10 @@ from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.dataset.shapes import OutlineError, box_around, parse_outline
 from shardsmith.formats.format import Format
+from shardsmith.formats.shapes.placement import Box, Size, corners, on_displayed, outline_on_displayed
 from shardsmith.formats.shared.json import paired
-from shardsmith.formats.shared.placement import Box, Size, corners, on_displayed, outline_on_displayed
-from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source, split_in_name, split_in_path
+from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_name, split_in_path
 
 _SUFFIXES = (".ndjson", ".jsonl", ".json")
 _DATASET = re.compile(r'"type"\s*:\s*"dataset"')

@@ -26,8 +26,8 @@ from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation, Image
 from shardsmith.dataset.yaml import YamlError, load_yaml
 from shardsmith.formats.format import Format
+from shardsmith.formats.shapes.placement import corners
 from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
-from shardsmith.formats.shared.placement import corners
 from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
 from shardsmith.formats.yolo.files import (
     ImagePaths,

@@ -10,7 +10,7 @@ from shardsmith.formats.masks.format import why_no_masks
 from shardsmith.formats.panlabel import format as panlabel
 from shardsmith.formats.registry import READERS, set_aside_annotations
 from shardsmith.formats.shared.raw_folder import RawFolder
-from shardsmith.formats.unread import find_unread
+from shardsmith.pipeline.intake.unread import find_unread
 
 Formats = dict[str, list[str]]
 _AND = " + "

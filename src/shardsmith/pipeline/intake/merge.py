@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from shardsmith.dataset.findings import found
 from shardsmith.dataset.label_map import MAX_ID
 from shardsmith.dataset.manifest import Annotation
+from shardsmith.formats.shapes.placement import corners
 from shardsmith.formats.shared.facts import merged
-from shardsmith.formats.shared.placement import corners
 from shardsmith.formats.shared.raw_folder import ImageEntry, Source
 
 _SAME_PX = 1.0  # formats in whole pixels round by so much

@@ -14,10 +14,10 @@ from shardsmith.formats.registry import READERS
 from shardsmith.formats.shared.claims import take_out_contested
 from shardsmith.formats.shared.facts import facts_beside, merged
 from shardsmith.formats.shared.raw_folder import RawFolder, Source
-from shardsmith.formats.unread import find_unread
 from shardsmith.pipeline.intake.find import Formats, find_formats, joined_name, said
 from shardsmith.pipeline.intake.merge import merge
 from shardsmith.pipeline.intake.orientation import count_votes, decide, name_decision, set_orientation
+from shardsmith.pipeline.intake.unread import find_unread
 from shardsmith.pipeline.params import IngestParams
 
 

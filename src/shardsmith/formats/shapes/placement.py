@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -82,6 +83,20 @@ def drawn_on_stored(info: ImageInfo, declared_px: Size | None) -> bool:
     if info.orientation == 1 or None in info.stored_size:
         return False
     return (_said(info, declared_px) or info.drawn_on) == "stored"
+
+
+def drawn_size(info: ImageInfo, declared_px: Size | None) -> Size | None:
+    """(width, height) of the pixels that annotations were drawn on; None for an image that cannot be read."""
+    width, height = info.stored_size if drawn_on_stored(info, declared_px) else (info.width, info.height)
+    return (width, height) if width and height else None
+
+
+def declared(width: Any, height: Any) -> Size | None:
+    """A size in pixels as a source declares it; None where it says none."""
+    try:
+        return int(width), int(height)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def outline_on_displayed(outline: str, info: ImageInfo, declared_px: Size | None) -> str:

@@ -11,16 +11,12 @@ from shardsmith.dataset.findings import found
 from shardsmith.dataset.images import ImageInfo
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.dataset.shapes import OutlineError, rle_size_px
-from shardsmith.formats.shared.geometry import Shape
-from shardsmith.formats.shared.placement import Size, corners, drawn_on_stored, on_displayed, outline_on_displayed
+from shardsmith.formats.shapes.outlines import NotCarriedError, Shape
+from shardsmith.formats.shapes.placement import Size, corners, on_displayed, outline_on_displayed
 from shardsmith.formats.shared.raw_folder import SHOWN, Source
 
 BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, RecursionError, MemoryError)
 _FLAGS = ("difficult", "occluded", "truncated")
-
-
-class NotCarriedError(ValueError):
-    """An object is of a kind that a dataset cannot hold; the text is the kind."""
 
 
 @dataclass
@@ -90,20 +86,6 @@ def flagged(attributes: Any) -> dict[str, object]:
     """Attributes with VOC's flags as 0 or 1."""
     known = {str(name): value for name, value in attributes.items()} if isinstance(attributes, dict) else {}
     return known | {flag: int(known[flag]) for flag in _FLAGS if isinstance(known.get(flag), bool)}
-
-
-def drawn_size(info: ImageInfo, declared_px: Size | None) -> Size | None:
-    """(width, height) of the pixels that annotations were drawn on; None for an image that cannot be read."""
-    width, height = info.stored_size if drawn_on_stored(info, declared_px) else (info.width, info.height)
-    return (width, height) if width and height else None
-
-
-def declared(width: Any, height: Any) -> Size | None:
-    """A size in pixels as a source declares it; None where it says none."""
-    try:
-        return int(width), int(height)
-    except (TypeError, ValueError, OverflowError):
-        return None
 
 
 def place_objects(

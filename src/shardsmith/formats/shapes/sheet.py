@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.dataset.shapes import OutlineError
-from shardsmith.formats.shared.figures import NotCarriedError
-from shardsmith.formats.shared.placement import Size, corners, on_displayed, outline_on_displayed
+from shardsmith.formats.shapes.outlines import NotCarriedError
+from shardsmith.formats.shapes.placement import Size, corners, on_displayed, outline_on_displayed
 from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
 
 
