@@ -12,7 +12,7 @@ from shardsmith.dataset.findings import summarise
 from shardsmith.ledger.balance import balance
 from shardsmith.ledger.fates import read_ledger
 from shardsmith.pipeline.params import load_params
-from shardsmith.pipeline.splits.split import describe, split, table
+from shardsmith.pipeline.splits.split import describe, split, table, unused_splits
 from shardsmith.pipeline.stage import read_stage, write_stage
 
 
@@ -26,7 +26,7 @@ def main(source: Path, out: Path) -> None:
     ledger = balance("split", before, after, own, sets=("split", "group"))
 
     write_stage(out, after, [*earlier, *own], read_ledger(source) + ledger)
-    print("\n".join([*summarise(own), *table(after)]))
+    print("\n".join([*unused_splits(before, params), *summarise(own), *table(after)]))
     print(f"split: {describe(after, own, params.split.strategy)}")
 
 

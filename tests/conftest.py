@@ -20,6 +20,7 @@ from tallies import attack, pytest_terminal_summary  # noqa: F401 (pytest looks 
 
 from shardsmith.dataset.images import probe
 from shardsmith.dataset.manifest import Annotation, Image, Manifest
+from shardsmith.pipeline.ingest import give_keys
 
 if TYPE_CHECKING:
     from workspaces import Place
@@ -72,6 +73,8 @@ def box(image_id: str = "a.jpg", label: str = "cat", *corners: float, **columns:
 
 
 def make_manifest(*rows: Image | Annotation) -> Manifest:
+    """With the keys that ingest gives annotations."""
+    give_keys(row for row in rows if isinstance(row, Annotation) and row.source_key is None)
     return Manifest.of(
         [row for row in rows if isinstance(row, Image)], [row for row in rows if isinstance(row, Annotation)]
     )

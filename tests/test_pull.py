@@ -143,7 +143,10 @@ def test_its_page_comes_too_where_it_is_asked_for(shared: Place, tmp_path: Path,
         record = bring(shared, out, alone, page=True, **wanted)
         place = out.with_suffix(".zip") if wanted.get("zipped") else out
         with opened(place) as folder:
-            assert (folder / "page.html").read_text(encoding="utf-8") == page
+            brought = (folder / "page.html").read_text(encoding="utf-8")
+        assert "<h1><bdi>sample@one</bdi></h1>" in brought and record["commit"][:9] in brought
+        assert "pull sample@one --out sample-one" in brought
+        assert brought[-2000:] == page[-2000:]
         assert "page.html" in record["files"]
         assert "DAMAGED" not in states(place)
         assert bring(shared, out, alone, page=True, **wanted) == record
@@ -264,8 +267,8 @@ def test_an_image_that_lost_nothing_has_the_record_that_it_had(shared: Place, tm
     ("wanted", "error", "says"),
     [
         ({"format": "tiger"}, ParamsError, "--format tiger: no such format; allowed: class_folders, coco,"),
-        ({"format": "labelbox"}, ParamsError, "--format labelbox: no such format"),
-        ({"classes": ("cat", "tiger")}, ParamsError, "--class tiger: no such class; the classes are: cat, dog, crème"),
+        ({"format": "labelbox"}, ParamsError, "--format labelbox: is read, not written; allowed: "),
+        ({"classes": ("cat", "tiger")}, ParamsError, "--class tiger: no such class; allowed: cat, dog, crème"),
         ({"classes": ("dog",), "splits": ("test",)}, VersionError, "no image is left; the version's images: "),
     ],
 )

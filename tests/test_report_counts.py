@@ -14,7 +14,7 @@ from page_inputs import Seen, columns_of, label, page_of, row, some_images
 from ruamel.yaml import YAML
 from workspaces import ROOT, Place, copied
 
-from shardsmith.dataset.findings import found
+from shardsmith.dataset.findings import about
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.ledger.fates import Line
 from shardsmith.pipeline import report as stage
@@ -128,7 +128,7 @@ def test_the_ledger_is_told_in_words(tmp_path: Path) -> None:
 
 
 def test_what_needs_attention_stands_first(tmp_path: Path) -> None:
-    findings = [found("box-tiny", "00.jpg"), found("image-unreadable", "x.jpg"), found("box-tiny", "00.jpg")]
+    findings = [about("box-tiny", "00.jpg"), about("image-unreadable", "x.jpg"), about("box-tiny", "00.jpg")]
     text = Seen(page_of(make_manifest(*some_images(tmp_path, 1)), *findings)).text
     assert "What needs attention 1 error image-unreadable 1 2 warnings box-tiny 2 " in text
     assert "What needs attention Nothing was found." in Seen(page_of(make_manifest(*some_images(tmp_path, 1)))).text
@@ -157,13 +157,14 @@ def test_the_page_of_the_workspace_of_an_older_version_and_of_none(two_versions:
     place = copied(two_versions, tmp_path / "copy")
     first, second = place.read("../pages/one.html"), place.read("data/report/index.html")
     assert "bird" in second and "bird" not in first
-    assert open_page(place, None, None).strip().endswith("data/report/index.html")
+    assert open_page(place, None, None).strip().endswith("sample@two.html")
     open_page(place, "one", "pages/one.html")
-    assert place.read("pages/one.html") == first
+    named = place.read("pages/one.html")
+    assert "<h1><bdi>sample@one</bdi></h1>" in named and named[-2000:] == first[-2000:]
     assert place.git("status", "--porcelain", "--", "data", ".dvc") == ""
     shutil.rmtree(place.root / ".dvc/cache")
     open_page(place, "one", "again.html")  # from the remote
-    assert place.read("again.html") == first
+    assert place.read("again.html") == named
     shutil.rmtree(place.root.parent / "store")
     assert "its page is neither in the cache nor in the remote 'store'" in open_page(place, "one", "x.html", ok=False)
     assert "no such version" in open_page(place, "three", "x.html", ok=False)

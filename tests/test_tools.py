@@ -18,11 +18,11 @@ from shardsmith.conversion.convert import convert
 from shardsmith.dataset.archive import unpack
 from shardsmith.dataset.errors import RawDataError, ShardsmithError
 from shardsmith.dataset.label_map import LabelMap
+from shardsmith.formats.choice import format_rows
 from shardsmith.formats.losses import count_held, find_losses
 from shardsmith.formats.registry import CARRYABLE, FORMATS, WRITERS
 from shardsmith.formats.shared.job import ExportJob
 from shardsmith.formats.tfrecord import format as tfrecord
-from shardsmith.inspect.catalogue import format_rows
 from shardsmith.inspect.contents import as_text, inspect
 from shardsmith.pipeline.ingest import ingest
 from shardsmith.pipeline.params import IngestParams
@@ -82,9 +82,9 @@ def test_convert_takes_an_archive(source: Path, tmp_path: Path, name: str) -> No
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        ({"to": "yolo99"}, "--to yolo99: no such format; allowed: "),
+        ({"to": "yolo99"}, "--to yolo99: no such format; did you mean ultralytics ("),
         ({"read_as": "x"}, "--from x: no such format"),
-        ({"fractions": "a,b"}, "not three shares"),
+        ({"fractions": "a,b"}, "not shares of train, valid and test"),
         ({"fractions": "0.5,0.1"}, "0.6 together"),
         ({"out": "."}, "exists already"),
         ({"source": "none"}, "no such folder or archive"),

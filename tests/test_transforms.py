@@ -266,9 +266,9 @@ def test_steps_in_plain_words(name: str, arguments: dict, words: str) -> None:
 @pytest.mark.parametrize(
     ("block", "listed", "complaint"),
     [
-        ("preprocess", "resize: {width: 0, height: 5}", "resize.width: 0: input should be greater than or equal to 1"),
+        ("preprocess", "resize: {width: 0, height: 5}", "resize.width: 0: allowed: 1 and more"),
         ("preprocess", "resize: {width: 5}", "resize.height"),
-        ("preprocess", "resize: {width: 5, height: 5, mode: zoom}", "'stretch', 'fit', 'within' or 'fill'"),
+        ("preprocess", "resize: {width: 5, height: 5, mode: zoom}", "allowed: stretch, fit, within, fill"),
         ("preprocess", "resize: {width: 5, height: 5, edges: '#12345'}", "resize.edges"),
         ("preprocess", "flip: {}", "unknown step 'flip'"),
         ("preprocess", "crop: {left: 0.5, right: 0.5}", "left below right"),
@@ -278,12 +278,12 @@ def test_steps_in_plain_words(name: str, arguments: dict, words: str) -> None:
         ("preprocess", "random_sample: {}", "images or per_class"),
         ("preprocess", "filter_tags: {keep: [a], drop: [b]}", "keep or drop"),
         ("augment", "flop: {}", "did you mean flip?"),
-        ("augment", "flip: {horizontal: 1.5}", "less than or equal to 1"),
+        ("augment", "flip: {horizontal: 1.5}", "allowed: up to 1"),
         ("augment", "rotate: {angle: 5}", "rotate.angle: unknown key"),
-        ("augment", "rotate: {degrees: 181}", "less than or equal to 180"),
+        ("augment", "rotate: {degrees: 181}", "allowed: up to 180"),
         ("augment", "rotate_90: {turns: [left]}", "turns"),
         ("augment", "crop: {zoom_min: 0.3}", "zoom_min is above zoom_max"),
-        ("augment", "brightness_contrast: {brightness: -1}", "greater than or equal to 0"),
+        ("augment", "brightness_contrast: {brightness: -1}", "allowed: 0 and more"),
     ],
 )
 def test_wrong_parameters_are_named(block: str, listed: str, complaint: str) -> None:

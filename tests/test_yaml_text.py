@@ -48,6 +48,34 @@ def test_the_line_is_named() -> None:
         parse_params("split:\n  a: 1\n  a: 2\n")
 
 
+BLOCK = """augment:
+  steps:              # in this order:
+                      # flip, rotate
+    - flip: {horizontal: 0.5}    # the share
+                                 # of copies
+    - rotate: {degrees: 15}      # between
+
+  seed: 0             # another
+"""
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("[{flip: {horizontal: 0.1}}, {hue: {}}]", [
+            "    - flip: {horizontal: 0.1}    # the share", "                                 # of copies",
+            "    - hue: {}", "    # rotate: between", "", "  seed: 0             # another",
+        ]),
+        ("[]", ["    # flip: the share", "    # flip: of copies", "    # rotate: between", "",
+                "  seed: 0             # another"]),
+    ],
+)  # fmt: skip
+def test_a_block_stays_a_block_with_its_comments(value: str, expected: list[str]) -> None:
+    lines = with_settings(BLOCK, parse_settings([f"augment.steps={value}"])).splitlines()
+    assert lines[1].split("#")[1] == " in this order:" and lines[2].strip() == "# flip, rotate"
+    assert lines[3:] == expected
+
+
 @pytest.mark.parametrize("text", ["", "# nothing", "- a", "a"])
 def test_a_pipeline_without_stages_is_said(text: str, tmp_path: Path) -> None:
     with pytest.raises(VersionError, match=r"dvc\.yaml: has no stages; restore it"):

@@ -8,7 +8,7 @@ import shutil
 import webbrowser
 from pathlib import Path
 
-from shardsmith.cli.parser import Commands, add_command, add_json, add_settings, print_json
+from shardsmith.cli.parser import Commands, add_command, add_json, add_settings, count, print_json
 
 
 def add(commands: Commands) -> None:
@@ -41,26 +41,30 @@ def add(commands: Commands) -> None:
         commands, "serve", serve, "run Prefect's server, a worker and a schedule", "serve", "serve --cron '0 3 * * *'"
     )
     command.add_argument("--cron", help="when to build, five fields in UTC; no schedule by default")
-    command.add_argument("--port", type=int, default=4200, help="of Prefect's page, 4200 by default")
+    command.add_argument("--port", type=count, default=4200, help="of Prefect's page, 4200 by default")
 
 
 def build(options: argparse.Namespace) -> int:
+    from shardsmith.workspace.settings import parse_settings, with_settings
+    from shardsmith.workspace.workspace import Workspace
+
+    workspace = Workspace.find()
+    settings = parse_settings(options.set)
+    with_settings(workspace.params_text(), settings, workspace.root)  # before what is slow to import
     from shardsmith.flow.build import build as run_flow
     from shardsmith.versions import summary
     from shardsmith.versions.publish import Publishing
     from shardsmith.versions.version import own_dataset
     from shardsmith.workspace.paths import EXPORT, METRICS
-    from shardsmith.workspace.settings import parse_settings
-    from shardsmith.workspace.workspace import Workspace
 
-    workspace = Workspace.find()
     how = Publishing(options.push, options.verify_remote, options.allow_label_change)
-    outcome = run_flow(workspace, options.name, parse_settings(options.set), how, options.wait)
+    outcome = run_flow(workspace, options.name, settings, how, options.wait)
     if options.json:
         print_json({"dataset": own_dataset(workspace), "tag": outcome.tag, "made": outcome.made})
     elif outcome.made:
         metrics = json.loads((workspace.root / METRICS).read_text(encoding="utf-8"))
-        print(f"\n{summary.summary(metrics, outcome.tag, EXPORT)}")
+        formats = workspace.params().export.formats
+        print(f"\n{summary.summary(metrics, outcome.tag, EXPORT, formats)}")
     else:
         print(outcome.message)
     return 0

@@ -7,7 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from shardsmith.cli.parser import AS_DETECTED, Commands, add_command, add_json, add_settings, print_json
+from shardsmith.cli.parser import AS_DETECTED, Commands, add_command, add_json, add_settings, count, print_json
+from shardsmith.dataset.errors import paint
 
 
 def add(commands: Commands) -> None:
@@ -24,19 +25,25 @@ def add(commands: Commands) -> None:
 
     command = add_command(
         commands, "convert", convert, "any format to any format, without git, DVC or a version",
+        "convert my_voc --to tfrecord",
         "convert my_voc --to tfrecord --out records --split 0.7,0.2,0.1",
-        "convert export.zip --to coco --out as_coco",
+        "convert export.zip --to coco --name birds --zip",
     )  # fmt: skip
     command.add_argument(
         "source", type=Path, metavar="SRC", help="a folder, .zip or .tar.gz with images and annotations"
     )
     command.add_argument("--to", required=True, metavar="FORMAT", help="the format to write; see shardsmith formats")
-    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to make")
+    command.add_argument("--out", type=Path, metavar="DIR", help="the folder to make; SRC-FORMAT here by default")
     command.add_argument("--from", dest="read_as", default="auto", metavar="FORMAT", help=AS_DETECTED)
     command.add_argument(
-        "--split", metavar="0.7,0.2,0.1", help="shares of train, valid and test; the source's by default"
+        "--split",
+        metavar="SHARES",
+        help="shares of train, valid and test: 0.7,0.2,0.1, or 0.7,0.3 for none in test; as the source by default",
     )
-    command.add_argument("--workers", type=int, help="processes; all cores by default")
+    command.add_argument("--name", metavar="DATASET", help="what the dataset is called; made of SRC by default")
+    command.add_argument("--zip", action="store_true", help="one file, DIR.zip, instead of a folder")
+    command.add_argument("--masks", action="store_true", help="a mask for each object with an outline")
+    command.add_argument("--workers", type=count, metavar="N", help="processes; all cores by default")
 
     command = add_command(
         commands, "inspect", inspect, "look into a TFRecord, a label map or an annotated folder",
@@ -53,7 +60,7 @@ def add(commands: Commands) -> None:
         "preview --step rotate --n 4 --out rotated.png",
         "preview --step preprocess.crop -S 'preprocess.steps=[{crop: {left: 0.2, right: 0.8}}]'",
     )  # fmt: skip
-    command.add_argument("--n", type=int, default=12, help="how many images; 12 by default")
+    command.add_argument("--n", type=count, metavar="N", default=12, help="how many images; 12 by default")
     command.add_argument("--out", type=Path, default=Path("preview.png"), help="preview.png by default")
     add_settings(command, "use another value of params.yaml; the file stays as it is")
     command.add_argument(
@@ -88,6 +95,12 @@ def add(commands: Commands) -> None:
 
 
 def check(options: argparse.Namespace) -> int:
+    from shardsmith.dataset.archive import check_there
+    from shardsmith.formats.choice import check_reader
+
+    check_reader(options.read_as)  # before what is slow to import
+    if options.source:
+        check_there(options.source)
     from shardsmith.conversion.check import as_json, fails, headline, make_check_params, remedies, rows
     from shardsmith.conversion.check import check as look
     from shardsmith.pipeline.params import load_params
@@ -104,19 +117,29 @@ def check(options: argparse.Namespace) -> int:
         print_json(as_json(done))
     else:
         if done.findings:
-            print("\n".join([*table(rows(done), left=5), "", *remedies(done), ""]))
+            lines = [paint(line, line.partition(" ")[0]) for line in table(rows(done), left=5)]
+            print("\n".join([*lines, "", *remedies(done), ""]))
         print(headline(done))
     return int(fails(done, options.fail_on))
 
 
 def convert(options: argparse.Namespace) -> int:
+    from shardsmith.dataset.archive import check_there
+    from shardsmith.formats.choice import check_reader, check_writer
+
+    check_writer(options.to)  # before what is slow to import
+    check_reader(options.read_as)
+    check_there(options.source)
     from shardsmith.conversion.convert import convert as convert_source
     from shardsmith.conversion.convert import report
 
-    if options.workers:
+    if options.workers is not None:
         os.environ["SHARDSMITH_WORKERS"] = str(options.workers)
-    done = convert_source(options.source, options.to, options.out, options.read_as, options.split)
-    print(report(done, options.to, options.out))
+    done = convert_source(
+        options.source, options.to, options.out, options.read_as, options.split,
+        name=options.name, zipped=options.zip, masks=options.masks,
+    )  # fmt: skip
+    print(paint(report(done, options.split), "good"))
     return 0
 
 
@@ -155,7 +178,7 @@ def preview(options: argparse.Namespace) -> int:
 
 
 def formats(options: argparse.Namespace) -> int:
-    from shardsmith.inspect.catalogue import format_rows
+    from shardsmith.formats.choice import format_rows
     from shardsmith.versions.summary import table
 
     rows = format_rows()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shardsmith.cli.parser import Commands, add_command, add_json, print_json
+from shardsmith.dataset.errors import paint
 from shardsmith.workspace.log import to_stderr
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def add(commands: Commands) -> None:
 
     command = add_command(
         commands, "pull", pull, "bring a version into a folder, every file checked",
+        "pull v1.0.0",
         "pull v1.0.0 --out data/v1",
         "pull raccoon@v1.0.0 --out v1 --repo https://example.org/team/raccoon.git",
         "pull raccoon@v1.0.0 --out v1 --remote s3://bucket/path",
@@ -50,7 +52,7 @@ def add(commands: Commands) -> None:
     )  # fmt: skip
     command.add_argument("name", metavar="NAME", help="NAME, or DATASET@NAME")
     command.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="the folder, or with --zip the file, to make"
+        "--out", type=Path, metavar="DIR", help="the folder, or with --zip the file, to make; NAME here by default"
     )
     command.add_argument("--repo", metavar="PATH_OR_URL", help="the workspace's repository; the one here by default")
     command.add_argument("--remote", metavar="URL", help="a DVC remote to pull from alone, without git or a workspace")
@@ -78,7 +80,7 @@ def add(commands: Commands) -> None:
     command.add_argument("name", nargs="?", metavar="NAME_OR_DIR", help="the last version by default")
     command.add_argument("--remote", action="store_true", help="read every object in the DVC remote, too")
     command.add_argument(
-        "--rebuild", action="store_true", help="build it again in a clean clone, by its own code, and compare"
+        "--rebuild", action="store_true", help="build it again in a clean clone, by its own code and packages"
     )
     add_json(command)
 
@@ -100,7 +102,7 @@ def versions(options: argparse.Namespace) -> int:
 def show(options: argparse.Namespace) -> int:
     from shardsmith.versions import lineage
     from shardsmith.versions import summary as report
-    from shardsmith.versions.files import read_me
+    from shardsmith.versions.files import read_words
     from shardsmith.versions.version import find_version
     from shardsmith.versions.version import show as show_version
     from shardsmith.workspace.paths import EXPORT
@@ -111,20 +113,19 @@ def show(options: argparse.Namespace) -> int:
     if options.code:
         return _show_code(options)
     if options.remote:
-        to_stderr("error: show: --remote goes with --code")
-        return 2
+        options.wrong("--remote goes with --code; for example --code tfds --remote")
     workspace = Workspace.find()
     version = find_version(workspace, options.name)
     record = show_version(workspace, version.tag)
     made_of = lineage.lineage_of(workspace, version.tag)
-    path, readme = read_me(workspace, version) or (None, None)
+    facts, readme = read_words(workspace, version)
     if options.json:
-        print_json({**record, "lineage": made_of, "readme": readme})
+        print_json({**record, "lineage": made_of, "description": facts, "readme": readme})
         return 0
-    print(f"{report.summary(record['metrics'], version.tag, EXPORT)}\n")
-    if readme:
-        print(f"{path}:")
-        print("\n".join(f"  {line}" for line in report.how_it_was_made(readme)) + "\n")
+    formats = (record["params"].get("export") or {}).get("formats") or ["tfrecord"]
+    print(f"{report.summary(record['metrics'], version.tag, EXPORT, formats)}\n")
+    if facts:
+        print("\n".join(["How it was made:", *(f"  {line}" for line in report.how_it_was_made(facts)), ""]))
     print(f"{'Created:':10}{record['created']}")
     print("\n".join(lineage.as_text(made_of)))
     print("\n".join(f"{'Hash:':10}{value}  {path}" for path, value in record["hashes"].items()))
@@ -166,30 +167,40 @@ def diff(options: argparse.Namespace) -> int:
     """Differing is no failure: the exit code is 0."""
     from dataclasses import asdict
 
-    from shardsmith.compare.report import text
-    from shardsmith.compare.versions import diff as compare
+    from shardsmith.versions.version import find_version
     from shardsmith.workspace.environment import prepare_environment
     from shardsmith.workspace.workspace import Workspace
 
     workspace = Workspace.find()
     prepare_environment(workspace.root)
+    for name in (options.old, options.new):
+        if name != "workspace":
+            find_version(workspace, name)  # before what is slow to import
+    from shardsmith.compare.report import text
+    from shardsmith.compare.versions import diff as compare
+
     found = compare(workspace, options.old, options.new, to_stderr)
     print_json(asdict(found)) if options.json else print(text(found))
     return 0
 
 
 def pull(options: argparse.Namespace) -> int:
+    from shardsmith.dataset.archive import zip_path
+    from shardsmith.formats.choice import check_writer
+
+    if options.format:
+        check_writer(options.format, "--format")  # before what is slow to import
     from shardsmith.download.pull import WantedPart
     from shardsmith.download.pull import pull as pull_version
-    from shardsmith.download.zip import zip_path
     from shardsmith.workspace.environment import prepare_environment
     from shardsmith.workspace.workspace import Workspace
 
     prepare_environment(Path.cwd())
     wanted = WantedPart(options.format, tuple(options.split), tuple(options.classes), options.zip, options.page)
     repo = options.repo or (None if options.remote else str(Workspace.find().root))
-    record = pull_version(options.name, options.out, to_stderr, repo, options.remote, options.force, wanted)
-    place = zip_path(options.out) if options.zip else options.out
+    out = options.out or Path(options.name.replace("/", "-"))
+    record = pull_version(options.name, out, to_stderr, repo, options.remote, options.force, wanted)
+    place = zip_path(out) if options.zip else out
     if options.json:
         print_json(record)
     elif part := record.get("part"):
@@ -203,6 +214,11 @@ def pull(options: argparse.Namespace) -> int:
 
 def verify(options: argparse.Namespace) -> int:
     """0 if all is right, else 1."""
+    from shardsmith.versions.version import choose_version
+    from shardsmith.workspace.workspace import Workspace
+
+    if options.name and not Path(options.name).exists():
+        choose_version(Workspace.find(), options.name)  # before what is slow to import
     from shardsmith.proof.proof import verify as check
 
     what, checks = check(options.name, remote=options.remote, rebuild=options.rebuild, log=to_stderr)
@@ -215,7 +231,7 @@ def _finish(what: str, checks: list[Check], as_json: bool) -> int:
         print_json({"verified": what, "ok": not damaged, "checks": [check.as_dict() for check in checks]})
     else:
         for check in checks:
-            print("\n".join(check.lines()))
+            print("\n".join(paint(line, "error" if check.damage else "good") for line in check.lines()))
         many = f"{damaged:,} problems" if damaged > 1 else "1 problem"
         print(f"{what}: " + (f"NOT as recorded: {many}, see above" if damaged else "as recorded"))
     return 1 if damaged else 0

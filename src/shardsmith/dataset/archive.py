@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Literal
 
-from shardsmith.dataset.errors import RawDataError
+from shardsmith.dataset.errors import RawDataError, near
+from shardsmith.dataset.workers import progress
 
 MAX_BYTES = 200 * 10**9
 MAX_RATIO = 200  # unpacked bytes for one packed: more is no image set
@@ -26,6 +27,10 @@ MAX_DEPTH = 64
 _SMALL = 100 * 10**6  # below this no ratio is too high
 _BLOCK = 1 << 20
 _MAX_HEADER = 1 << 20  # of a tar's long names and notes, which tarfile reads into memory
+_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
+_MODE = 0o644 << 16
+_UNIX = 3
+_PACK_BLOCK = 4 << 20
 _TarMode = Literal["r:", "r:gz", "r:bz2", "r:xz"]
 _PACKED: dict[bytes, _TarMode] = {b"\x1f\x8b": "r:gz", b"BZh": "r:bz2", b"\xfd7zXZ\0": "r:xz"}
 _NOTES = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
@@ -48,10 +53,24 @@ def opened(source: Path) -> Iterator[Path]:
         yield source
         return
     if not source.is_file():
-        raise RawDataError(f"{source}: no such folder or archive")
+        check_there(source)
     with tempfile.TemporaryDirectory(prefix="shardsmith-") as folder:
         unpack(source, Path(folder))
         yield Path(folder)
+
+
+def check_there(source: Path) -> None:
+    """
+    Raises:
+        RawDataError: there is no such folder or file.
+    """
+    if source.exists():
+        return
+    there = [path.name for path in source.parent.iterdir()] if source.parent.is_dir() else []
+    guess = near(source.name, there)
+    raise RawDataError(
+        f"{source}: no such folder or archive; {guess}give a folder, .zip or .tar.gz with images and annotations"
+    )
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -69,7 +88,9 @@ def unpack(archive: Path, folder: Path) -> None:
         try:  # not is_tarfile, which reads a first header of any length
             packed = tarfile.open(archive, _tar_mode(archive), tarinfo=_TarEntry)  # noqa: SIM115
         except tarfile.ReadError:
-            raise RawDataError(f"{archive}: neither a folder nor a .zip or .tar archive") from None
+            raise RawDataError(
+                f"{archive}: neither a folder nor a .zip or .tar archive; give the folder it lies in"
+            ) from None
         with packed:
             _unpack_tar(archive, packed, folder)
     except _DAMAGED as error:
@@ -170,3 +191,21 @@ def replace_folder(part: Path, out: Path) -> None:
         shutil.rmtree(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(part, out)
+
+
+def zip_path(out: Path) -> Path:
+    """The file that `--out` means: itself where it ends in .zip, else with that at its end."""
+    named = out if out.name else out.absolute()  # "." has no name
+    return named if named.suffix == ".zip" else named.with_name(f"{named.name}.zip")
+
+
+def pack(folder: Path, out: Path) -> None:
+    """Every file of the folder, in order, not compressed: images are already. The same bytes each time."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    with zipfile.ZipFile(out, "w") as packed, progress(len(paths), f"packing {out.name}", "file") as bar:
+        for path in paths:
+            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _TIME)
+            entry.external_attr, entry.create_system, entry.file_size = _MODE, _UNIX, path.stat().st_size
+            with path.open("rb") as source, packed.open(entry, "w") as target:
+                shutil.copyfileobj(source, target, _PACK_BLOCK)
+            bar.update()

@@ -2,6 +2,7 @@
 
     ShardsmithError
     ├── ParamsError      params.yaml or --set: a key or value that is not allowed
+    │   └── UsageError   an option or argument that is not allowed; the command exits with 2
     ├── RawDataError     data/raw cannot be read as a dataset
     ├── FindingError     a finding whose action is `fail`
     ├── StageError       a stage's input or output on disk is not what it should be
@@ -11,13 +12,17 @@ A message says where, what, and what to do: "labels/a.txt:3: class 7, but the cl
 line". `run` prints it and exits with 1; a traceback means a bug in Shardsmith.
 """
 
+import difflib
 import errno
+import os
 import signal
 import sys
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Collection
+from typing import NoReturn, TextIO
 
 from shardsmith.installation import remedy
+
+_CODES = {"error": "31;1", "warning": "33", "info": "36", "good": "32", "strong": "1"}
 
 
 class ShardsmithError(Exception):
@@ -26,6 +31,10 @@ class ShardsmithError(Exception):
 
 class ParamsError(ShardsmithError):
     """A key or value in params.yaml or --set that is not allowed."""
+
+
+class UsageError(ParamsError):
+    """An option of a command, or an argument of a call, that is not allowed."""
 
 
 class RawDataError(ShardsmithError):
@@ -45,7 +54,8 @@ class VersionError(ShardsmithError):
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:
-    """Call main and exit: 0 or what it returns; 1 for an error of ours or of the disk, 130 after Ctrl-C.
+    """Call main and exit: 0 or what it returns; 1 for an error of ours or of the disk, 2 for wrong
+    usage, 130 after Ctrl-C.
 
     Where a module of an extra is missing, it says what to install.
     """
@@ -55,17 +65,17 @@ def run(main: Callable[[], int | None]) -> NoReturn:
         code = main() or 0
         sys.stdout.flush()
     except ShardsmithError as error:
-        code = _say(f"error: {error}", 1)
+        code = _say(str(error), 2 if isinstance(error, UsageError) else 1)
     except KeyboardInterrupt:
-        code = _say("interrupted: nothing half-made was kept; run it again to go on", 130)
+        code = _say("nothing half-made was kept; run it again to go on", 130, "interrupted:")
     except BrokenPipeError:
         code = 1
     except ModuleNotFoundError as error:
         if not (said := remedy(error)):
             raise
-        code = _say(f"error: {said}", 1)
+        code = _say(said, 1)
     except OSError as error:
-        code = _say(f"error: {explain(error)}", 1)
+        code = _say(explain(error), 1)
     sys.exit(code)
 
 
@@ -86,10 +96,36 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in text)
 
 
-def _say(message: str, code: int) -> int:
-    print(printable(message), file=sys.stderr)
+def _say(message: str, code: int, start: str = "error:") -> int:
+    print(f"{paint(start, 'error', sys.stderr)} {printable(message)}", file=sys.stderr)
     return code
 
 
 def _interrupt(signum: int, frame: object) -> NoReturn:
     raise KeyboardInterrupt
+
+
+def near(word: str, known: Collection[str]) -> str:
+    """`did you mean NAME? `, or nothing where no name is near."""
+    folded = {one.lower(): one for one in known}
+    found = difflib.get_close_matches(word.lower(), folded, 1)
+    return f"did you mean {folded[found[0]]}? " if found else ""
+
+
+def suggest(word: str, known: Collection[str]) -> str:
+    """The guess, and all that is allowed."""
+    return f"{near(word, known)}allowed: {', '.join(known)}"
+
+
+def paint(text: str, style: str, stream: TextIO | None = None) -> str:
+    """The text in a colour, where the stream (standard output by default) is a terminal that shows it.
+
+    Args:
+        style: a severity, `good` or `strong`; any other leaves the text plain.
+    """
+    code = _CODES.get(style)
+    return f"\x1b[{code}m{text}\x1b[0m" if code and _has_colours(stream or sys.stdout) else text
+
+
+def _has_colours(stream: TextIO) -> bool:
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and stream.isatty()

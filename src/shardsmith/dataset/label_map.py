@@ -58,7 +58,7 @@ class LabelMap:
                 has = f"{name!r} has id {ids[name]}" if name in ids else f"id {i} is {taken[i]!r}"
                 raise RawDataError(
                     f"params.yaml: ingest.classes pins {name!r} to id {i}, but {has} in the label map; "
-                    "ids never change meaning: choose a free id"
+                    "ids never change meaning: choose a free id, or start anew: shardsmith labels --restart"
                 )
             ids[name], taken[i] = i, name
         next_id = 1

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import chain, islice
 from typing import Any, TypeVar
 
@@ -71,7 +72,9 @@ def map_items(
         StageError: a process was killed from outside. What `work` raises is raised here.
     """
     with progress(len(items) if isinstance(items, Sequence) else total, label, unit) as bar:
-        for result in _map(work, items, chunk, setup, alone_below, preload):
+        for number, result in enumerate(_map(work, items, chunk, setup, alone_below, preload)):
+            if number == 0:
+                bar.unpause()  # its time begins with the work, not with what the processes import
             bar.update()
             yield result
 
@@ -89,6 +92,25 @@ def progress(total: int | None, label: str, unit: str) -> tqdm:
         dynamic_ncols=interactive,
         file=sys.stderr,
     )
+
+
+@contextmanager
+def stages_bar(stages: Sequence[str]) -> Iterator[Callable[[str], None]]:
+    """One bar over a whole build, on a terminal: which stage it has come to, of how many."""
+    form = "{desc} [{n} of {total} stages done] {elapsed}"
+    shown = sys.stderr.isatty()
+    with tqdm(total=len(stages), bar_format=form, leave=False, disable=not shown, file=sys.stderr) as bar:
+
+        def come_to(stage: str) -> None:
+            bar.n = stages.index(stage) if stage in stages else bar.n
+            bar.set_description_str(f"build: {stage}")
+
+        yield come_to
+
+
+def print_above(line: str) -> None:
+    """A line on standard error, above the bar that may stand there."""
+    tqdm.write(line, file=sys.stderr)
 
 
 def _map(

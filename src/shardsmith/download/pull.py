@@ -6,17 +6,20 @@ workspace's repository, here or at an address, or from the DVC remote alone (sou
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shardsmith.dataset.archive import pack, zip_path
 from shardsmith.dataset.errors import VersionError
 from shardsmith.download.source import VersionSource, add, bring, open_source
-from shardsmith.download.zip import format_readme, pack, read_zip, zip_path
+from shardsmith.download.zip import format_readme, read_zip
 from shardsmith.store.pulled import PAGE_FILE, README, RECORD, hash_files, part_of, read_record, stored_files, tree_hash
+from shardsmith.versions.page import stamped
 from shardsmith.workspace.log import Log
 from shardsmith.workspace.paths import EXPORT
 from shardsmith.workspace.workspace import Workspace
@@ -114,7 +117,7 @@ def _bring(source: VersionSource, part: Part | None, folder: Path, wanted: Wante
     files = dict(sorted({**source.files, **page}.items()))
     if not part and not wanted.zipped:
         bring(source, files, folder)
-        return _write_record(folder, {**source.record, "files": files})
+        return _write_record(folder, {**source.record, **_stamp_page(source, folder, files)})
     from shardsmith.download.images import count_rows
     from shardsmith.download.part import add_label_map, bring_part
     from shardsmith.download.selection import in_words
@@ -127,11 +130,23 @@ def _bring(source: VersionSource, part: Part | None, folder: Path, wanted: Wante
         said = count_rows(folder)
     record = {key: source.record[key] for key in ("tag", "dataset", "name", "commit")}
     record |= {"created": source.committed, "hashes": source.record["hashes"], **said}
+    record |= {key: value for key, value in _stamp_page(source, folder, page).items() if key == "page"}
     add_label_map(source, folder)
     if wanted.zipped:
         text = format_readme(record, sorted(path.name for path in folder.iterdir()), in_words(part) if part else "")
         (folder / README).write_text(text, encoding="utf-8")
     return _write_record(folder, record | {"files": hash_files(folder)})
+
+
+def _stamp_page(source: VersionSource, folder: Path, files: Mapping[str, str]) -> dict[str, Any]:
+    """The page that came gets the version's name on it: `page`, the MD5 it came with, and `files` as they are now."""
+    if PAGE_FILE not in files:
+        return {"files": dict(files)}
+    page = folder / PAGE_FILE
+    data = stamped(page.read_bytes(), source.tag, source.committed, source.record["commit"])
+    page.write_bytes(data)
+    md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    return {"page": files[PAGE_FILE], "files": {**files, PAGE_FILE: md5}}
 
 
 def _write_record(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
@@ -144,7 +159,7 @@ def _held(place: Path, source: VersionSource, part: Part | None, wanted: WantedP
     record, hashes = read_zip(place, RECORD) if wanted.zipped else (read_record(place), hash_files(place))
     if record.get("commit") != source.record["commit"] or part_of(record) != (part.asked() if part else None):
         return None
-    if hashes.get(PAGE_FILE) != (source.page if wanted.page else None):
+    if record.get("page", hashes.get(PAGE_FILE)) != (source.page if wanted.page else None):
         return None
     is_same = hashes == record.get("files") and (part is not None or stored_files(hashes) == source.files)
     return record if is_same else None

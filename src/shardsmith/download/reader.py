@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shardsmith.dataset.errors import VersionError
+from shardsmith.dataset.errors import UsageError, VersionError, suggest
 from shardsmith.dataset.label_map import parse_label_map
 from shardsmith.dataset.manifest import SPLITS
 from shardsmith.download.pull import pull
@@ -71,7 +71,7 @@ class OpenVersion:
             VersionError: the version has no TFRecords, or its files cannot be read as they were recorded.
         """
         if split not in SPLITS:
-            raise VersionError(f"{split!r}: no split; there are {', '.join(SPLITS)}")
+            raise UsageError(f"{split!r}: no such split; {suggest(split, SPLITS)}")
         self._download()
         if not (self.folder / _SHARDS).is_dir():
             raise VersionError(

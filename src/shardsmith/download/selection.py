@@ -14,10 +14,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shardsmith.dataset.errors import ParamsError, VersionError
+from shardsmith.dataset.errors import UsageError, VersionError, suggest
 from shardsmith.dataset.images import EXTENSIONS
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import SPLITS, Manifest
+from shardsmith.formats.choice import check_writer
 from shardsmith.formats.registry import WRITERS
 
 TABLES = ("images.parquet", "annotations.parquet")
@@ -46,12 +47,12 @@ def choose_part(files: Iterable[str], format: str | None, splits: Collection[str
         format: None for the version's own: TFRecord where it has it, else the first by name.
 
     Raises:
-        ParamsError: no such format, or none that can be written.
+        UsageError: no such format, or none that can be written.
         VersionError: the version has no format that is known here.
     """
     stored = stored_formats(files)
-    if format is not None and format not in WRITERS:
-        raise ParamsError(f"--format {format}: no such format; allowed: {', '.join(WRITERS)}")
+    if format is not None:
+        check_writer(format, "--format")
     if not stored:
         raise VersionError("the version has no format that is known here; pull all of it, without --format or --class")
     chosen = format or stored[0]
@@ -96,7 +97,7 @@ def check_classes(classes: Collection[str], label_map: LabelMap) -> None:
     """
     for name in classes:
         if name not in label_map.ids:
-            raise ParamsError(f"--class {name}: no such class; the classes are: {', '.join(label_map.names)}")
+            raise UsageError(f"--class {name}: no such class; {suggest(name, label_map.names)}")
 
 
 def select(manifest: Manifest, part: Part) -> Manifest:

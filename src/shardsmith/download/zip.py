@@ -1,10 +1,9 @@
-"""A pulled folder as one zip file: the same bytes each time."""
+"""A pulled version as one zip file: what is in it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,10 +11,6 @@ from typing import Any
 
 from shardsmith.dataset.workers import progress
 
-_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
-_MODE = 0o644 << 16
-_UNIX = 3
-_BLOCK = 4 << 20
 _IS = {
     "annotations.parquet": "every annotation, in pixels",
     "images.parquet": "every image, and which one of the source it comes from",
@@ -23,24 +18,6 @@ _IS = {
     "ledger.csv": "what became of each image and box of the raw data, counted",
 }
 _IS_FORMAT = "the records; README.md there says what is in them, and how to load them"
-
-
-def zip_path(out: Path) -> Path:
-    """The file that `--out` means: itself where it ends in .zip, else with that at its end."""
-    named = out if out.name else out.absolute()  # "." has no name
-    return named if named.suffix == ".zip" else named.with_name(f"{named.name}.zip")
-
-
-def pack(folder: Path, out: Path) -> None:
-    """Every file of the folder, in order, not compressed: images are already."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    with zipfile.ZipFile(out, "w") as packed, progress(len(paths), f"packing {out.name}", "file") as bar:
-        for path in paths:
-            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _TIME)
-            entry.external_attr, entry.create_system, entry.file_size = _MODE, _UNIX, path.stat().st_size
-            with path.open("rb") as source, packed.open(entry, "w") as target:
-                shutil.copyfileobj(source, target, _BLOCK)
-            bar.update()
 
 
 def read_zip(path: Path, record_name: str) -> tuple[dict[str, Any], dict[str, str]]:

@@ -20,6 +20,7 @@ from typing import Any
 
 from shardsmith.dataset.errors import VersionError
 from shardsmith.dataset.errors import run as run_command
+from shardsmith.dataset.workers import print_above
 from shardsmith.installation import need
 from shardsmith.versions.publish import Publishing
 from shardsmith.versions.record import Outcome, record_if_current
@@ -125,6 +126,7 @@ def _log_to_stderr() -> None:
 
     inside = str(Path(prefect.__file__).parent)
     handler = logging.StreamHandler()
+    handler.emit = lambda record: print_above(handler.format(record))  # type: ignore[method-assign]
     handler.addFilter(lambda record: not record.pathname.startswith(inside))
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logging.getLogger(name).addHandler(handler)

@@ -20,10 +20,12 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
 
 from shardsmith.dataset.errors import ShardsmithError, StageError
+from shardsmith.dataset.workers import stages_bar
 from shardsmith.flow import artifacts, clone
 from shardsmith.versions import record as recording
 from shardsmith.versions.publish import Publishing
 from shardsmith.versions.record import Outcome
+from shardsmith.versions.tree import Tree, kept_tree
 from shardsmith.workspace.environment import prepare_environment
 from shardsmith.workspace.paths import EXPORT, METRICS
 from shardsmith.workspace.settings import applied
@@ -37,13 +39,15 @@ _SHOWN = 30
 class Run:
     """A build at work in a workspace.
 
-    before: the tag of the version before it. lines: the last ones of the log.
+    before: the tag of the version before it. lines: the last ones of the log. tree: the files
+    that are put back where nothing is recorded.
     """
 
     workspace: Workspace
     dataset: str = ""
     before: str | None = None
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=_SHOWN))
+    tree: Tree | None = None
 
     def log(self, message: str) -> None:
         """To Prefect's page, and to the terminal where the build was started there."""
@@ -54,12 +58,14 @@ class Run:
         """`dvc repro`: each stage as DVC comes to it, with what it says; none where nothing would change."""
         if recording.is_current(self.workspace, self.dataset):
             return
-        for stage, lines in self.workspace.repro():
-            if stage:
-                yield stage, lines
-            else:
-                for line in lines:
-                    self.log(line)
+        with stages_bar(self.workspace.stage_names()) as come_to:
+            for stage, lines in self.workspace.repro():
+                if stage:
+                    come_to(stage)
+                    yield stage, lines
+                else:
+                    for line in lines:
+                        self.log(line)
 
 
 def told(flow: Flow) -> Flow:
@@ -92,7 +98,7 @@ def started(workspace: Workspace, name: str | None, settings: dict[str, Any], wa
     run = Run(workspace)
     prepare_environment(workspace.root)
     try:
-        with workspace.lock(run.log, wait), applied(workspace, settings):
+        with workspace.lock(run.log, wait), applied(workspace, settings), kept_tree(workspace) as run.tree:
             run.dataset = recording.prepare(workspace, name, run.log)
             run.before = recording.last_tag(workspace, run.dataset)
             yield run
@@ -130,7 +136,12 @@ def record(run: Run, name: str | None, how: Publishing) -> Outcome:
     Raises:
         StageError: it cannot be recorded.
     """
-    return _as_task("record", lambda: recording.record(run.workspace, run.dataset, name, run.log, how, flow_run.id))
+    outcome: Outcome = _as_task(
+        "record", lambda: recording.record(run.workspace, run.dataset, name, run.log, how, flow_run.id)
+    )
+    if run.tree:
+        run.tree.recorded = outcome.made
+    return outcome
 
 
 def show(run: Run, outcome: Outcome) -> None:

@@ -1,4 +1,4 @@
-"""What there is to choose from: `shardsmith formats` and `shardsmith steps`, from the registries themselves."""
+"""The steps there are to choose from: `shardsmith steps`, from the catalogue itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shardsmith.formats.registry import CARRYABLE, FORMATS, WRITERS
+from shardsmith.formats.registry import WRITERS
 from shardsmith.transforms.albumentations.step import Albumentations
 from shardsmith.transforms.base import RandomStep, Recolour
 from shardsmith.transforms.catalogue import AUGMENT, OPERATIONS, PREPROCESS, Step
@@ -64,15 +64,6 @@ class StepRow:
         """The parameters, without those that every step of augment has alike."""
         shared = parameters_of(RandomStep) if self.block == "augment" else ()
         return [one for one in self.parameters if one not in shared]
-
-
-def format_rows() -> list[list[str]]:
-    """A header, then a row a format: its title, name, whether it is read and written, and what it carries."""
-    rows = [["format", "name", "read", "written", "carries"]]
-    for name, module in FORMATS.items():
-        yes_no = ["yes" if can else "no" for can in (module.is_read, module.is_written)]
-        rows.append([module.title, name, *yes_no, ", ".join(word for word in CARRYABLE if word in module.carries)])
-    return rows
 
 
 def step_rows() -> list[StepRow]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from shardsmith.conversion.convert import make_params
+from shardsmith.conversion.options import make_params
 from shardsmith.dataset.archive import opened
 from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.findings import count_codes

@@ -16,8 +16,9 @@ from shardsmith.dataset.errors import ParamsError, RawDataError
 from shardsmith.inspect.catalogue import BLOCKS
 from shardsmith.inspect.rows import PreviewCell, PreviewRow, is_on, look
 from shardsmith.inspect.sheet import draw_tile, in_grid, in_lines, read_pixels, write_line
-from shardsmith.pipeline.params import Params, explain
+from shardsmith.pipeline.params import Params
 from shardsmith.transforms.catalogue import Operation
+from shardsmith.transforms.problems import explain
 
 TILE_PX = (320, 240)
 _CAPTION_LINES, _LINE_PX, _HEADER_PX = 2, 14, 20

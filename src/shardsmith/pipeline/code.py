@@ -27,7 +27,7 @@ _GROUND = ("dataset", "ledger", "pipeline/stage.py")
 # stage -> the folders and files of this package that its bytes depend on. Not params.py, which only says yes or no to
 # what dvc.lock records.
 STAGES: dict[str, tuple[str, ...]] = {
-    "ingest": (*_GROUND, "formats", "pipeline/ingest.py"),
+    "ingest": (*_GROUND, "formats", "pipeline/ingest.py", "pipeline/intake"),
     "validate": (*_GROUND, "pipeline/validate.py", "pipeline/checks", "pipeline/splits/links.py"),
     "split": (*_GROUND, "pipeline/splits"),
     "preprocess": (*_GROUND, "transforms", "pipeline/preprocess.py", "pipeline/code.py"),
@@ -110,8 +110,8 @@ def check_code(root: Path, params: Params) -> None:
     if changed := changed_stages(recorded, params):
         raise StageError(
             f"{CODE_FILE}: {', '.join(changed)}: made with other code (shardsmith {recorded.get('shardsmith')}) than "
-            f"runs here ({metadata.version('shardsmith')}). {_remedy(root)}; then `dvc checkout`, which brings back "
-            "what DVC has just cleared, and try again"
+            f"runs here ({metadata.version('shardsmith')}), so nothing was rebuilt. {_remedy(root)}; then "
+            "`dvc checkout`, which brings back what DVC has just cleared, and try again"
         )
 
 

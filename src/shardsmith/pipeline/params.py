@@ -6,19 +6,19 @@ this module: it only says yes or no, and passes on the values that dvc.lock reco
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shardsmith.dataset.codes import CATALOGUE, OWN, Action
-from shardsmith.dataset.errors import ParamsError
+from shardsmith.dataset.errors import ParamsError, suggest
 from shardsmith.dataset.yaml import YamlError, load_yaml
+from shardsmith.formats.choice import hint
 from shardsmith.formats.registry import PANLABEL, READERS, WRITERS
-from shardsmith.transforms.catalogue import AUGMENT, PREPROCESS, Step
+from shardsmith.transforms.problems import explain, keys
 
 PARAMS_FILE = Path("params.yaml")
 _MOST_CHARACTERS = 100_000  # two seconds of reading
@@ -26,11 +26,12 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 def _one_of(names: list[str], forms: Collection[str] = ()) -> AfterValidator:
-    """One of `names`, or of `forms` (`panlabel:kitti`), which are listed only to who wrote one."""
+    """One of `names`, or of `forms` (`panlabel:udacity`), which are listed only to who wrote one."""
 
     def check(value: str) -> str:
         if value not in names and value not in forms:
-            raise ValueError(f"allowed: {', '.join(forms if forms and ':' in value else names)}")
+            known = forms if forms and ":" in value else names
+            raise ValueError(f"{hint(value, [*known])}allowed: {', '.join(known)}")
         return value
 
     return AfterValidator(check)
@@ -55,6 +56,14 @@ class DatasetParams(Block):
 
     name: str = Field("sample", pattern=r"^[a-z][a-z0-9_]*$", max_length=64)
     annotation_group: str = Field("objects", min_length=1, max_length=200)
+    description: str = Field("", max_length=10_000)
+    license: str = Field("", max_length=1_000)
+    citation: str = Field("", max_length=10_000)
+    homepage: str = Field("", max_length=1_000)
+
+    def facts(self) -> dict[str, str]:
+        """What is said here of the dataset; "" leaves it to the source."""
+        return {name: getattr(self, name) for name in ("description", "license", "citation", "homepage")}
 
 
 class IngestParams(Block):
@@ -62,6 +71,7 @@ class IngestParams(Block):
 
     format: Annotated[str, _one_of(["auto", *READERS], PANLABEL)] = "auto"
     unlabelled: Literal["drop", "negative", "keep"] = "drop"
+    orientation: Literal["auto", "displayed", "stored"] = "auto"
     classes: dict[str, str | int | None] = {}
 
     @model_validator(mode="after")
@@ -87,7 +97,7 @@ class ValidateParams(Block):
     def _check_actions(self) -> ValidateParams:
         for code, action in self.actions.items():
             if code not in CATALOGUE and not code.startswith(OWN):
-                raise ValueError(f"actions: unknown code {code!r}{_suggest(code, list(CATALOGUE))}")
+                raise ValueError(f"actions: unknown code {code!r}; {suggest(code, list(CATALOGUE))}")
             if action not in CATALOGUE[code].allowed:
                 raise ValueError(f"actions: {code}: {action!r}; allowed: {', '.join(CATALOGUE[code].allowed)}")
         return self
@@ -202,37 +212,26 @@ def parse_params(text: str, where: str = "params.yaml", root: Path = Path()) -> 
     except YamlError as error:
         raise ParamsError(f"{where}{error.place}: {error}; correct it") from None
     if not isinstance(content, dict):
-        raise ParamsError(f"{where}: {content!r}: not a mapping of blocks; allowed: {', '.join(_keys(Params))}")
+        raise ParamsError(f"{where}: {content!r}: not a mapping of blocks; allowed: {', '.join(keys(Params))}")
     try:
         params = Params.model_validate(content)
     except ValidationError as error:
         raise ParamsError("\n".join(f"{where}: {line}" for line in explain(error, Params))) from None
-    problems = [*_check_steps("preprocess", params.preprocess, PREPROCESS, root)]
-    problems += _check_steps("augment", params.augment, AUGMENT, root)
-    if problems:
+    if problems := _wrong_steps(params, root):
         raise ParamsError("\n".join(f"{where}: {line}" for line in problems))
     return params
 
 
-def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[str]:
-    """Each problem as `key: value: what is allowed`."""
-    lines = []
-    for problem in error.errors(include_url=False):
-        location = problem["loc"]
-        key = (prefix + ".".join(map(str, location)).replace("validate_", "validate")).rstrip(".")
-        value = problem["input"]
-        if problem["type"] == "extra_forbidden":
-            known = _keys(_model_at(model, location[:-1]))
-            lines.append(f"{key}: unknown key{_suggest(str(location[-1]), known)}")
-        elif problem["type"] == "value_error":
-            shown = "" if isinstance(value, dict | BaseModel) else f"{value!r}: "
-            lines.append(f"{key}: {shown}{problem['ctx']['error']}")
-        else:
-            lines.append(f"{key}: {value!r}: {problem['msg'][:1].lower()}{problem['msg'][1:]}")
-    return lines
+def _wrong_steps(params: Params, root: Path) -> list[str]:
+    if not params.preprocess.steps and not params.augment.steps:
+        return []
+    from shardsmith.transforms.catalogue import AUGMENT, PREPROCESS  # 0.1 s
+
+    problems = _check_steps("preprocess", params.preprocess, PREPROCESS, root)
+    return problems + _check_steps("augment", params.augment, AUGMENT, root)
 
 
-def _check_steps(block: str, params: StepsParams, catalogue: dict[str, type[Step]], root: Path) -> list[str]:
+def _check_steps(block: str, params: StepsParams, catalogue: Mapping[str, type[BaseModel]], root: Path) -> list[str]:
     problems = []
     for number, step in enumerate(params.steps):
         place = f"{block}.steps[{number}]"
@@ -241,29 +240,10 @@ def _check_steps(block: str, params: StepsParams, catalogue: dict[str, type[Step
             continue
         ((name, arguments),) = step.items()
         if name not in catalogue:
-            problems.append(f"{place}: unknown step {name!r}{_suggest(name, list(catalogue))}")
+            problems.append(f"{place}: unknown step {name!r}; {suggest(name, list(catalogue))}")
             continue
         try:
             catalogue[name].model_validate(arguments or {}, context={"root": root})
         except ValidationError as error:
             problems += explain(error, catalogue[name], f"{place}.{name}" + ".")
     return problems
-
-
-def _keys(model: type[BaseModel] | None) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items()] if model else []
-
-
-def _model_at(model: type[BaseModel], location: tuple) -> type[BaseModel] | None:
-    for part in location:
-        fields = {field.alias or name: field for name, field in model.model_fields.items()}
-        annotation = fields[part].annotation if part in fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return None
-        model = annotation
-    return model
-
-
-def _suggest(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    return "; " + (f"did you mean {near[0]}? " if near else "") + f"allowed: {', '.join(known)}"

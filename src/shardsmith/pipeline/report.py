@@ -47,7 +47,10 @@ def report(
         split=describe_split(params),
         preprocessing=describe_preprocessing(params),
         augmentation=describe_augmentation(params),
-        formats=[(WRITERS[name].title, WRITERS[name].loading) for name in dict.fromkeys(params.export.formats)],
+        formats=[
+            (WRITERS[name].title, WRITERS[name].loading.replace("FOLDER", f"FOLDER/{name}"))
+            for name in dict.fromkeys(params.export.formats)
+        ],
     )
     size = sum(stored_size(path) for path in manifest.images["path"].to_pylist())
     content = compose(manifest, taken_in, findings, ledger, label_map, made, size)

@@ -8,7 +8,8 @@ from shardsmith.dataset.errors import VersionError
 from shardsmith.proof.checks import Check
 from shardsmith.proof.folder import is_pulled, verify_pulled
 from shardsmith.proof.rebuild import rebuild as build_again
-from shardsmith.proof.verify import choose_version, verify_version
+from shardsmith.proof.verify import verify_version
+from shardsmith.versions.version import choose_version
 from shardsmith.workspace.environment import prepare_environment
 from shardsmith.workspace.log import Log
 from shardsmith.workspace.workspace import Workspace

@@ -14,6 +14,7 @@ from shardsmith.proof.checks import (
     Check,
     Damage,
     Recorded,
+    check_code,
     check_committed,
     check_folder,
     check_params,
@@ -26,34 +27,10 @@ from shardsmith.store.objects import hash_folder
 from shardsmith.store.store import Store
 from shardsmith.store.stores import open_stores
 from shardsmith.versions.lineage import parse_message
-from shardsmith.versions.record import last_tag
-from shardsmith.versions.version import Version, find_version, list_versions, own_dataset
+from shardsmith.versions.version import Version, last_tag, own_dataset
 from shardsmith.workspace.lock_file import content, read_leniently
 from shardsmith.workspace.paths import EXPORT, LABEL_MAP, LOCK, METRICS, PARAMS, POINTER, RAW
 from shardsmith.workspace.workspace import Workspace
-
-
-def choose_version(workspace: Workspace, name: str | None) -> Version:
-    """The version of that name, or the dataset's last.
-
-    Raises:
-        VersionError: there is none, or its tag is not one that a build makes.
-    """
-    dataset = own_dataset(workspace)
-    if name is None:
-        versions = [version for version in list_versions(workspace) if version.dataset == dataset]
-        if not versions:
-            raise VersionError("no version yet; `shardsmith build` makes one")
-        return versions[-1]
-    tag = name if "@" in name else f"{dataset}@{name}"
-    if workspace.git_ok("rev-parse", "-q", "--verify", f"refs/tags/{tag}"):
-        kind = workspace.git("cat-file", "-t", f"refs/tags/{tag}").strip()
-        if kind != "tag":
-            raise VersionError(
-                f"{tag}: a lightweight tag, without the hashes that a build writes into its message; "
-                f"`git tag -d {tag}`, and fetch it again from where it was built"
-            )
-    return find_version(workspace, name)
 
 
 def verify_version(workspace: Workspace, version: Version, remote: bool) -> list[Check]:
@@ -73,6 +50,7 @@ def verify_version(workspace: Workspace, version: Version, remote: bool) -> list
             "params", "params.yaml has the values with which each stage ran", check_params(recorded, recorded.params)
         ),
     ]
+    checks += [found] if (found := check_code(recorded)) else []
     hashes = {EXPORT: content(recorded.lock)[EXPORT], RAW: raw_pointer(recorded)}
     with open_stores(workspace) as stores, tempfile.TemporaryDirectory(prefix="shardsmith-") as temporary:
         if remote and not stores.remote:

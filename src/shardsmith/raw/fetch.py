@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -13,7 +14,7 @@ from shardsmith.dataset.errors import RawDataError, printable
 from shardsmith.dataset.workers import progress
 from shardsmith.versions.record import add_raw
 from shardsmith.workspace.log import Log
-from shardsmith.workspace.paths import RAW
+from shardsmith.workspace.paths import POINTER, RAW
 from shardsmith.workspace.workspace import Workspace
 
 MAX_IMAGE_BYTES = 100 * 10**6
@@ -21,30 +22,77 @@ _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _SCHEMES = ("https", "http", "s3", "gs")  # what a file of annotations may name: never a local path
 _PART = ".fetch.part"
 _BLOCK = 1 << 20
+_LISTED = 5  # files in a message
 
 
-def fetch(workspace: Workspace, source: str, log: Log) -> None:
+def fetch(workspace: Workspace, source: str, log: Log, add: bool = False) -> None:
     """Bring a folder, an archive, or either at a URL (http, s3, ... : what fsspec knows) to data/raw.
 
     A folder at a URL is imported by `dvc import-url`, so that `dvc update data/raw.dvc` refreshes it.
 
+    Args:
+        add: to what data/raw holds; a file that is there with the same content is left alone.
+
     Raises:
-        RawDataError: data/raw holds something, or the source cannot be had.
+        RawDataError: data/raw holds something, or with `add` other content under the same name; or the source cannot
+            be read.
         VersionError: dvc refuses.
     """
     raw = workspace.root / RAW
     if raw.exists() and (not raw.is_dir() or any(raw.iterdir())):
-        raise RawDataError(f"{RAW}: holds something already; move it away first, or add your files to it by hand")
+        if not add:
+            raise RawDataError(f"{RAW}: holds something already; `--add` adds to it, or move it away first")
+    else:
+        add = False
+    is_folder = "://" in source and not urlsplit(source).path.lower().endswith(_ARCHIVES)
+    if add and (is_folder or _is_imported(workspace)):
+        raise RawDataError(
+            f"{RAW}: a folder at an address is imported as a whole, so nothing can be added; download the new files, "
+            "and fetch them into a workspace whose data was fetched from a folder or an archive"
+        )
     with workspace.lock(log):
-        if "://" in source and not urlsplit(source).path.lower().endswith(_ARCHIVES):
+        if is_folder:
             if raw.exists():
                 raw.rmdir()
             workspace.dvc("import-url", "--force", source, RAW, log=log)
             return
         with tempfile.TemporaryDirectory(prefix=".fetch.", dir=raw.parent) as folder:
             _bring(source, Path(folder), log)
-            replace_folder(Path(folder) / "raw", raw)
+            if add:
+                log(f"{RAW}: {_merge(Path(folder) / 'raw', raw)} files added")
+            else:
+                replace_folder(Path(folder) / "raw", raw)
         add_raw(workspace, log)
+
+
+def _is_imported(workspace: Workspace) -> bool:
+    """Whether DVC brings data/raw from an address, and would replace what is added."""
+    pointer = workspace.root / POINTER
+    return pointer.exists() and "\ndeps:" in "\n" + pointer.read_text(encoding="utf-8")
+
+
+def _merge(new: Path, raw: Path) -> int:
+    """Move every file of `new` to its place below `raw`; returns how many were not there.
+
+    Raises:
+        RawDataError: a file is there with other content; then nothing is moved.
+    """
+    files = [path.relative_to(new) for path in sorted(new.rglob("*")) if not path.is_dir()]
+    there = [file for file in files if (raw / file).exists() or (raw / file).is_symlink()]
+    if other := [file for file in there if not _is_same(new / file, raw / file)]:
+        listed = ", ".join(map(str, other[:_LISTED])) + (f" and {len(other) - _LISTED} more" * (len(other) > _LISTED))
+        raise RawDataError(
+            f"{RAW}: holds other content under the same name: {printable(listed)}; nothing was added. Rename those "
+            "files in the source, or put them into a folder of their own there"
+        )
+    for file in (coming := sorted({*files} - {*there})):
+        (raw / file).parent.mkdir(parents=True, exist_ok=True)
+        (new / file).rename(raw / file)
+    return len(coming)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
 
 
 def fetch_images(workspace: Workspace, addresses: Iterable[tuple[str, str]], log: Log) -> int:
@@ -52,7 +100,7 @@ def fetch_images(workspace: Workspace, addresses: Iterable[tuple[str, str]], log
 
     Args:
         addresses: (file name, URL), as a file of annotations has them; a name that is there already is left alone, one
-            that cannot be had is logged.
+            that cannot be downloaded is logged.
     """
     raw = workspace.root / RAW
     came = 0

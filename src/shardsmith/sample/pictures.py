@@ -71,6 +71,10 @@ def draw() -> Iterator[Picture]:
     return map(draw_picture, TASKS)
 
 
+def picture_name(scene: str, number: int) -> str:
+    return f"{scene}-{number:02}.{'png' if number == PNG else 'jpg'}"
+
+
 def draw_picture(task: tuple[str, int]) -> Picture:
     """The picture of a scene that has this number, with everything that is to be seen in it."""
     scene_name, number = task
@@ -83,7 +87,7 @@ def draw_picture(task: tuple[str, int]) -> Picture:
     format = "png" if number == PNG else "jpeg"
     if format == "jpeg":
         picture = picture + rng.integers(-4, 5, (height, width, 1))
-    name = f"{scene_name}-{number:02}.{'png' if format == 'png' else 'jpg'}"
+    name = picture_name(scene_name, number)
     pixels = np.clip(picture, 0, 255).astype(np.uint8)
     return Picture(name, _encode(pixels, format), format, owner, annotate(name, owner, things))
 

@@ -1,4 +1,4 @@
-"""The sample dataset: 60 pictures drawn here, whose boxes are exactly known. `python -m tools.sample DIR`.
+"""The sample dataset: 60 pictures drawn here, whose boxes are exactly known. `shardsmith sample DIR`.
 
 It is the same to the byte every time. No stage uses it: it only fills an empty data/raw.
 
@@ -21,6 +21,7 @@ from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Image, Manifest
 from shardsmith.dataset.workers import map_items
+from shardsmith.formats.choice import check_writer
 from shardsmith.formats.registry import WRITERS
 from shardsmith.formats.shared.job import ExportJob
 from shardsmith.sample.pictures import NEGATIVE, TASKS, draw_picture
@@ -32,10 +33,10 @@ def write_sample(folder: Path, format: str = "voc") -> str:
     """Draw the sample into a folder that is empty or not there yet, and say in a line what it holds.
 
     Raises:
-        RawDataError: the folder holds something (hidden files do not count), or the format cannot be written.
+        RawDataError: the folder holds something (hidden files do not count).
+        UsageError: the format cannot be written.
     """
-    if format not in WRITERS:
-        raise RawDataError(f"--format {format}: no such format; allowed: {', '.join(WRITERS)}")
+    check_writer(format, "--format")
     if folder.exists() and (not folder.is_dir() or any(not p.name.startswith(".") for p in folder.iterdir())):
         raise RawDataError(f"{folder}: it is not empty; name a new folder, or move what is there elsewhere")
     part = folder / _PART

@@ -6,9 +6,8 @@ from dataclasses import asdict
 from functools import cache
 from typing import Any
 
-from shardsmith.versions.record import last_tag, same_inputs
 from shardsmith.versions.summary import table
-from shardsmith.versions.version import Version, list_versions
+from shardsmith.versions.version import Version, last_tag, list_versions, same_inputs
 from shardsmith.workspace.lock_file import read_leniently
 from shardsmith.workspace.paths import PARAMS
 from shardsmith.workspace.workspace import Workspace

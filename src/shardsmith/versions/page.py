@@ -1,20 +1,25 @@
-"""A version's page, data/report/index.html: the one that stands here, or an older one from DVC's cache or remote."""
+"""A version's page, data/report/index.html: the one that stands here, or an older one from DVC's cache or remote.
+
+As it is stored it names no version: the same content has the same page, to the byte. Name, date and commit come on it
+when it is opened or pulled.
+"""
 
 from __future__ import annotations
 
+import html
 import tempfile
 from pathlib import Path
 
 from shardsmith.dataset.errors import VersionError
 from shardsmith.store.stores import Stores, open_stores
-from shardsmith.versions.version import Version, find_version
+from shardsmith.versions.version import Version, find_version, last_tag, own_dataset
 from shardsmith.workspace.lock_file import page_hash
 from shardsmith.workspace.paths import KEPT_PAGES, PAGE, REPORT
 from shardsmith.workspace.workspace import Workspace
 
 
 def find_page(workspace: Workspace, name: str | None) -> Path:
-    """The page's file: that of the workspace, or a version's, brought below .dvc/tmp.
+    """The page's file: that of the workspace, or a version's, brought below .dvc/tmp with the version's name on it.
 
     Raises:
         VersionError: there is no page yet, no such version, or the version's page is nowhere as it was recorded.
@@ -23,13 +28,38 @@ def find_page(workspace: Workspace, name: str | None) -> Path:
         page = workspace.root / REPORT / PAGE
         if not page.is_file():
             raise VersionError(f"{page}: no page yet; `shardsmith build` or `dvc repro report` makes it")
-        return page
-    version = find_version(workspace, name)
+        tag = last_tag(workspace, own_dataset(workspace))
+        if tag is None or page_hash(workspace.lock_file(tag)) != page_hash(workspace.lock_file()):
+            return page  # of what is not recorded
+        version, data = find_version(workspace, tag), page.read_bytes()
+    else:
+        version = find_version(workspace, name)
+        data = read_page(workspace, version)
     page = workspace.root / KEPT_PAGES / f"{version.tag}.html"
-    data = read_page(workspace, version)
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_bytes(data)
+    page.write_bytes(stamped(data, version.tag, version.created, version.commit))
     return page
+
+
+def stamped(page: bytes, tag: str, created: str, commit: str) -> bytes:
+    """The page with the version's name, date and commit on it, and its commands ready to be copied.
+
+    Args:
+        created: as ISO 8601 has it.
+    """
+    dataset, _, name = (html.escape(part) for part in tag.partition("@"))
+    full, folder = f"{dataset}@{name}", f"{dataset}-{name}"
+    when = f"recorded {html.escape(created[:16].replace('T', ' '))} at commit <code>{html.escape(commit[:9])}</code>"
+    text = page.decode("utf-8")
+    for old, new in (
+        (f"<title>{dataset}: dataset version</title>", f"<title>{full}</title>"),
+        ('<p class="eyebrow">Dataset version</p>', f'<p class="eyebrow">Dataset version, {when}</p>'),
+        (f"<h1><bdi>{dataset}</bdi></h1>", f"<h1><bdi>{full}</bdi></h1>"),
+    ):
+        text = text.replace(old, new, 1)
+    before, mark, load = text.partition('<section id="load"')
+    load = load.replace(f"pull {dataset}@NAME", f"pull {full}").replace("FOLDER", folder)
+    return f"{before}{mark}{load}".encode()
 
 
 def read_page(workspace: Workspace, version: Version) -> bytes:

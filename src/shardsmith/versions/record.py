@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from shardsmith.dataset.errors import RawDataError, VersionError
+from shardsmith.sample.recognise import check_unmixed
+from shardsmith.versions.labels import RESTART, is_restarted
 from shardsmith.versions.lineage import message_lines
 from shardsmith.versions.publish import (  # fmt: skip
     Publishing,
@@ -20,7 +22,8 @@ from shardsmith.versions.publish import (  # fmt: skip
 )
 from shardsmith.versions.push import push_data
 from shardsmith.versions.space import check_space
-from shardsmith.versions.version import own_dataset
+from shardsmith.versions.tree import bring_outs, kept_tree
+from shardsmith.versions.version import last_tag, own_dataset, same_inputs
 from shardsmith.workspace.lock_file import content
 from shardsmith.workspace.log import Log
 from shardsmith.workspace.paths import FILES, LABEL_MAP, METRICS, POINTER, RAW
@@ -92,7 +95,9 @@ def prepare(workspace: Workspace, name: str | None, log: Log) -> str:
     if name is not None:
         check_name(workspace, dataset, name)
     check_space(workspace)
+    check_unmixed(workspace.root / RAW)
     restore_label_map(workspace)
+    bring_outs(workspace)
     if pin_code(workspace):
         pin_requirements(workspace, log)
     add_raw(workspace, log)
@@ -128,17 +133,6 @@ def add_raw(workspace: Workspace, log: Log) -> None:
         log(f"{RAW}: stored by DVC as {RAW}.dvc")
 
 
-def last_tag(workspace: Workspace, dataset: str) -> str | None:
-    """The newest version of the dataset that HEAD descends from."""
-    tags = workspace.git("tag", "--merged", "HEAD", "--sort=-creatordate", "--list", f"{dataset}@*").split()
-    return tags[0] if tags else None
-
-
-def same_inputs(workspace: Workspace, tag: str) -> bool:
-    """Whether what dvc.lock records now is what it recorded at the tag: data, params, code and results."""
-    return workspace.lock_file() == workspace.lock_file(tag)
-
-
 def is_current(workspace: Workspace, dataset: str) -> str | None:
     """The last version's tag, if a build would change nothing since."""
     tag = last_tag(workspace, dataset)
@@ -149,9 +143,11 @@ def record_if_current(
     workspace: Workspace, name: str | None, log: Log, how: Publishing, wait: bool = True
 ) -> Outcome | None:
     """The outcome of a build that has nothing to compute, in seconds and without Prefect; None if it has."""
-    with workspace.lock(log, wait), applied(workspace, {}):
+    with workspace.lock(log, wait), applied(workspace, {}), kept_tree(workspace) as tree:
         dataset = prepare(workspace, name, log)
-        return record(workspace, dataset, name, log, how) if is_current(workspace, dataset) else None
+        outcome = record(workspace, dataset, name, log, how) if is_current(workspace, dataset) else None
+        tree.recorded = outcome is not None and outcome.made
+        return outcome
 
 
 def record(
@@ -177,13 +173,15 @@ def record(
         if publishes and (how.verify_remote or not is_published(workspace, str(before))):
             push_data(workspace, log, how.verify_remote)
             publish_name(workspace, str(before), log)
+        if is_restarted(workspace):
+            _commit(workspace, str(before))  # the same ids again
         return Outcome(str(before), False, f"nothing changed since {before}")
     tag = check_name(workspace, dataset, name or default_name())
     if workspace.git_ok("rev-parse", "--verify", "-q", f"refs/tags/{tag}"):
         if content(workspace.lock_file(tag)) == content(workspace.lock_file()):
             return Outcome(tag, False, f"nothing to record: identical to {tag}")
         raise VersionError(f"{tag} stands for other content, and a name never changes its meaning; choose another name")
-    if before and not how.allow_label_change:
+    if before and not how.allow_label_change and not is_restarted(workspace):
         _check_labels(workspace, before)
     if publishes:
         check_name_is_free(workspace, tag)
@@ -209,8 +207,8 @@ def _check_labels(workspace: Workspace, before: str) -> None:
     broken = broken_labels(old, (workspace.root / LABEL_MAP).read_text(encoding="utf-8")) if old else []
     if broken:
         raise VersionError(
-            f"{LABEL_MAP}: readers of {before} would misread it: {'; '.join(broken)}; undo that in ingest.classes, or "
-            "build with --allow-label-change"
+            f"{LABEL_MAP}: readers of {before} would misread it: {'; '.join(broken)}; undo that in ingest.classes, "
+            f"build with --allow-label-change, or start the label map anew: {RESTART}"
         )
 
 

@@ -2,33 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shardsmith.dataset.codes import CATALOGUE
-from shardsmith.dataset.errors import printable
+from shardsmith.dataset.codes import CATALOGUE, SEVERITIES
+from shardsmith.dataset.errors import paint, printable
 
 SPLITS = ("train", "valid", "test")
+_LOADING = {
+    "tfrecord": [
+        "import tensorflow_datasets as tfds",
+        'train = tfds.builder_from_directory("{folder}").as_dataset(split="train")',
+    ],
+    "ultralytics": ["from ultralytics import YOLO", 'YOLO("yolo11n.pt").train(data="{folder}/data.yaml")'],
+    "coco": ["from pycocotools.coco import COCO", 'train = COCO("{folder}/annotations/instances_train.json")'],
+    "class_folders": ["import keras", 'train = keras.utils.image_dataset_from_directory("{folder}/train")'],
+}
+_SEE = "# {folder}/README.md says how"
 
 
-def summary(metrics: dict[str, Any], tag: str, folder: str) -> str:
-    """The end of a build: name, counts, what was dropped and why, folder, size, and how to load it."""
-    tfrecord = f"{folder}/tfrecord"
+def summary(metrics: dict[str, Any], tag: str, folder: str, formats: Sequence[str] = ("tfrecord",)) -> str:
+    """The end of a build: name, counts, findings, what was dropped and lost, folder and size, what to do next.
+
+    Args:
+        formats: those that the version is written in.
+    """
+    page = f"shardsmith report {tag}"
+    counts = severities(metrics)
+    found = ", ".join(_many(count, name) for name, count in counts.items())
     return "\n".join(
         [
-            f"Version {tag}",
+            paint(f"Version {tag}", "strong"),
             "",
             *table(count_rows(metrics)),
             "",
-            f"Dropped: {_dropped(metrics)}",
-            f"Folder:  {folder} ({metrics['bytes'] / 1e6:,.1f} MB)",
-            f"Page:    shardsmith report {tag}",
+            "Findings: " + (f"{paint(found, next(iter(counts)))}: {page}" if counts else "none"),
+            f"Dropped:  {_dropped(metrics)}",
+            *([f"Lost:     {lost}"] if (lost := _lost(metrics)) else []),
+            f"Folder:   {folder} ({metrics['bytes'] / 1e6:,.1f} MB)",
+            *([] if counts else [f"Page:     {page}"]),
             "",
-            "Load it:",
-            "    import tensorflow_datasets as tfds",
-            f'    builder = tfds.builder_from_directory("{tfrecord}")',
-            '    train = builder.as_dataset(split="train")',
+            "Load it, here or on another machine:",
+            *(f"    {line}" for line in how_to_load(tag, formats)),
         ]
     )
+
+
+def how_to_load(tag: str, formats: Sequence[str]) -> list[str]:
+    """The command that brings a version, and a line or two for each format that it is written in."""
+    folder = tag.replace("@", "-").replace("/", "-")
+    lines = [f"shardsmith pull {tag} --out {folder}"]
+    for name in formats:
+        lines += [line.format(folder=f"{folder}/{name}") for line in _LOADING.get(name, [_SEE])]
+    return lines
+
+
+def severities(metrics: dict[str, Any]) -> dict[str, int]:
+    """Severity -> how many findings, the worst first; a code that is no more is a warning."""
+    counts = dict.fromkeys(reversed(SEVERITIES), 0)
+    for code, count in metrics["findings"].items():
+        counts[CATALOGUE[code].severity if code in CATALOGUE else "warning"] += count
+    return {name: count for name, count in counts.items() if count}
 
 
 def markdown(metrics: dict[str, Any], tag: str, folder: str) -> str:
@@ -69,10 +103,14 @@ def kind_of(metrics: dict[str, Any]) -> str:
     return str(metrics.get("annotation_kind", "boxes"))
 
 
-def how_it_was_made(readme: str) -> list[str]:
-    """Source, split and steps in plain words: that section of a version's README.md."""
-    section = readme.partition("\n## How it was made\n")[2].partition("\n- Every image ")[0]
-    return section.strip().splitlines()
+def how_it_was_made(facts: Mapping[str, Any]) -> list[str]:
+    """Source, split and steps in plain words, a line each: of a version's description.json."""
+    return [
+        f"- Source: {facts.get('source', 'unknown')}.",
+        f"- Split: {facts.get('split', 'unknown')}.",
+        f"- Preprocessing: {'; '.join(facts.get('preprocessing', [])) or 'none'}.",
+        f"- Augmentation: {'; '.join(facts.get('augmentation', [])) or 'none'}.",
+    ]
 
 
 def table(rows: list[list[str]], left: int = 1) -> list[str]:
@@ -94,6 +132,15 @@ def escape(text: str) -> str:
     return " ".join(shown.split())
 
 
+def _lost(metrics: dict[str, Any]) -> str:
+    count = metrics["findings"].get("not-exported", 0)
+    return f"{_many(count, 'kind')} of content that a format cannot carry; the page names them" if count else ""
+
+
+def _many(count: int, name: str) -> str:
+    return f"{count:,} {name}{'' if count == 1 or name == 'info' else 's'}"
+
+
 def _dropped(metrics: dict[str, Any]) -> str:
-    parts = [f"{count} {code} ({CATALOGUE[code].meaning})" for code, count in metrics["dropped"].items()]
+    parts = [f"{count:,} {code} ({CATALOGUE[code].meaning})" for code, count in metrics["dropped"].items()]
     return "; ".join(parts) or "nothing"

@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from shardsmith.dataset.errors import VersionError
-from shardsmith.pipeline.params import parse_params
+from shardsmith.dataset.errors import VersionError, near
 from shardsmith.workspace.lock_file import content, read_leniently
 from shardsmith.workspace.paths import METRICS, PARAMS
 from shardsmith.workspace.workspace import Workspace
 
 _TAG = re.compile(r"[a-z][a-z0-9_]*@.+")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,12 @@ def own_dataset(workspace: Workspace) -> str:
     """The dataset that params.yaml names."""
     path = workspace.root / PARAMS
     text = path.read_text(encoding="utf-8") if path.exists() else workspace.file_at("HEAD", PARAMS)
+    block = read_leniently(text or "").get("dataset")
+    name = block.get("name") if isinstance(block, dict) else None
+    if isinstance(name, str) and _NAME.fullmatch(name):
+        return name
+    from shardsmith.pipeline.params import parse_params  # which says what is wrong; and with it numpy and pyarrow
+
     return parse_params(text or "", PARAMS, workspace.root).dataset.name
 
 
@@ -75,7 +81,42 @@ def find_version(workspace: Workspace, name: str) -> Version:
     if len(by_name) == 1:
         return by_name[0]
     known = ", ".join(version.tag for version in versions[-8:]) or "none yet; `shardsmith build` makes one"
-    raise VersionError(f"{tag}: no such version; the versions are: {known}")
+    guess = near(tag, [version.tag for version in versions])
+    raise VersionError(f"{tag}: no such version; {guess}the versions are: {known}")
+
+
+def choose_version(workspace: Workspace, name: str | None) -> Version:
+    """The version of that name, or the dataset's last.
+
+    Raises:
+        VersionError: there is none, or its tag is not one that a build makes.
+    """
+    dataset = own_dataset(workspace)
+    if name is None:
+        versions = [version for version in list_versions(workspace) if version.dataset == dataset]
+        if not versions:
+            raise VersionError("no version yet; `shardsmith build` makes one")
+        return versions[-1]
+    tag = name if "@" in name else f"{dataset}@{name}"
+    if workspace.git_ok("rev-parse", "-q", "--verify", f"refs/tags/{tag}"):
+        kind = workspace.git("cat-file", "-t", f"refs/tags/{tag}").strip()
+        if kind != "tag":
+            raise VersionError(
+                f"{tag}: a lightweight tag, without the hashes that a build writes into its message; "
+                f"`git tag -d {tag}`, and fetch it again from where it was built"
+            )
+    return find_version(workspace, name)
+
+
+def last_tag(workspace: Workspace, dataset: str) -> str | None:
+    """The newest version of the dataset that HEAD descends from."""
+    tags = workspace.git("tag", "--merged", "HEAD", "--sort=-creatordate", "--list", f"{dataset}@*").split()
+    return tags[0] if tags else None
+
+
+def same_inputs(workspace: Workspace, tag: str) -> bool:
+    """Whether what dvc.lock records now is what it recorded at the tag: data, params, code and results."""
+    return workspace.lock_file() == workspace.lock_file(tag)
 
 
 def show(workspace: Workspace, name: str) -> dict[str, Any]:

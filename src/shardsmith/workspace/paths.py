@@ -20,6 +20,7 @@ PLOTS = "data/plots"
 REPORT = "data/report"
 PAGE = "index.html"  # in REPORT
 TABLES = ("images.parquet", "annotations.parquet")  # in EXPORT
+DESCRIPTION = "description.json"  # in EXPORT
 
 # what a version's commit holds, and nothing else
 FILES = (
@@ -32,5 +33,6 @@ PREFECT_HOME = ".prefect"
 BUILDS = ".builds"
 BUILD_LOCK = ".dvc/tmp/shardsmith.lock"
 KEPT_PARAMS = ".dvc/tmp/shardsmith-params"
+KEPT_OUTS = ".dvc/tmp/shardsmith-outs"
 KEPT_PAGES = ".dvc/tmp/shardsmith-pages"
 PUBLISHED = ".dvc/tmp/shardsmith-published"

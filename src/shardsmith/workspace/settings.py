@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,30 +12,31 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from shardsmith.dataset.errors import ParamsError
+from shardsmith.dataset.errors import ParamsError, UsageError
 from shardsmith.dataset.yaml import YamlError, load_yaml
 from shardsmith.pipeline.params import parse_params
 from shardsmith.workspace.paths import KEPT_PARAMS, PARAMS
 from shardsmith.workspace.workspace import Workspace
 
 _NULL = "tag:yaml.org,2002:null"
+_COMMENT = re.compile(r"\s+#\s.*$")
 
 
 def parse_settings(pairs: list[str]) -> dict[str, Any]:
     """`["augment.copies=3"]` -> {"augment.copies": 3}; values are YAML.
 
     Raises:
-        ParamsError: not KEY=VALUE, or the value is not YAML.
+        UsageError: not KEY=VALUE, or the value is not YAML.
     """
     settings = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key.strip():
-            raise ParamsError(f"--set {pair}: not KEY=VALUE; for example --set augment.copies=3")
+            raise UsageError(f"--set {pair}: not KEY=VALUE; for example --set augment.copies=3")
         try:
             settings[key.strip()] = load_yaml(value)
         except YamlError:
-            raise ParamsError(f"--set {pair}: the value is not YAML; put quotes around it") from None
+            raise UsageError(f"--set {pair}: the value is not YAML; put quotes around it") from None
     return settings
 
 
@@ -44,28 +46,44 @@ def with_settings(text: str, settings: Mapping[str, Any], root: Path = Path()) -
     Raises:
         ParamsError: a key leads nowhere, or the result is not allowed.
     """
-    if not settings:
-        return text
-    yaml = YAML()
-    yaml.width, yaml.preserve_quotes = 120, True
-    yaml.indent(mapping=2, sequence=4, offset=2)  # as params.yaml is written, so that only the value changes
-    yaml.representer.add_representer(type(None), lambda writer, _: writer.represent_scalar(_NULL, "null"))
+    for key, value in settings.items():
+        text = _with_setting(text, key, value)
+    if settings:
+        parse_params(text, "--set", root)
+    return text
+
+
+def _with_setting(text: str, key: str, value: Any) -> str:
+    yaml = _yaml()
     try:
         load_yaml(text)
         document = yaml.load(text) or {}
     except (YamlError, TypeError) as error:  # it reads a few things less: a list as a key
         raise ParamsError(f"params.yaml{getattr(error, 'place', '')}: {error}; correct it") from None
-    for key, value in settings.items():
-        *folders, leaf = key.split(".")
-        node = document
-        for folder in folders:
-            node = node.setdefault(folder, {}) if isinstance(node, dict) else None
-            if not isinstance(node, dict):
-                raise ParamsError(f"--set {key}: {folder} holds no keys; `params.yaml` shows every key")
-        node[leaf] = _in_one_line(value)
+    *folders, leaf = key.split(".")
+    node = document
+    for folder in folders:
+        node = node.setdefault(folder, {}) if isinstance(node, dict) else None
+        if not isinstance(node, dict):
+            raise ParamsError(f"--set {key}: {folder} holds no keys; `params.yaml` shows every key")
+    if isinstance(value, dict | list) and _is_block(node.get(leaf)):
+        line, column = node.lc.key(leaf)  # type: ignore[union-attr]
+        return _with_block(text, line, column, value)
+    node[leaf] = _in_one_line(value)
+    return _dumped(yaml, document)
+
+
+def _yaml() -> YAML:
+    yaml = YAML()
+    yaml.width, yaml.preserve_quotes = 120, True
+    yaml.indent(mapping=2, sequence=4, offset=2)  # as params.yaml is written, so that only the value changes
+    yaml.representer.add_representer(type(None), lambda writer, _: writer.represent_scalar(_NULL, "null"))
+    return yaml
+
+
+def _dumped(yaml: YAML, value: Any) -> str:
     stream = io.StringIO()
-    yaml.dump(document, stream)
-    parse_params(stream.getvalue(), "--set", root)
+    yaml.dump(value, stream)
     return stream.getvalue()
 
 
@@ -76,6 +94,65 @@ def _in_one_line(value: Any) -> Any:
     node = CommentedMap(value) if isinstance(value, dict) else CommentedSeq(value)
     node.fa.set_flow_style()
     return node
+
+
+def _is_block(node: Any) -> bool:
+    return isinstance(node, CommentedMap | CommentedSeq) and bool(node) and not node.fa.flow_style()
+
+
+def _with_block(text: str, line: int, column: int, value: dict | list) -> str:
+    """The lines below a key replaced; each comment stays, with the item it was beside where that is there still."""
+    lines = text.split("\n")
+    end = line + 1
+    for number in range(line + 1, len(lines)):
+        there = lines[number].strip()
+        deeper = len(lines[number]) - len(lines[number].lstrip()) > column
+        if there and not deeper and not lines[number].startswith(" " * column + "- "):
+            break
+        end = number + 1 if there else end
+    head, comments, loose = lines[line], *_comments(lines[line + 1 : end])
+    items = [" " * column + one for one in _dumped(_yaml(), {"key": _one_level(value)}).splitlines()[1:]]
+    if not value:
+        empty = ": []" if isinstance(value, list) else ": {}"
+        head, items = re.sub(r":( {3})?", empty, head, count=1), []
+    below = []
+    for item in items:
+        first, *more = comments.pop(_name_of(item), [""])
+        below += [item + first, *more]
+    kept = [
+        f"{' ' * (column + 2)}# {name.removeprefix('- ')}: {comment.strip(' #')}"
+        for name, some in comments.items()
+        for comment in some
+    ]
+    return "\n".join([*lines[:line], head, *loose, *below, *kept, *lines[end:]])
+
+
+def _comments(lines: list[str]) -> tuple[dict[str, list[str]], list[str]]:
+    """({item: the comment beside it, and the lines of comment below}, the lines of comment before any item)."""
+    found: dict[str, list[str]] = {}
+    loose: list[str] = []
+    below = loose
+    for line in lines:
+        if line.lstrip().startswith("#"):
+            below.append(line)
+        elif beside := _COMMENT.search(line):
+            below = found.setdefault(_name_of(line), [])
+            below.append(beside[0])
+    return found, loose
+
+
+def _name_of(item: str) -> str:
+    return item.partition(":")[0].strip()
+
+
+def _one_level(value: dict | list) -> Any:
+    """As params.yaml is written: an item a line, and what is in it in one line."""
+    if isinstance(value, dict):
+        return CommentedMap({key: _in_one_line(one) for key, one in value.items()})
+    return CommentedSeq(
+        CommentedMap({key: _in_one_line(inner) for key, inner in one.items()}) if isinstance(one, dict) else one
+        for one in value
+    )
 
 
 @contextmanager

@@ -7,15 +7,17 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shardsmith.dataset.errors import VersionError
 from shardsmith.dataset.yaml import YamlError, load_yaml
-from shardsmith.pipeline.params import Params, parse_params
 from shardsmith.workspace import dvc, git
 from shardsmith.workspace.lock import lock
 from shardsmith.workspace.log import Log
 from shardsmith.workspace.paths import LOCK, OWN_SOURCE, PARAMS, PIPELINE
+
+if TYPE_CHECKING:
+    from shardsmith.pipeline.params import Params
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,10 @@ class Workspace:
     def repro(self) -> Iterator[tuple[str, Iterator[str]]]:
         """`dvc repro`, a stage after the other; see `dvc.repro`."""
         return dvc.repro(self.root, self._stages())
+
+    def stage_names(self) -> list[str]:
+        """Those of dvc.yaml."""
+        return list(self._stages())
 
     def lock(self, log: Log, wait: bool = True) -> AbstractContextManager[None]:
         """Hold the workspace for a build; see `lock.lock`."""
@@ -104,6 +110,8 @@ class Workspace:
         Raises:
             ParamsError: it is not allowed.
         """
+        from shardsmith.pipeline.params import parse_params  # and with it numpy and pyarrow: 0.3 s
+
         return parse_params(self.params_text(), PARAMS, self.root)
 
     def status(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shardsmith.dataset.errors import StageError
-from shardsmith.dataset.findings import Finding, action_for, count_severities, found, stop_on_fail
+from shardsmith.dataset.findings import Finding, about, action_for, count_severities, found, stop_on_fail
 from shardsmith.dataset.manifest import SPLITS, Manifest
 from shardsmith.pipeline.params import Params
 from shardsmith.pipeline.splits.links import is_cluster_group
@@ -59,6 +59,19 @@ def split(manifest: Manifest, params: Params) -> tuple[Manifest, list[Finding]]:
     return after, findings
 
 
+def unused_splits(manifest: Manifest, params: Params) -> list[str]:
+    """A line where the source has splits of its own, which the strategy does not look at.
+
+    Args:
+        manifest: as it enters the stage.
+    """
+    counts = Counter(manifest.images["split"].drop_null().to_pylist())
+    if not counts or params.split.strategy == "source":
+        return []
+    listed = ", ".join(f"{counts[name]:,} {name}" for name in SPLITS if counts[name])
+    return [f"split: the source has splits of its own ({listed}), not used; split.strategy: source keeps them"]
+
+
 def table(manifest: Manifest) -> list[str]:
     """What was achieved, a line a split."""
     images = Counter(manifest.images["split"].to_pylist())
@@ -86,7 +99,7 @@ def _split_by_source(units: Sequence[Unit]) -> tuple[dict[str, str], list[Findin
             "the source gives no image a split: name its folders or lists train, valid and test, "
             "or set split.strategy to stable or stratified"
         )
-    findings = [found("split-missing", image_id) for image_id in sorted(splits) if not splits[image_id]]
+    findings = [about("split-missing", image_id) for image_id in sorted(splits) if not splits[image_id]]
     return {image_id: place for image_id, place in splits.items() if place}, findings + find_leaks(units)
 
 

@@ -27,6 +27,7 @@ from pydantic import ValidationError
 from shardsmith.transforms.base import Sample, is_for_memory
 from shardsmith.transforms.geometry.objects import Objects
 from shardsmith.transforms.geometry.places import follow, shapes, where
+from shardsmith.transforms.problems import plain
 
 Transforms = list[dict[str, dict[str, Any]]]
 _STAYING = ("Morphological", "PixelDropout")  # they may change an outline's edge, and move nothing
@@ -144,8 +145,7 @@ def _reason(error: Exception) -> str:
     for problem in error.__cause__.errors(include_url=False):
         value = "" if problem["type"] == "missing" else f"{problem['input']!r}: "
         place = f"{problem['loc'][0]}: {value}" if problem["loc"] else ""
-        message = problem["msg"].removeprefix("Value error, ")
-        said.setdefault(place, message[:1].lower() + message[1:])
+        said.setdefault(place, plain(problem).removeprefix("value error, "))
     return "; ".join(place + message for place, message in said.items())
 
 

@@ -19,7 +19,8 @@ from shardsmith.workspace.workspace import Workspace
 class Upgrade:
     """What became of the template's files.
 
-    replaced: those that the user had not changed. kept: file -> how the user's differs from the new one, as a diff.
+    replaced: those that the user had not changed. kept: file of the user's -> how it differs from the new one, as a
+    diff; "" where the new one is as the old one was.
     """
 
     replaced: list[str]
@@ -50,8 +51,8 @@ def upgrade(workspace: Workspace, log: Log) -> Upgrade:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(new, encoding="utf-8")
             done.replaced.append(file)
-        elif known.get(file) != text_hash(new):
-            done.kept[file] = _diff(own or "", new, file)
+        else:
+            done.kept[file] = _diff(own or "", new, file) if known.get(file) != text_hash(new) else ""
     pin_requirements(workspace, log)
     pin_code(workspace, renew_template=True)
     return done
