@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from shardsmith.dataset.boxes import LOST
 from shardsmith.dataset.errors import StageError
-from shardsmith.dataset.findings import Finding, found
+from shardsmith.dataset.findings import Finding, about
 from shardsmith.dataset.images import decoding_error
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Annotation, Manifest
@@ -90,7 +90,7 @@ def look(raw: Path, params: Params, count: int, work: Path) -> list[PreviewRow]:
             for image in unreadable:
                 reason = broken.reasons[image.path]
                 print(f"preview: {image.image_id}: {reason}; left out, as validate leaves it out", file=sys.stderr)
-            manifest = _without(manifest, [found("image-unreadable", image.image_id) for image in unreadable])
+            manifest = _without(manifest, [about("image-unreadable", image.image_id) for image in unreadable])
 
 
 def is_on(params: StepsParams) -> bool:

@@ -161,7 +161,7 @@ class _Image:
             boxes.append(box)
             rows.append(annotation(shape, self.image_id, box, outline, key))
         placed, findings = on_displayed(boxes, self.info, self.declared_px, f"{self.file}, {self.image_id}")
-        source.findings += findings
+        source.findings += [replace(one, image_id=self.image_id) for one in findings]
         for row, box in zip(rows, placed, strict=True):
             row.xmin, row.ymin, row.xmax, row.ymax = box
         source.annotations += rows

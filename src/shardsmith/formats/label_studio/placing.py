@@ -111,7 +111,7 @@ class Placing:
         for declared_px in dict.fromkeys(item.declared_px for item, _, _ in placed):
             of_size = [each for each in placed if each[0].declared_px == declared_px]
             boxes, findings = on_displayed([box for _, box, _ in of_size], info, declared_px, where)
-            self.source.findings += findings
+            self.source.findings += [replace(one, image_id=image_id) for one in findings]
             for (item, _, outline), box in zip(of_size, boxes, strict=True):
                 if outline:
                     outline = outline_on_displayed(outline, info, declared_px)

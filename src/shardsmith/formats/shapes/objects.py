@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shardsmith.dataset.findings import found
@@ -100,7 +100,7 @@ def place_objects(
     boxed = [row for row in objects.rows if row.xmin is not None]
     name = file if not at else f"{file}, {image_id}"
     boxes, findings = on_displayed([corners(row) for row in boxed], info, declared_px, name)
-    source.findings += findings
+    source.findings += [replace(one, image_id=image_id) for one in findings]
     for row, box in zip(boxed, boxes, strict=True):
         row.xmin, row.ymin, row.xmax, row.ymax = box
         row.segmentation = _outline(row.segmentation, info, declared_px, objects)

@@ -11,6 +11,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from shardsmith.dataset.errors import RawDataError
@@ -116,7 +117,7 @@ def _add_image(
         rows.append(row)
     boxed = [row for row in rows if row.xmin is not None]
     boxes, findings = on_displayed([corners(row) for row in boxed], info, known, f"{file}, {image_id}")
-    source.findings += findings
+    source.findings += [replace(one, image_id=image_id) for one in findings]
     for row, box in zip(boxed, boxes, strict=True):
         row.xmin, row.ymin, row.xmax, row.ymax = box
         if row.segmentation:
