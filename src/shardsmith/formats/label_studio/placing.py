@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation
