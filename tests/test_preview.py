@@ -183,7 +183,6 @@ def test_with_both_stages_off_it_says_what_to_switch_on(workspace: Path, capsys:
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["--n", "0"], "--n 0: allowed: a whole number from 1"),
         (["--out", "a.txt"], "allowed: a name that ends in .png"),
         (["--out", "data/raw/a.png"], "it would become raw data; name a place outside data/raw"),
         (["--out", "none/a.png"], "no such folder"),
@@ -199,6 +198,12 @@ def test_what_cannot_be_drawn_is_said(workspace: Path, arguments: list[str], err
     with pytest.raises(ShardsmithError, match=re.escape(error)):
         run(*arguments)
     assert not list(workspace.glob("*.png"))
+
+
+def test_no_image_is_not_a_number_of_images(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        run("--n", "0")
+    assert (end.value.code, "--n: 0: not a whole number from 1" in capsys.readouterr().err) == (2, True)
 
 
 def test_without_raw_data_it_says_where_to_put_some(workspace: Path) -> None:
