@@ -203,7 +203,7 @@ def test_what_cannot_be_drawn_is_said(workspace: Path, arguments: list[str], err
 def test_no_image_is_not_a_number_of_images(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         run("--n", "0")
-    assert (end.value.code, "--n: 0: not a whole number from 1" in capsys.readouterr().err) == (2, True)
+    assert (end.value.code, "--n 0: not a whole number from 1" in capsys.readouterr().err) == (2, True)
 
 
 def test_without_raw_data_it_says_where_to_put_some(workspace: Path) -> None:
