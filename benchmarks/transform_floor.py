@@ -56,7 +56,7 @@ def read_boxes(source: Path) -> dict[str, Rows]:
 
 
 def prepare_process(stage: str) -> None:
-    """OpenCV as stages/transforms/recipe.py sets it, which is what makes bytes stable; and the pipeline, once."""
+    """OpenCV as transforms/run/recipe.py sets it, which is what makes bytes stable; and the pipeline, once."""
     global pipeline
     cv2.setNumThreads(0)
     cv2.setUseOptimized(False)

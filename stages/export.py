@@ -14,7 +14,7 @@ from shardsmith.formats.losses import losses_of_export
 from shardsmith.formats.shared.job import ExportJob
 from shardsmith.ledger.fates import read_ledger
 from shardsmith.pipeline.description import describe_version
-from shardsmith.pipeline.export import check_exportable, count, describe, export, write_metrics, write_plots
+from shardsmith.pipeline.export import check_exportable, count, describe, export, write_json, write_plots
 from shardsmith.pipeline.params import load_params
 from shardsmith.pipeline.stage import read_stage
 
@@ -31,11 +31,11 @@ def main(source: Path, about: Path, label_map: Path, out: Path, metrics: Path, p
 
     # each format in a folder of its own, with a README that says what the version is; all or nothing
     version = describe_version(manifest, ids, findings, about, params)
-    job = ExportJob(manifest, ids, params.export.shard_size_mb, params.export.masks)
+    job = ExportJob(manifest, ids, params.export.shard_size_mb, params.export.masks, version.facts)
     size = export(job, version, params.export.formats, ledger, out)
 
     counts = count(manifest, ids, findings, size)
-    write_metrics(metrics, counts)
+    write_json(metrics, counts)
     write_plots(plots, counts)
     print("\n".join([*summarise(losses), f"export: {describe(counts, params.export.formats)} in {out}"]))
 

@@ -30,8 +30,8 @@ def main(raw: Path, out: Path, label_map: Path) -> None:
     ledger = balance_read(seen, manifest, findings)
 
     write_stage(out, manifest, findings, ledger)
-    left_out(folder, findings).write(out / LEFT_OUT)  # for the version's page
-    write_source(out, format_name)
+    left_out(folder, source, findings).write(out / LEFT_OUT)  # for the version's page
+    write_source(out, format_name, source.facts)
     label_map.write_text(ids.format(), encoding="utf-8")
     print(f"ingest: {describe(manifest, ids, findings, format_name)}")
 

@@ -20,6 +20,7 @@ from tallies import attack, pytest_terminal_summary  # noqa: F401 (pytest looks 
 
 from shardsmith.dataset.images import probe
 from shardsmith.dataset.manifest import Annotation, Image, Manifest
+from shardsmith.pipeline.ingest import give_keys
 
 if TYPE_CHECKING:
     from workspaces import Place
@@ -27,6 +28,16 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 CODE = os.pathsep.join([str(ROOT / "src"), str(ROOT)])  # PYTHONPATH of what tests start: the package here, its stages
 RACCOON = Path(__file__).parents[2] / "shared" / "datasets" / "raccoon"
+
+
+_OF_WORKSPACES = {"Place", "Workspace", "make_workspace", "start_stage"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of a module that knows workspaces start git, DVC or Prefect."""
+    for item in items:
+        if isinstance(item, pytest.Function) and _OF_WORKSPACES & vars(item.module).keys():
+            item.add_marker("workspace")
 
 
 @pytest.fixture
@@ -62,6 +73,8 @@ def box(image_id: str = "a.jpg", label: str = "cat", *corners: float, **columns:
 
 
 def make_manifest(*rows: Image | Annotation) -> Manifest:
+    """With the keys that ingest gives annotations."""
+    give_keys(row for row in rows if isinstance(row, Annotation) and row.source_key is None)
     return Manifest.of(
         [row for row in rows if isinstance(row, Image)], [row for row in rows if isinstance(row, Annotation)]
     )

@@ -60,7 +60,7 @@ def _files_below(folder: Path) -> Files:
 _RACCOON_FILES = {
     "coco": ["coco.json"], "tfod_csv": ["tfod.csv", "raccoon_labels.csv"], "retinanet_csv": ["retinanet.csv"],
     "yolo_keras": ["yolo-keras.txt", "classes.txt"], "labelbox": ["labelbox.json"], "tfrecord": ["test.record"],
-    "panlabel": ["create-ml.json", "cvat.xml", "label-studio.json", "via.json"],
+    "create_ml": ["create-ml.json"], "cvat": ["cvat.xml"], "label_studio": ["label-studio.json"], "via": ["via.json"],
 }  # fmt: skip
 
 

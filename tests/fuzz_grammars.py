@@ -7,6 +7,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from drawn_inputs import TOOLS
 from fuzz import Files, json_value, number, text
 
 ALIASES = "{" + ", ".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}' if n else 'x'] * 9)}]" for n in range(12)) + "}"
@@ -215,30 +216,93 @@ def _labelbox(rng: Random) -> Files:
     return {"export.json": _json(entries, rng)}
 
 
+def _ultralytics_ndjson(rng: Random) -> Files:
+    def item(kind: str) -> Any:
+        count = {"boxes": 5, "segments": 9, "obb": 9, "pose": 8, "classification": 1}[kind]
+        numbers = [odd(rng, rng.randrange(3), 0.05), *(odd(rng, rng.random(), 0.03) for _ in range(count - 1))]
+        return odd(rng, numbers if count > 1 else numbers[0], 0.05)
+
+    def image() -> Any:
+        kinds = [rng.choice(("boxes", "segments", "obb", "pose", "classification")) for _ in range(rng.randrange(3))]
+        said = odd(rng, {odd(rng, kind, 0.0): odd(rng, [item(kind) for _ in range(2)], 0.05) for kind in kinds}, 0.05)
+        size = {"width": odd(rng, 32), "height": odd(rng, 24), "split": odd(rng, "val")}
+        return {"type": "image", "file": odd(rng, _name(rng)), **size, "annotations": said}
+
+    head = {"type": "dataset", "task": odd(rng, "detect"), "class_names": odd(rng, {"0": odd(rng, "cat"), "1": "dog"})}
+    lines = [head, *(odd(rng, image(), 0.03) for _ in range(rng.randrange(5)))]
+    return {"d.ndjson": b"\n".join(_json(each, rng) for each in lines)}
+
+
+def _label_studio(rng: Random) -> Files:
+    at = {key: odd(rng, value, 0.05) for key, value in (("x", 20), ("y", 30), ("width", 10), ("height", -10))}
+
+    def result() -> Any:
+        kind = rng.choice(("rectangle", "polygon", "ellipse", "brush", "bitmask", "keypoint", "", text(rng)[:20]))
+        shape = {
+            **at, "rotation": odd(rng, rng.choice((0, 30))), "points": odd(rng, [[2, 3], [12, odd(rng, 13)], [12, 3]]),
+            "radiusX": odd(rng, 5), "radiusY": odd(rng, 3), "imageDataURL": odd(rng, "data:image/png;base64,AAAA"),
+            "rle": odd(rng, [0, 0, 12, 0, 57, 27, *(rng.randrange(256) for _ in range(rng.randrange(90)))]),
+        }  # fmt: skip
+        shape = {key: value for key, value in shape.items() if rng.random() < 0.8}
+        return odd(rng, {
+            "type": f"{kind}labels", "value": odd(rng, {**shape, f"{kind}labels": odd(rng, [_label(rng)])}, 0.05),
+            "original_width": odd(rng, 32), "original_height": odd(rng, 24), "id": odd(rng, rng.choice("ab")),
+            "from_name": odd(rng, "label"), "to_name": odd(rng, "image"), "item_index": odd(rng, 0),
+        }, 0.05)  # fmt: skip
+
+    answer = {"type": "choices", "from_name": "c", "value": odd(rng, {"choices": odd(rng, ["day"])})}
+    names = ("/data/upload/1/12345678-a.jpg", "/data/local-files/?d=sub/b.png", "s3://x/c.jpg", _name(rng))
+
+    def entry() -> Any:
+        results = [result() for _ in range(rng.randrange(4))] + [answer] * rng.randrange(2)
+        if rng.random() < 0.3:
+            values = [each["value"] for each in results if isinstance(each, dict) and "value" in each]
+            about = {"annotator": odd(rng, 1), "annotation_id": odd(rng, 1), "lead_time": odd(rng, 1.5)}
+            return {"image": odd(rng, rng.choice(names)), "id": odd(rng, 1), "label": odd(rng, values), **about}
+        made = {"result": odd(rng, results), "was_cancelled": odd(rng, False), "created_at": odd(rng, "2024-01-01")}
+        return {
+            "id": odd(rng, 1), "annotations": odd(rng, [made] * rng.randrange(3)), "predictions": odd(rng, []),
+            "data": odd(rng, {"image": odd(rng, rng.choice(names))}, 0.05),
+        }  # fmt: skip
+
+    return {"export.json": _json([entry() for _ in range(rng.randint(1, 4))], rng)}
+
+
+def _cvat(rng: Random) -> Files:
+    def shape(more: str = "") -> str:
+        tag = rng.choice(("box", "polygon", "mask", "ellipse", "tag", "points", "skeleton"))
+        runs = ",".join(rng.choice(("1", "2", "0", number(rng))) for _ in range(3))
+        sides = " ".join(
+            f'{side}="{_side(rng)}"' for side in ("xtl", "ytl", "xbr", "ybr", "left", "top", "width", "cx")
+        )
+        points = ";".join(f"{_side(rng)},{_side(rng)}" for _ in range(3))
+        turned = (
+            f'rotation="{rng.choice(("0", "30", number(rng)))}" height="{_side(rng)}" cy="3" rx="2" ry="{_side(rng)}"'
+        )
+        hue = f'<attribute name="{_label(rng)}">{number(rng)}</attribute>'
+        return f'<{tag} label="{_label(rng)}" {more} {sides} {turned} rle="{runs}" points="{points}">{hue}</{tag}>'
+
+    image = f'<image id="0" name="{_name(rng)}" width="{_side(rng)}" height="24">{shape()}{shape()}</image>'
+    frames = "".join(shape(f'frame="{rng.choice(("0", "1", number(rng)))}" outside="0"') for _ in range(3))
+    track = f'<track id="{number(rng)}" label="{_label(rng)}">{frames}</track>'
+    meta = "".join(f"<{key}>{number(rng)}</{key}>" for key in ("size", "start_frame", "stop_frame", "frame_filter"))
+    inside = rng.choice((image, image, track)) + (f"<meta><task>{meta}</task></meta>" if rng.random() < 0.5 else "")
+    said = f"<annotations><version>1.1</version>{inside}</annotations>"
+    return {"annotations.xml": said.replace("&", "&amp;").encode("utf-8", "surrogatepass")}
+
+
 def _panlabel(rng: Random) -> Files:
     at = {key: odd(rng, value) for key, value in (("x", 7), ("y", 8), ("width", 10), ("height", 10))}
     points = odd(rng, [[2, 3], [12, odd(rng, 13)], [12, 3]])
     kind = rng.choice(("rectangle", "polygon", "circle", text(rng)[:20]))
-    value = {"rectanglelabels": odd(rng, ["cat"]), "polygonlabels": odd(rng, ["cat"]), **at, "points": points}
-    result = {"type": rng.choice(("rectanglelabels", "polygonlabels", "x")), "value": odd(rng, value),
-              "original_width": odd(rng, 32), "original_height": odd(rng, 24)}  # fmt: skip
     region = {
         "shape_attributes": odd(rng, {"name": rng.choice(("rect", "polygon")), **at, "all_points_x": odd(rng, [2, 12,
         12]),
                                       "all_points_y": odd(rng, [3, 3, 13])}), "region_attributes": odd(rng, {"l":
                                       "cat"}),
     }  # fmt: skip
-    shapes = "".join(
-        f'<{tag} label="{_label(rng)}" xtl="{_side(rng)}" ytl="3" xbr="12" ybr="{_side(rng)}" '
-        f'points="{_side(rng)},3;12,3;9,9"/>'
-        for tag in rng.choices(("box", "polygon", "points", "mask"), k=2)
-    )
     name = _name(rng)
-    image = f'<image id="0" name="{name}" width="{_side(rng)}" height="24">{shapes}</image>'
     return rng.choice((
-        {"x.xml": f"<annotations>{image}</annotations>".encode("utf-8", "surrogatepass")},
-        {"x.json": _json([{"id": 1, "data": odd(rng, {"image": name}), "annotations": odd(rng, [{"result":
-        [result]}])}], rng)},
         {"x.json": _json({f"{name}1": {"filename": odd(rng, name), "size": odd(rng, 1), "regions": odd(rng,
         [region])}}, rng)},
         {"x.json": _json({"version": "5", "shapes": odd(rng, [{"label": odd(rng, "cat"), "points": points,
@@ -247,6 +311,28 @@ def _panlabel(rng: Random) -> Files:
         {"x.json": _json([{"image": odd(rng, name), "annotations": odd(rng, [{"label": "cat", "coordinates": at}])}],
         rng)},
     ))  # fmt: skip
+
+
+def _drawn(*tools: str) -> Callable[[Random], Files]:
+    """Files of tests/drawn_inputs.py with nonsense in them."""
+
+    def make(rng: Random) -> Files:
+        share = rng.choice((0.01, 0.06))
+        return TOOLS[rng.choice(tools)](rng, lambda value: odd(rng, value, share))[0]
+
+    return make
+
+
+def _create_ml(rng: Random) -> Files:
+    def box() -> Any:
+        at = {side: odd(rng, rng.choice((7, 8.5, "9,5"))) for side in ("x", "y", "width", "height")}
+        return odd(rng, {"label": odd(rng, _label(rng)), "coordinates": odd(rng, at)}, 0.05)
+
+    def entry() -> Any:
+        boxes = [box() for _ in range(rng.randrange(4))]
+        return {"image": odd(rng, _name(rng)), rng.choice(("annotations",) * 5 + ("annotation", "x")): odd(rng, boxes)}
+
+    return {"l.json": _json([odd(rng, entry(), 0.05) for _ in range(rng.randint(1, 4))], rng)}
 
 
 def label_map_text(rng: Random) -> Files:
@@ -265,8 +351,11 @@ def label_map_text(rng: Random) -> Files:
 
 
 GRAMMARS: dict[str, Callable[[Random], Files]] = {
-    "class_folders": _class_folders, "coco": _coco, "labelbox": _labelbox, "multiclass_csv": _multiclass_csv,
+    "class_folders": _class_folders, "coco": _coco, "create_ml": _create_ml, "cvat": _cvat,
+    "label_studio": _label_studio, "labelbox": _labelbox, "multiclass_csv": _multiclass_csv,
     "panlabel": _panlabel, "retinanet_csv": _retinanet_csv, "tfod_csv": _tfod_csv, "ultralytics": _ultralytics,
+    "ultralytics_ndjson": _ultralytics_ndjson,
     "voc": _voc,
-    "yolo_darknet": _yolo_darknet, "yolo_keras": _yolo_keras,
+    "yolo_darknet": _yolo_darknet, "yolo_keras": _yolo_keras, "kitti": _drawn("kitti"), "labelme": _drawn("labelme"),
+    "open_images": _drawn("open_images"), "via": _drawn("via_json", "via_csv", "via_3"),
 }  # fmt: skip

@@ -15,7 +15,9 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 import fuzz_files as begin
 import pyarrow as pa
 from fuzz import change_bytes, change_json, change_ndjson, change_records, make_archive, text
-from fuzz_grammars import GRAMMARS, label_map_text
+from fuzz_drawn import DRAWN
+from fuzz_grammars import GRAMMARS as WRITTEN
+from fuzz_grammars import label_map_text
 
 from shardsmith.dataset import images
 from shardsmith.dataset.archive import unpack
@@ -23,6 +25,7 @@ from shardsmith.dataset.errors import ShardsmithError
 from shardsmith.dataset.findings import Finding
 from shardsmith.dataset.label_map import LabelMap, parse_label_map, read_label_map
 from shardsmith.dataset.manifest import Manifest
+from shardsmith.formats.registry import READERS, WRITERS
 from shardsmith.pipeline.ingest import ingest
 from shardsmith.pipeline.params import IngestParams, load_params
 from shardsmith.pipeline.stage import read_stage, write_stage
@@ -112,6 +115,7 @@ def _pipeline(top: Path, rng: Random) -> bool:
     return True
 
 
+GRAMMARS = WRITTEN | DRAWN
 TARGETS: dict[str, Target] = {name: _read(name) for name in (*GRAMMARS, "tfrecord")} | {
     "label_map": _label_map,
     "images": _images,
@@ -127,8 +131,12 @@ _SAVED = """{"__version__": "2.0.8", "transform": {"__class_fullname__": "Compos
 def seeds_of(name: str) -> list[begin.Files]:
     if name == "panlabel":
         return begin.raccoon(name)
-    if name == "labelbox":
+    if name in DRAWN:
+        return [DRAWN[name](Random(seed)) | begin.IMAGES for seed in range(3)]
+    if name in READERS and name not in WRITERS:
         return [*begin.raccoon(name), GRAMMARS[name](Random(1))]
+    if name in ("kitti", "labelme", "open_images", "via"):
+        return [*begin.raccoon(name), *(begin.IMAGES | GRAMMARS[name](Random(number)) for number in range(1, 9))]
     if name == "label_map":
         text = LabelMap("x", {"cat": 1, 'd"o\\g': 7, "\u732b": 3}).format()
         return [{"label_map.pbtxt": text.encode()}, {"label_map.pbtxt": b'item {\n name: "a",\n id: 1,\n}\n'}]

@@ -1,6 +1,8 @@
-"""Two datasets with one of every finding: COCO, because it can hold all of it.
+"""Datasets with one of every finding: COCO, because it can hold nearly all of it.
 
-`plant` writes a folder with what ingest, validate and split find, `plant_for_steps` one with what steps and export say.
+`plant` writes a folder with what ingest, validate and split find, `plant_crowds` one with what is found of a whole
+source, `plant_masks` one of masks, `plant_formats` one in several formats, `plant_for_steps` one with what steps and
+export say.
 Each image is a photograph of its own; what is planted is named by its file, and docs/findings.md lists it.
 """
 
@@ -59,8 +61,10 @@ class Plant:
 _LIST = "annotations/instances_train.json"
 PLANTED = {
     "annotation-unreadable": Plant(_LIST, "a `bbox` of three numbers"),
+    "shape-not-carried": Plant(_LIST, "a `caption`"),
     "image-missing": Plant(_LIST, "an entry for `not-there.jpg`, which is not there"),
     "image-ambiguous": Plant(_LIST, "an entry for `twice.jpg`, with `left/twice.jpg` and `right/twice.jpg`"),
+    "image-name-matched": Plant(_LIST, "an entry for `na%C3%AFve.jpg`, with `naïve.jpg`"),
     "image-unlabelled": Plant("images/unmentioned.jpg", "an image without an entry"),
     "size-declared-wrong": Plant(f"{_LIST}, images/wrong-size.jpg", "160 x 120 px, declared as 999 x 999"),
     "orientation-ambiguous": Plant(f"{_LIST}, images/upside-down.jpg", "EXIF orientation 3, which keeps the size"),
@@ -70,8 +74,9 @@ PLANTED = {
     "class-alike": Plant("Dog", "`Dog` beside `dog`"),
     "class-not-found": Plant("params.yaml", "`ingest.classes: {nothing_like_it: cat}`"),
     "not-carried": Plant(_LIST, "an annotation with `keypoints`"),
+    "metadata-not-carried": Plant(_LIST, "`date_captured` of an image"),
     "image-unreadable": Plant("images/cut-off.jpg", "the last 300 bytes are cut off"),
-    "image-turned": Plant("images/turned.jpg", "EXIF orientation 6", 2),
+    "image-turned": Plant("images/turned.jpg", "EXIF orientation 6", 3),
     "image-encoding": Plant("images/bitmap.bmp", "a BMP"),
     "image-extension": Plant("images/really-a-png.jpg", "a PNG that is called .jpg"),
     "image-colours": Plant("images/cmyk.jpg", "a JPEG in CMYK"),
@@ -100,6 +105,18 @@ PLANTED = {
 }
 IN_GROUPS = {
     "split-groups-joined": Plant("images/group-a.jpg", "one picture, of two groups by `split.group_pattern`"),
+}
+IN_CROWDS = {
+    "crowd-mostly": Plant(_LIST, "a folder of its own, in which each annotation is a crowd"),
+}
+OF_MASKS = {
+    "mask-values-assumed": Plant("classes.txt", "a folder of masks of 1 and 2, with the classes cat and dog"),
+}
+OF_FORMATS = {
+    "read-leniently": Plant("commas.csv", "a coordinate `20,5` with a decimal comma"),
+    "image-annotated-twice": Plant("images/two.jpg", "a cat in the CSV, and a dog in the NDJSON"),
+    "file-not-read": Plant("clip.mp4", "a video"),
+    "orientation-decided": Plant("", "EXIF orientation 3 without a declared size; another image declares its own"),
 }
 OF_STEPS = {
     "not-exported": Plant("voc", "a polygon, exported as VOC"),
@@ -198,6 +215,8 @@ def _plant_in_reading(data: Dataset) -> None:
     for place in ("left", "right"):
         data.add(f"{place}/twice.jpg", saved(photograph(101 + len(place))), CAT)
     data.add("twice.jpg", None, CAT)
+    data.add("na%C3%AFve.jpg", None, CAT)
+    (data.root / "images" / "naïve.jpg").write_bytes(saved(photograph(512)))
     (data.root / "images" / "unmentioned.jpg").write_bytes(saved(photograph(103)))
     data.add("wrong-size.jpg", saved(photograph(104)), CAT, size=(999, 999))
     data.add("upside-down.jpg", saved(photograph(105), exif=turned(3)), CAT, size=(WIDTH, HEIGHT))
@@ -206,12 +225,17 @@ def _plant_in_reading(data: Dataset) -> None:
     data.add("rare.jpg", saved(photograph(109)), CAT, ("rare", 90, 60, 40, 30))
     data.add("keypoints.jpg", saved(photograph(110)), CAT)
     data.entries("train")["annotations"][-1]["keypoints"] = [1, 2, 2]
+    data.add("caption.jpg", saved(photograph(112)), CAT)
+    image = data.entries("train")["images"][-1]
+    image["date_captured"] = "2020-01-01"
+    data.entries("train")["annotations"].append({"id": 1, "image_id": image["id"], "caption": "a cat"})
     data.add("no-split.jpg", saved(photograph(111)), CAT, split="")
 
 
 def _plant_images(data: Dataset) -> None:
     data.add("cut-off.jpg", saved(photograph(120))[:-300], CAT)
     data.add("turned.jpg", saved(photograph(121), exif=turned(6)), CAT, size=(HEIGHT, WIDTH))
+    data.add("turned-as-stored.jpg", saved(photograph(119), exif=turned(6)), CAT, size=(WIDTH, HEIGHT))
     data.add("bitmap.bmp", saved(photograph(122), "BMP"), CAT)
     data.add("really-a-png.jpg", saved(photograph(123), "PNG"), CAT)
     data.add("cmyk.jpg", saved(photograph(124).convert("CMYK")), CAT)
@@ -247,6 +271,38 @@ def _plant_boxes(data: Dataset) -> None:
     data.add("left-empty.jpg", saved(photograph(220)), ("cat", 50, 50, 0, 0))
 
 
+def plant_masks(root: Path) -> None:
+    """Write a dataset of masks whose class list says no values."""
+    for folder in ("images", "masks"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    (root / "classes.txt").write_text("cat\ndog\n")
+    mask = Image.new("L", (WIDTH, HEIGHT))
+    mask.paste(1, (20, 20, 60, 50))
+    mask.paste(2, (80, 60, 120, 100))
+    mask.save(root / "masks" / "a.png")
+    (root / "images" / "a.jpg").write_bytes(saved(photograph(500)))
+
+
+def plant_formats(root: Path) -> None:
+    """Write the dataset in two formats."""
+    (root / "images").mkdir(parents=True, exist_ok=True)
+    photos = {"commas": {}, "two": {}, "caption": {}, "turned": {"exif": turned(6)}, "upside": {"exif": turned(3)}}
+    for number, (name, save) in enumerate(photos.items()):
+        (root / "images" / f"{name}.jpg").write_bytes(saved(photograph(400 + number), **save))
+    (root / "commas.csv").write_text(
+        "filename;width;height;class;xmin;ymin;xmax;ymax\ncommas.jpg;160;120;cat;20,5;20;60;50\n"
+        "two.jpg;160;120;cat;20;20;60;50\nturned.jpg;120;160;cat;20;20;60;50\n"
+    )
+    rows: list[dict[str, Any]] = [
+        {"type": "dataset", "class_names": {"0": "dog"}},
+        {"file": "two.jpg", "annotations": {"boxes": [[0, 0.7, 0.6, 0.25, 0.25]]}},
+        {"file": "caption.jpg", "annotations": {"boxes": [[0, 0.7, 0.6, 0.25, 0.25]], "captions": ["a dog"]}},
+        {"file": "upside.jpg", "annotations": {"boxes": [[0, 0.7, 0.6, 0.25, 0.25]]}},
+    ]
+    (root / "notes.ndjson").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    (root / "clip.mp4").write_bytes(b"ftyp")
+
+
 def plant_for_steps(root: Path) -> None:
     """Write the dataset for the params STEPS."""
     data = Dataset(root, "cat", "junk", "still")
@@ -264,4 +320,13 @@ def plant_for_steps(root: Path) -> None:
     data.entries("")["annotations"][-1]["segmentation"] = speck
     data.add("small.jpg", saved(photograph(310, 80, 50)), ("cat", 10, 10, 20, 20), split="")
     data.entries("")["annotations"][-1]["segmentation"] = [[10, 10, 30, 10, 30, 30]]
+    data.write()
+
+
+def plant_crowds(root: Path) -> None:
+    """Write a dataset as some tools write masks: each is a crowd."""
+    data = Dataset(root, "cat")
+    for number in range(3):
+        data.add(f"crowd-{number}.jpg", saved(photograph(400 + number)), CAT)
+        data.entries("train")["annotations"][-1]["iscrowd"] = 1
     data.write()

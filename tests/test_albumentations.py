@@ -55,6 +55,7 @@ def every_name() -> list[str]:
     return [name for name in dir(library()) if class_of(name)]
 
 
+@pytest.mark.slow
 def test_all_there_is_works_or_is_refused() -> None:
     """Twice with other work between: the same bytes, an RGB image, its source untouched."""
     scene = draw_scene(3)

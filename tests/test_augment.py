@@ -262,6 +262,7 @@ PLAIN_CPU = {
 }
 
 
+@pytest.mark.slow
 def test_another_cpu_gives_the_same_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

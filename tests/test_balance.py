@@ -12,7 +12,7 @@ from conftest import box, image_bytes, make_image, make_manifest
 from staged import twice, without
 
 from shardsmith.dataset.errors import StageError
-from shardsmith.dataset.findings import Finding, found
+from shardsmith.dataset.findings import Finding, about, found
 from shardsmith.dataset.manifest import Manifest
 from shardsmith.ledger.balance import balance
 from shardsmith.ledger.fates import Line, check_chain, read_ledger
@@ -30,11 +30,11 @@ def rows(tmp_path: Path) -> Iterator[Manifest]:
 @pytest.mark.parametrize(
     ("finding", "message"),
     [
-        (found("box-empty", "a.jpg", "box 3"), "names no box of the image"),
-        (found("box-empty", "c.jpg", "box 1"), "names no image"),
+        (about("box-empty", "a.jpg", source_key="n3"), "names no image and no box"),
+        (about("box-empty", "c.jpg", source_key="n1"), "names no image"),
         (found("box-empty", "a.jpg", "line 1"), "names no image and no box"),
-        (found("box-empty", "a.jpg", "box 1"), "is missing|came out"),
-        (found("image-unreadable", "a.jpg"), "is dropped by a finding, and came out"),
+        (about("box-empty", "a.jpg", source_key="n1"), "is missing|came out"),
+        (about("image-unreadable", "a.jpg"), "is dropped by a finding, and came out"),
     ],
 )
 def test_a_finding_that_is_not_true_fails(rows: Manifest, finding: Finding, message: str) -> None:
@@ -44,7 +44,7 @@ def test_a_finding_that_is_not_true_fails(rows: Manifest, finding: Finding, mess
 
 def test_a_box_is_dropped_once(rows: Manifest) -> None:
     after = without("annotations", 0)(rows)
-    one = found("box-empty", "a.jpg", "box 1")
+    one = about("box-empty", "a.jpg", source_key="n1")
     assert Line("s", "boxes", "dropped", "box-empty", 1) in balance("s", rows, after, [one])
     with pytest.raises(StageError, match=r"box 1 \(cat\) of image a.jpg is dropped by two findings"):
         balance("s", rows, after, [one, one])
@@ -57,7 +57,7 @@ def test_a_row_that_changed_without_a_finding_fails(rows: Manifest, column: str,
     after = Manifest.of(rows.image_rows(), annotations)
     with pytest.raises(StageError, match=r"box 2 \(dog\) of image a.jpg"):
         balance("s", rows, after, [])
-    repaired = Finding("box-inverted", "repair", "a.jpg", "box 2")
+    repaired = about("box-inverted", "a.jpg", "repair", source_key="n2")
     if column == "xmin":
         assert Line("s", "boxes", "repaired", "box-inverted", 1) in balance("s", rows, after, [repaired])
 
@@ -87,9 +87,9 @@ def test_a_box_that_went_to_another_image_fails(rows: Manifest) -> None:
 @pytest.mark.parametrize(
     ("lost", "findings", "message"),
     [
-        ("", [found("class-omitted", "a.jpg", "box 1 1 1 1", "cat")], "names no annotation that was read"),
-        ("", [found("image-unlabelled", "b.jpg")], "image b.jpg came out 1 times, and was dropped by 1 findings"),
-        ("b.jpg", [found("image-unlabelled", "b.jpg")], "cat of image b.jpg, box .* came out without its image"),
+        ("", [about("class-omitted", "a.jpg", source_key="n9")], "names no annotation that was read"),
+        ("", [about("image-unlabelled", "b.jpg")], "image b.jpg came out 1 times, and was dropped by 1 findings"),
+        ("b.jpg", [about("image-unlabelled", "b.jpg")], "cat of image b.jpg, box .* came out without its image"),
     ],
 )
 def test_what_ingest_says_must_be_so(rows: Manifest, lost: str, findings: list[Finding], message: str) -> None:
@@ -118,17 +118,17 @@ def test_a_ledger_that_is_not_one_says_so(tmp_path: Path) -> None:
         read_ledger(tmp_path)
 
 
-def repaired(place: str) -> Finding:
-    return Finding("box-inverted" if place else "image-turned", "repair", "a.jpg", place)
+def repaired(key: str) -> Finding:
+    return about("box-inverted" if key else "image-turned", "a.jpg", "repair", source_key=key)
 
 
 @pytest.mark.parametrize(
     ("findings", "lines"),
     [
         ([repaired("")], [("images", "kept", "", 1), ("images", "repaired", "image-turned", 1)]),
-        ([found("box-empty", "a.jpg", "box 1"), repaired("box 1")], [("boxes", "dropped", "box-empty", 1)]),
+        ([about("box-empty", "a.jpg", source_key="n1"), repaired("n1")], [("boxes", "dropped", "box-empty", 1)]),
         (
-            [found("image-unreadable", "a.jpg"), found("box-empty", "a.jpg", "box 1")],
+            [about("image-unreadable", "a.jpg"), about("box-empty", "a.jpg", source_key="n1")],
             [("boxes", "dropped", "box-empty", 1), ("boxes", "dropped", "image-unreadable", 1)],
         ),
     ],
@@ -198,12 +198,11 @@ def test_a_box_that_ingest_invents_is_named(rows: Manifest) -> None:
 
 def test_two_findings_do_not_account_for_one_box_of_two_alike(rows: Manifest) -> None:
     """Each finding is used up."""
-    junk = [box("a.jpg", "junk"), box("a.jpg", "junk")]
+    junk = [box("a.jpg", "junk", source_key="n1"), box("a.jpg", "junk", source_key="n2")]
     seen = ReadSource(["a.jpg", "b.jpg"], junk)
-    place = "box 2 3 12 13"
-    one = found("class-omitted", "a.jpg", place, "junk")
+    one, other = (about("class-omitted", "a.jpg", source_key=key) for key in ("n1", "n2"))
     nothing = Manifest(rows.images, rows.annotations.slice(0, 0))
-    assert Line("ingest", "boxes", "dropped", "class-omitted", 2) in balance_read(seen, nothing, [one, one])
+    assert Line("ingest", "boxes", "dropped", "class-omitted", 2) in balance_read(seen, nothing, [one, other])
     with pytest.raises(StageError, match="was read, and neither came out"):
         balance_read(seen, nothing, [one])
 
@@ -233,7 +232,7 @@ def test_the_trace_tells_what_was_planned_and_not_made(rows: Manifest, made: sli
     trace = Trace("preprocess", rows)
     planned = list(trace.planned(trace.entering(planned_of(rows))))
     list(trace.made([(one.image, list(one.annotations)) for one in planned[made]]))
-    assert trace.result().passed_over == {(missing, "")}
+    assert trace.result().passed_over == {(missing, missing)}
 
 
 def test_the_trace_tells_where_each_row_is_from(rows: Manifest) -> None:

@@ -56,6 +56,20 @@ def test_exit_code(corners: tuple, fail_on: str, code: int, why: str, tmp_path: 
     assert command(options(folder, fail_on=fail_on)) == code, why
 
 
+def test_a_source_that_lost_every_annotation_exits_with_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    captions = {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [{"id": 1, "image_id": 1, "caption": "x"}]}
+    (tmp_path / "a.jpg").write_bytes(image_bytes())
+    (tmp_path / "captions.json").write_text(json.dumps(captions | {"categories": []}))
+    assert command(options(tmp_path)) == 1
+    assert "no annotation of the source is left" in capsys.readouterr().out
+
+
+def test_a_source_of_negatives_alone_exits_with_0(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(image_bytes())
+    (tmp_path / "a.xml").write_text(XML.format(""))
+    assert command(options(tmp_path)) == 0
+
+
 def test_the_table_has_counts_and_the_first_places(planted: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command(options(planted)) == 1
     lines = capsys.readouterr().out.splitlines()
@@ -77,7 +91,8 @@ def test_json(planted: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert said["codes"]["box-empty"] == 2
     assert sum(said["severities"].values()) == len(said["findings"]) == sum(said["codes"].values())
     assert said["findings"][0].keys() == {
-        *("code", "action", "file", "place", "value", "reason", "image_id", "source_key", "severity", "remedy"),
+        *("code", "action", "file", "place", "value", "reason", "image_id", "source_key", "made", "severity"),
+        "remedy",
     }
 
 

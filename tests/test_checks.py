@@ -14,7 +14,7 @@ from shardsmith.dataset.messages import Example
 from shardsmith.formats.tfrecord.frames import frame
 from shardsmith.proof.checks import Check, Damage, Recorded, check_params, check_tag, committed_hash, compare_counts
 from shardsmith.proof.contents import ShardContents, first_difference, read_contents
-from shardsmith.proof.rebuild import check_room, differing_files, other_packages
+from shardsmith.proof.rebuild import check_room, differing_files
 from shardsmith.store.objects import Seen
 from shardsmith.store.pulled import tree_hash
 from shardsmith.workspace.lock_file import lock_hash
@@ -129,14 +129,6 @@ def test_a_folder_has_the_hash_that_dvc_gives_it() -> None:
     md5 = {name: hashlib.md5(files[name]).hexdigest() for name in files}
     assert committed_hash(files, "a") == tree_hash({"b/c.py": md5["a/b/c.py"], "d.py": md5["a/d.py"]})
     assert (committed_hash(files, "a/d.py"), committed_hash(files, "x")) == (md5["a/d.py"], None)
-
-
-def test_packages_that_differ_are_named() -> None:
-    here = {"numpy": "2.4.6", "dvc": "3.0"}
-    assert other_packages("dvc==3.67.1\nnumpy==2.4.6\npyarrow==26.0.1\n", here.get) == [
-        "requirements.lock at the tag has dvc 3.67.1, and here is 3.0",
-        "requirements.lock at the tag has pyarrow 26.0.1, and here is none",
-    ]
 
 
 def test_a_disk_that_will_not_hold_it() -> None:

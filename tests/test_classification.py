@@ -138,7 +138,9 @@ def test_csv_as_roboflow_writes_it(tmp_path: Path) -> None:
 def test_csv_line_that_cannot_be_read(tmp_path: Path, line: str, reason: str) -> None:
     text = f"filename,cat,dog\na.jpg,1,0\n{line}\n"
     source = read(tmp_path, {"a.jpg": IMAGE, "b.jpg": image_bytes(seed=1), "c.csv": text})
-    assert labels_of(source) == {"a.jpg": ["cat"]}
+    looked_at = [name for name in ("a.jpg", "b.jpg") if name == "a.jpg" or name in line]
+    assert labels_of(source) == {name: ["cat"] * (name == "a.jpg") for name in looked_at}
+    assert source.findings[0].image_id == (line[:5] if line.endswith(("1", "yes")) and line[0] != "," else "")
     assert (codes(source), source.findings[0].place) == (["annotation-unreadable"], "line 3")
     assert reason in source.findings[0].reason
 
@@ -215,6 +217,7 @@ def in_tfds(folder: Path, body: str) -> object:
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_class_folders_become_pairs_of_image_and_label_in_tfds(tmp_path: Path) -> None:
     for number, name in enumerate(["cat", "dog", "dog"]):
         path = tmp_path / "raw" / "train" / name / f"{number}.jpg"
@@ -230,6 +233,7 @@ result = sorted([list(image.shape), names[int(label)]] for image, label in pairs
     assert in_tfds(tmp_path / "out", body) == [expected, ["background", "cat", "dog"]]
 
 
+@pytest.mark.slow
 def test_several_classes_an_image_are_a_sequence_in_tfds(tmp_path: Path) -> None:
     tfrecord.write(dataset(tmp_path, ["cat dög", "", "<b>"]), tmp_path / "out")
     body = """
@@ -238,6 +242,7 @@ result = [[int(label) for label in labels] for split in ("train", "valid", "test
     assert in_tfds(tmp_path / "out", body) == [[1, 2], [], [3]]
 
 
+@pytest.mark.slow
 def test_boxes_and_labels_together(tmp_path: Path) -> None:
     images = [make_image(tmp_path / "in", id_, image_bytes(seed=ord(id_)), split="train") for id_ in "ab"]
     rows = [label("a", "day"), box("a", "cat", 0, 0, 16, 12), label("b", "night")]
@@ -264,6 +269,7 @@ def test_detection_keeps_its_keys_and_metadata(tmp_path: Path) -> None:
 # --- read back, and the stages between
 
 
+@pytest.mark.slow
 def test_read_back_counts_and_checks_labels(tmp_path: Path) -> None:
     pytest.importorskip("tensorflow")
     from shardsmith.proof.readback import read_back
@@ -278,6 +284,7 @@ def test_read_back_counts_and_checks_labels(tmp_path: Path) -> None:
         read_back(tmp_path / "out", counts["splits"])
 
 
+@pytest.mark.slow
 def test_read_back_compares_boxes_with_their_labels(tmp_path: Path) -> None:
     pytest.importorskip("tensorflow")
     from shardsmith.proof.readback import read_back

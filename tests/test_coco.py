@@ -19,6 +19,7 @@ from pycocotools.coco import COCO as THEIRS
 from test_formats import COCO, codes, corners, raw_folder, read
 
 from shardsmith.dataset.errors import RawDataError
+from shardsmith.dataset.findings import Finding
 from shardsmith.dataset.images import decode
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Annotation
@@ -51,6 +52,11 @@ def parsed(*entries: object, **more: object) -> CocoFile:
     return parse(with_annotations(*entries, **more), "l.json")
 
 
+def findings_of(content: CocoFile) -> list[Finding]:
+    """All of them, those of the images last."""
+    return [*content.findings, *(finding for image in content.images for finding in [*image.lost, *image.notes])]
+
+
 def rows_of(content: CocoFile) -> list[Annotation]:
     return [row.annotation for image in content.images for row in image.rows]
 
@@ -65,6 +71,8 @@ def rows_of(content: CocoFile) -> list[Annotation]:
         (SQUARE, "[[2,3,12,3,12,13,2,13]]"),  # one polygon without its list
         ([[0.5, 1, 2, 3, 4, 5], [1, 1, 2, 2, 3, 1]], "[[0.5,1,2,3,4,5],[1,1,2,2,3,1]]"),
         ([], None),
+        ([[]], None),  # CVAT wrote it for a plain box
+        ([[], [1, 1, 2, 2, 3, 1]], "[[1,1,2,2,3,1]]"),
         (None, None),
         ({"size": [2, 3], "counts": [1, 2, 3]}, '{"size":[2,3],"counts":"123"}'),
         ({"size": [2, 3], "counts": "123"}, '{"size":[2,3],"counts":"123"}'),
@@ -79,7 +87,6 @@ def test_outlines_are_polygons_or_compressed_runs(segmentation: Any, expected: s
     [
         ([[1, 2, 3, 4, 5]], "an odd count"),
         ([[1, 2, 3, 4]], "2 points"),
-        ([[]], "0 points"),
         ([[1, 2, 3, 4, "5", 6]], "not a list of numbers"),
         ([[1, 2, 3, 4, True, 6]], "not a list of numbers"),
         ([SQUARE, 7], "polygon 2 is not a list"),
@@ -177,18 +184,23 @@ def test_outlines_of_an_image_declared_as_stored_turn_with_its_boxes(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("segmentation", "place"),
+    ("segmentation", "outline", "reason"),
     [
-        ([[1, 2, 3]], "annotations[0].segmentation"),
-        ({"size": [24, 31], "counts": [24 * 31]}, "box 2 3 12 13"),  # not the image's size
+        ([[1, 2, 3]], None, "the box stays"),
+        ([[1, 2, 3, 4]], None, "the box stays"),
+        ({"size": [24, 31], "counts": [24 * 31]}, None, "the box stays"),  # not the image's size
+        ([SQUARE, [1, 2, 3, 4]], "[[2,3,12,3,12,13,2,13]]", "the rest stays"),
+        ("text", None, "the box stays"),
     ],
 )
-def test_bad_outline_costs_no_box(tmp_path: Path, segmentation: Any, place: str) -> None:
+def test_bad_outline_costs_no_box(tmp_path: Path, segmentation: Any, outline: str | None, reason: str) -> None:
     text = with_annotations({**ENTRY, "segmentation": segmentation})
     source = read(tmp_path, {"a.jpg": image_bytes(), "l.json": text})
-    assert [(corners(row), row.segmentation) for row in source.annotations] == [([2, 3, 12, 13], None)]
-    assert (codes(source), source.findings[0].place) == (["annotation-unreadable"], place)
-    assert "the box stays" in source.findings[0].reason
+    assert [(corners(row), row.segmentation) for row in source.annotations] == [([2, 3, 12, 13], outline)]
+    (finding,) = source.findings
+    assert (finding.code, finding.place) == ("not-carried", "annotations[0].segmentation")
+    assert (finding.image_id, finding.source_key) == ("a.jpg", "1")
+    assert reason in finding.reason
 
 
 @pytest.mark.parametrize(
@@ -225,22 +237,23 @@ def test_what_an_annotation_holds(change: dict, column: str, expected: object) -
     ("entries", "value", "kind"),
     [
         ([{**ENTRY, "keypoints": [1, 2, 2], "num_keypoints": 1}, {**ENTRY, "keypoints": [0, 0, 0]}], "1", "keypoints"),
-        ([ENTRY, {"id": 2, "image_id": 7, "caption": "a cat"}, {"image_id": 7, "caption": "b"}], "2", "captions"),
-        ([ENTRY, {"image_id": 7, "file_name": "x.png", "segments_info": [{"id": 1}]}], "1", "panoptic segments"),
-        ([{**ENTRY, "mesh": [1, 2]}], "1", "mesh"),
+        ([{**ENTRY, "mesh": [1, 2]}, {**ENTRY, "id": 2, "mesh": [1]}], "2", "mesh"),
+        ([{**ENTRY, "attributes": [1]}], "1", "attributes that are no JSON object"),
+        ([{**ENTRY, "caption": "a cat"}], "1", "captions"),
     ],
 )
-def test_what_is_not_carried_is_one_finding_a_kind(entries: list, value: str, kind: str) -> None:
-    content = parsed(*entries)
-    (finding,) = content.findings
+def test_what_a_box_has_beside_it_is_one_finding_a_kind(tmp_path: Path, entries: list, value: str, kind: str) -> None:
+    source = read(tmp_path, {"a.jpg": image_bytes(), "l.json": with_annotations(*entries)})
+    assert (source.shapes, len(source.annotations)) == (len(entries), len(entries))
+    (finding,) = [one for one in source.findings if one.code != "metadata-not-carried"]
     assert (finding.code, finding.value) == ("not-carried", value)
     assert kind in finding.reason
-    assert rows_of(content)
 
 
-def test_supercategories_are_named() -> None:
+def test_supercategories_are_named(tmp_path: Path) -> None:
     categories = [{"id": 3, "name": "cat", "supercategory": "animal"}, {"id": 9, "name": "x", "supercategory": "none"}]
-    assert [finding.value for finding in parsed(ENTRY, categories=categories).findings] == ["1"]
+    source = read(tmp_path, {"a.jpg": image_bytes(), "l.json": with_annotations(ENTRY, categories=categories)})
+    assert [(finding.code, finding.value) for finding in source.findings] == [("not-carried", "1")]
 
 
 def test_captions_alone_are_coco(tmp_path: Path) -> None:
@@ -266,8 +279,8 @@ def test_captions_alone_are_coco(tmp_path: Path) -> None:
 def test_bad_entry_costs_no_other(change: dict, place: str, reason: str) -> None:
     content = parse(json.dumps(COCO | change), "l.json")
     assert len(rows_of(content)) == 1
-    assert content.findings[0].place.startswith(place)
-    assert reason in content.findings[0].reason
+    assert findings_of(content)[0].place.startswith(place)
+    assert reason in findings_of(content)[0].reason
 
 
 def test_lists_come_in_any_order() -> None:
@@ -411,10 +424,12 @@ def test_round_trip(tmp_path_factory: pytest.TempPathFactory, rows: list[Annotat
     probe_images(folder)
     name, files = find_format(folder)
     source = READERS[name].read(folder, files)
-    assert (name, source.findings, list(source.entries)) == ("coco", [], ["train/a.jpg"])
+    mostly = ["crowd-mostly"] * (sum(row.is_crowd for row in rows) * 2 > len(rows))
+    assert (name, codes(source), list(source.entries)) == ("coco", mostly, ["train/a.jpg"])
     assert source.classes == list(labels.ids)
     theirs = THEIRS(str(top / "out" / "annotations" / "instances_train.json"))
-    for row, read_row, entry in zip(rows, source.annotations, theirs.loadAnns(sorted(theirs.anns)), strict=True):
+    entries = theirs.dataset["annotations"]
+    for row, read_row, entry in zip(rows, source.annotations, entries, strict=True):
         assert corners(read_row) == pytest.approx(corners(row), abs=1e-9)
         for column in ("label", "is_crowd", "segmentation", "attributes"):
             assert getattr(read_row, column) == getattr(row, column)

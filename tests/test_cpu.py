@@ -82,12 +82,14 @@ def on_two_cpus(**how: bool) -> list[dict[str, str]]:
     return [json.loads(text.rsplit(">", 1)[1]) for text in printed]
 
 
+@pytest.mark.slow
 def test_an_older_cpu_makes_the_same_bytes() -> None:
     here, there = on_two_cpus(as_in_a_stage=True, of_albumentations=True)
     assert len(here) > 120 * DRAWS
     assert {name for name in here if here[name] != there[name]} == set()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("avx2" not in Path("/proc/cpuinfo").read_text(), reason="nothing to switch off")
 def test_it_would_not_if_opencv_were_left_as_it_is() -> None:
     here, there = on_two_cpus(as_in_a_stage=False, of_albumentations=False)

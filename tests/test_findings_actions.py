@@ -7,7 +7,22 @@ import shutil
 from pathlib import Path
 
 import pytest
-from planted import GROUPED, IN_GROUPS, OF_STEPS, PARAMS, PLANTED, STEPS, plant, plant_for_steps
+from planted import (
+    GROUPED,
+    IN_CROWDS,
+    IN_GROUPS,
+    OF_FORMATS,
+    OF_MASKS,
+    OF_STEPS,
+    PARAMS,
+    PLANTED,
+    STEPS,
+    plant,
+    plant_crowds,
+    plant_for_steps,
+    plant_formats,
+    plant_masks,
+)
 from staged import run_stages
 
 import shardsmith.pipeline.validate as validation
@@ -46,7 +61,7 @@ class Read:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(validation, "_decode", lambda images: self.seen)
             valid, found = validate(self.manifest, self.findings, params)
-        balance("validate", self.manifest, valid, found[len(self.findings) :], sets=["group"])
+        balance("validate", self.manifest, valid, found[len(self.findings) :], sets=["group", "annotated"])
         done, own = split(valid, params)
         balance("split", valid, done, own, sets=["group", "split"])
         return [*found, *own]
@@ -57,7 +72,19 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Read]:
     folder = tmp_path_factory.mktemp("planted")
     plant(folder)
     one, other = Read(folder, PARAMS), Read(folder, GROUPED)
-    return dict.fromkeys(PLANTED, one) | dict.fromkeys(IN_GROUPS, other)
+    plant_crowds(folder / "crowds")
+    crowds = Read(folder / "crowds", PARAMS)
+    plant_formats(folder / "formats")
+    plant_masks(folder / "masks")
+    masks = Read(folder / "masks", "split: {strategy: stable}")
+    third = Read(folder / "formats", "split: {strategy: stable}")
+    return (
+        dict.fromkeys(PLANTED, one)
+        | dict.fromkeys(IN_GROUPS, other)
+        | dict.fromkeys(IN_CROWDS, crowds)
+        | dict.fromkeys(OF_FORMATS, third)
+        | dict.fromkeys(OF_MASKS, masks)
+    )
 
 
 @pytest.mark.parametrize(("code", "action"), [one for one in ALLOWED if one[0] not in OF_STEPS])

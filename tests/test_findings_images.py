@@ -136,6 +136,7 @@ def random_prints(count: int, crowded: bool = False) -> list[bytes]:
     return [row.tobytes() for row in prints]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("crowded", [False, True])
 def test_the_search_is_not_quadratic(crowded: bool) -> None:
     def seconds(prints: list[bytes]) -> float:

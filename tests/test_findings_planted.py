@@ -7,7 +7,22 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from planted import GROUPED, IN_GROUPS, OF_STEPS, PARAMS, PLANTED, STEPS, plant, plant_for_steps
+from planted import (
+    GROUPED,
+    IN_CROWDS,
+    IN_GROUPS,
+    OF_FORMATS,
+    OF_MASKS,
+    OF_STEPS,
+    PARAMS,
+    PLANTED,
+    STEPS,
+    plant,
+    plant_crowds,
+    plant_for_steps,
+    plant_formats,
+    plant_masks,
+)
 from staged import run_stage, run_stages
 
 from docs import findings as docs_findings
@@ -19,7 +34,7 @@ from shardsmith.pipeline.params import Params, parse_params
 from shardsmith.pipeline.stage import read_stage
 from shardsmith.sample.writer import write_sample
 
-ALL = PLANTED | IN_GROUPS | OF_STEPS
+ALL = PLANTED | IN_GROUPS | IN_CROWDS | OF_MASKS | OF_FORMATS | OF_STEPS
 
 
 def by_code(findings: list[Finding]) -> dict[str, list[Finding]]:
@@ -35,7 +50,16 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Finding]
     plant(folder)
     found = by_code(check(folder, parse_params(PARAMS)).findings)
     grouped = by_code(check(folder, parse_params(GROUPED)).findings)
-    return found | {code: grouped[code] for code in IN_GROUPS} | of_steps(tmp_path_factory.mktemp("steps"))
+    plant_crowds(folder / "crowds")
+    crowds = by_code(check(folder / "crowds", parse_params(PARAMS)).findings)
+    plant_formats(folder / "formats")
+    in_formats = by_code(check(folder / "formats", parse_params("split: {strategy: source}")).findings)
+    found |= {code: grouped[code] for code in IN_GROUPS} | {code: crowds[code] for code in IN_CROWDS}
+    plant_masks(folder / "masks")
+    masks = by_code(check(folder / "masks", parse_params("split: {strategy: stable}")).findings)
+    found |= {code: masks[code] for code in OF_MASKS}
+    found |= {code: in_formats[code] for code in OF_FORMATS}
+    return found | of_steps(tmp_path_factory.mktemp("steps"))
 
 
 def of_steps(folder: Path) -> dict[str, list[Finding]]:

@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Annotation, Manifest
-from shardsmith.formats import voc
 from shardsmith.formats.coco import format as coco
 from shardsmith.formats.csv import tfod as tfod_csv
 from shardsmith.formats.registry import READERS
 from shardsmith.formats.shared.job import ExportJob, leaving_names
-from shardsmith.formats.shared.raw_folder import RawFolder, Source, split_in_name, split_in_path
+from shardsmith.formats.shared.raw_folder import RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_name, split_in_path
+from shardsmith.formats.voc import xml as voc
 from shardsmith.pipeline.ingest import find_format, probe_images
 
 XML = "<annotation><filename>a.jpg</filename><size><width>32</width><height>24</height></size>{}</annotation>"
@@ -61,14 +62,15 @@ def codes(source: Source) -> list[str]:
 
 
 def test_voc_takes_coordinates_as_written() -> None:
-    parsed = voc.parse(XML.format(OBJECT.format("cat", 2, "3.5", 12, 13)).encode(), "a.xml")
-    assert (parsed.labels, parsed.boxes, parsed.declared_px) == (["cat"], [(2, 3.5, 12, 13)], (32, 24))
+    sheet = voc.parse(XML.format(OBJECT.format("cat", 2, "3.5", 12, 13)).encode(), "a.xml").sheet
+    assert [(row.label, corners(row)) for row in sheet.rows] == [("cat", [2, 3.5, 12, 13])]
+    assert sheet.declared_px == (32, 24)
 
 
 def test_voc_reads_only_objects_not_their_parts() -> None:
     part = "<part><name>head</name><bndbox><xmin>9</xmin><ymin>9</ymin><xmax>10</xmax><ymax>10</ymax></bndbox></part>"
     text = XML.format(OBJECT.format("cat", 2, 3, 12, 13).replace("</object>", f"{part}</object>"))
-    assert voc.parse(text.encode(), "a.xml").labels == ["cat"]
+    assert [row.label for row in voc.parse(text.encode(), "a.xml").sheet.rows] == ["cat"]
 
 
 @pytest.mark.parametrize(
@@ -84,16 +86,15 @@ def test_voc_reads_only_objects_not_their_parts() -> None:
     ],
 )
 def test_voc_names_what_it_cannot_read(text: str, reason: str) -> None:
-    (finding,) = voc.parse(text.encode(), "a.xml").findings
-    assert finding.code == "annotation-unreadable"
-    assert reason in finding.reason
+    parsed = voc.parse(text.encode(), "a.xml")
+    assert reason in parsed.problem or reason in parsed.sheet.findings[0].reason
 
 
 def test_one_broken_xml_costs_no_other(tmp_path: Path) -> None:
     good = XML.format(OBJECT.format("cat", 2, 3, 12, 13))
     source = read(tmp_path, {"a.jpg": image_bytes(), "a.xml": good, "b.jpg": image_bytes(seed=1), "b.xml": "<oops"})
-    assert list(source.entries) == ["a.jpg"]
-    assert codes(source) == ["annotation-unreadable"]
+    assert list(source.entries) == ["a.jpg", "b.jpg"]  # somebody looked at it: it must be no unlabelled image
+    assert [(one.code, one.image_id) for one in source.findings] == [("annotation-unreadable", "b.jpg")]
 
 
 def test_voc_image_sets_are_the_source_split(tmp_path: Path) -> None:

@@ -36,7 +36,6 @@ def ingested(tmp_path: Path, files: dict, **params: object) -> tuple[Manifest, L
         ({"notes.txt": "x"}, "no annotations found among 1 files"),
         ({"a.jpg": image_bytes()}, r"no annotations found among 1 files \(1 .jpg\)"),
         ({"a.xml": XML_CAT}, "no image among 1 files"),
-        ({"a.jpg": image_bytes(), "a.xml": XML_CAT, "l.csv": CSV}, "2 formats.*set ingest.format to tfod_csv or voc"),
         ({"a.jpg": image_bytes(), "b.xml": XML_CAT.replace("a.jpg", "b.jpg")}, "no image has an annotation"),
     ],
 )
@@ -71,7 +70,8 @@ def test_the_image_counts_not_what_is_declared(tmp_path: Path) -> None:
 
 def test_size_declared_as_zero_is_not_declared(tmp_path: Path) -> None:
     xml = XML_CAT.replace("<width>32</width><height>24</height>", "<width>0</width><height>0</height>")
-    assert ingested(tmp_path, {"a.jpg": image_bytes(), "a.xml": xml})[2] == []
+    (finding,) = ingested(tmp_path, {"a.jpg": image_bytes(), "a.xml": xml})[2]
+    assert (finding.code, finding.value) == ("read-leniently", "declared 0 x 0, is 32 x 24")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_class_that_is_empty(tmp_path: Path) -> None:
 
 def test_a_declared_class_without_boxes_has_an_id(tmp_path: Path) -> None:
     _, label_map, findings, _ = ingested(tmp_path, {"a.jpg": image_bytes(), "l.json": json.dumps(COCO)})
-    assert dict(label_map.ids) == {"dog": 1, "cat": 2}
+    assert dict(label_map.ids) == {"dog": 1, "cat": 3}  # as the source has them
     assert [(finding.code, finding.file) for finding in findings] == [("class-without-boxes", "dog")]
 
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import image_bytes
 from hypothesis import given
 from test_coco import json_values
-from test_formats import COCO, codes, corners, raw_folder, read
+from test_formats import COCO, corners, raw_folder, read
 
 from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.label_map import LabelMap
@@ -50,7 +50,7 @@ def older(label: object, **more: object) -> dict[str, Any]:
 
 
 def boxes(row: LabelboxRow) -> list:
-    return [(box.label, corners(box), box.segmentation) for box in row.boxes]
+    return [(box.label, corners(box), box.segmentation) for box in row.objects.rows]
 
 
 CAT = ("cat", [2, 3, 12, 13], None)
@@ -73,7 +73,7 @@ CUT = ("cat", [2, 3, 12, 13], "[[2.0,3.0,12.0,3.0,12.0,13.0]]")
 )
 def test_objects(entry: dict, expected: list) -> None:
     row = parse_row(entry)
-    assert (row.labelled, boxes(row), row.bad, row.not_carried) == (True, expected, [], {})
+    assert (row.labelled, boxes(row), row.objects.lost, +row.passed_over) == (True, expected, [], {})
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_row_that_nobody_labelled_is_no_negative(tmp_path: Path) -> None:
     ],
 )
 def test_answers_about_an_object_are_its_attributes(answer: dict, attributes: dict) -> None:
-    (box,) = parse_row(current({**BOX, "classifications": [answer]})).boxes
+    (box,) = parse_row(current({**BOX, "classifications": [answer]})).objects.rows
     assert box.attributes_dict() == attributes
 
 
@@ -118,33 +118,89 @@ def test_answers_to_several_questions_say_which(tmp_path: Path) -> None:
     assert [row.label for row in source.annotations] == ["time: night", "weather: rain", "weather: wind"]
 
 
+MASK = {"name": "road", "annotation_kind": "ImageSegmentationMask", "mask": {"url": "https://x"}}
+LINE = {"name": "lane", "annotation_kind": "ImagePolyline", "line": TRIANGLE, "feature_id": "c7"}
+NOTE = {"name": "note", "text_answer": {"content": "x"}}
+
+
 @pytest.mark.parametrize(
-    ("entry", "kind"),
+    ("entry", "place", "value"),
     [
-        (current(BOX, classifications=[{"name": "note", "text_answer": {"content": "x"}}]), "free text"),
-        (
-            current(BOX, {"name": "road", "annotation_kind": "ImageSegmentationMask", "mask": {"url": "https://x"}}),
-            "Mask",
-        ),
-        (current(BOX, {"name": "lane", "annotation_kind": "ImagePolyline", "line": TRIANGLE}), "line"),
-        (current(BOX, {"name": "eye", "point": {"x": 1, "y": 1}}), "point"),
-        (
-            older({"objects": [{"title": "cat", "bbox": BOX["bounding_box"]}, {"title": "x", "instanceURI": "u"}]}),
-            "masks",
-        ),
+        (current(classifications=[NOTE]), "row 1, question note", "answer in free text"),
+        (current(MASK), "row 1, object 1", "mask, of which only the URL is here"),
+        (current(LINE), "row 1, object 1", "line"),
+        (current({"name": "eye", "point": {"x": 1, "y": 1}}), "row 1, object 1", "point"),
+        (older({"objects": [{"title": "x", "instanceURI": "u"}]}), "row 1, object 1", "mask, of which"),
     ],
 )
-def test_what_is_not_carried_is_named(tmp_path: Path, entry: dict, kind: str) -> None:
-    source = read(tmp_path, {"a.jpg": image_bytes(), "l.json": json.dumps([entry])})
-    assert (len(source.annotations), codes(source), source.findings[0].value) == (1, ["not-carried"], "1")
-    assert kind in source.findings[0].reason
+def test_what_is_not_carried_is_named_and_leaves_no_negative(
+    tmp_path: Path, entry: dict, place: str, value: str
+) -> None:
+    folder = {"a.jpg": image_bytes(), "b.jpg": image_bytes(seed=1)}
+    rows = [entry, current(BOX, image="b.jpg")]
+    source = read(tmp_path, {**folder, "l.json": json.dumps(rows)})
+    (finding,) = source.findings
+    assert (finding.code, finding.place, finding.image_id) == ("shape-not-carried", place, "a.jpg")
+    assert (value in finding.value, len(source.annotations), source.shapes) == (True, 1, 2)
 
 
-def test_first_of_several_labels_counts(tmp_path: Path) -> None:
-    entry = current(BOX)
-    entry["projects"]["p"]["labels"] *= 2
+def test_ids_are_kept_of_what_comes_out_and_of_what_does_not(tmp_path: Path) -> None:
+    text = json.dumps([current({**BOX, "feature_id": "c1"}, LINE, BOX)])
+    source = read(tmp_path, {"a.jpg": image_bytes(), "l.json": text})
+    assert [row.source_key for row in source.annotations] == ["c1", None]
+    assert [finding.source_key for finding in source.findings] == ["c7"]
+
+
+def test_mask_in_run_lengths_is_an_outline(tmp_path: Path) -> None:
+    inline = {"name": "road", "mask": {"size": [24, 32], "counts": [48, 12, 12, 12, 24 * 32 - 84]}}
+    (row,) = read(tmp_path, {"a.jpg": image_bytes(), "l.json": json.dumps([current(inline)])}).annotations
+    assert corners(row) == [2, 0, 4, 12]
+    assert row.segmentation
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        current() | {"projects": {"p": {"label": []}}},
+        current() | {"projects": {"p": {"labels": [{"annotation": {"objects": [BOX]}}]}}},
+        current() | {"projects": {"p": {"labels": [{"annotations": {"object": [BOX], "classifications": []}}]}}},
+        older({"objects": {"0": BOX}}),
+        older({"object": [BOX], "classifications": []}),
+    ],
+)
+def test_missing_or_misspelt_key_is_no_negative(tmp_path: Path, entry: dict) -> None:
     source = read(tmp_path, {"a.jpg": image_bytes(), "l.json": json.dumps([entry])})
-    assert (len(source.annotations), codes(source)) == (1, ["not-carried"])
+    assert (list(source.entries), source.annotations) == (["a.jpg"], [])
+    assert {(one.code, one.image_id) for one in source.findings} == {("annotation-unreadable", "a.jpg")}
+
+
+def of_several(*labels: dict, status: str = "DONE") -> dict:
+    return current() | {"projects": {"p": {"labels": list(labels), "project_details": {"workflow_status": status}}}}
+
+
+LABEL = {"annotations": {"objects": [BOX], "classifications": []}}
+EMPTY = {"annotations": {"objects": [], "classifications": []}}
+SKIPPED = {**EMPTY, "performance_details": {"skipped": True}}
+
+
+@pytest.mark.parametrize(
+    ("entry", "boxes", "reason"),
+    [
+        (of_several(LABEL, EMPTY), 1, "further labels of an image, by others, are not taken"),
+        (of_several(SKIPPED, LABEL), 1, "labels that were skipped are not taken"),
+        (of_several(SKIPPED), None, "labels that were skipped are not taken"),
+        (of_several(LABEL, status="IN_REVIEW"), None, "labels that are not final (IN_REVIEW) are not taken"),
+        (older({"objects": []}, Skipped=True), None, ""),
+    ],
+)
+def test_which_label_counts(tmp_path: Path, entry: dict, boxes: int | None, reason: str) -> None:
+    files = {"a.jpg": image_bytes(), "b.jpg": image_bytes(seed=1)}
+    rows = [entry, current(image="b.jpg")]
+    source = read(tmp_path, {**files, "l.json": json.dumps(rows)})
+    assert ("a.jpg" in source.entries, len(source.annotations)) == (boxes is not None, boxes or 0)
+    assert [(one.code, one.reason, one.value) for one in source.findings] == (
+        [("not-carried", reason, "1")] * bool(reason)
+    )
 
 
 @pytest.mark.parametrize(
@@ -187,6 +243,8 @@ def test_bad_items_cost_no_others(tmp_path: Path) -> None:
     assert [(finding.code, finding.place) for finding in source.findings] == [
         ("annotation-unreadable", at) for at in places
     ]
+    assert [finding.image_id for finding in source.findings] == ["a.jpg"] * 3 + [""] * 3
+    assert source.shapes == 4
 
 
 @pytest.mark.parametrize("text", [json.dumps([current(BOX)])[:-9], json.dumps(current(BOX))[:-9]])

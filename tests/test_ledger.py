@@ -229,6 +229,7 @@ def test_lines_of_steps_say_which_step(at_split: Path) -> None:
     assert lines["boxes", "dropped", "box-left-out: Boxes at least 8 pixels wide and high"] == 13
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", sorted(path.stem for path in (ROOT / "examples").glob("*.yaml")))
 def test_it_balances_with_the_examples(workspace: Path, example: str) -> None:
     shutil.rmtree("data/raw")

@@ -19,7 +19,7 @@ import shardsmith.pipeline.validate as validation
 import stages.augment
 import stages.split
 from shardsmith.dataset.errors import StageError
-from shardsmith.dataset.findings import found
+from shardsmith.dataset.findings import about, found
 from shardsmith.dataset.manifest import Manifest
 from shardsmith.transforms.run import outputs
 from shardsmith.transforms.steps import parts, select
@@ -206,14 +206,14 @@ def test_a_row_that_augment_changes_is_named(
     ("code", "message"),
     [
         ("copy-identical", r"image 00\.jpg#1 is left out by a finding, and came out"),
-        ("image-not-transformed", r"image 00\.jpg \(copy 1\) was made, and a finding says that it was not"),
+        ("image-not-transformed", r"image 00\.jpg#1 was made, and a finding says that it was not"),
     ],
 )
 def test_a_copy_that_a_finding_leaves_out_and_that_came_out_fails(
     at_augment: Path, monkeypatch: pytest.MonkeyPatch, code: str, message: str
 ) -> None:
     core = stages.augment.augment
-    wrong = found(code, "00.jpg", "copy 1")
+    wrong = about(code, "00.jpg", made="00.jpg#1")
     monkeypatch.setattr(stages.augment, "augment", lambda *given: ((done := core(*given))[0], [*done[1], wrong], ""))
     with pytest.raises(StageError, match=message):
         run_stages(COPIED, ["augment"])
@@ -227,7 +227,7 @@ def test_a_copy_that_is_passed_over_without_a_finding_fails(at_augment: Path, mo
         return (row for row in rows if row[0].image_id != "00.jpg#1"), tally
 
     monkeypatch.setattr(augmentation, "transform", wrong)
-    with pytest.raises(StageError, match=r"image 00\.jpg \(copy 1\) was planned, and not made"):
+    with pytest.raises(StageError, match=r"image 00\.jpg#1 was planned, and not made"):
         run_stages(COPIED, ["augment"])
 
 

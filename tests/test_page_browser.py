@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from itertools import pairwise
@@ -20,7 +21,9 @@ from shardsmith.report.marks import COLOURS
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.xdist_group("browser"),
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (apt-get install chromium)"),
+    pytest.mark.skipif(
+        CHROMIUM is None and "CI" not in os.environ, reason="no Chromium here (apt-get install chromium)"
+    ),
 ]
 SHOWN = "[...document.querySelectorAll('#cards .card')].filter(card => card.offsetParent)"
 

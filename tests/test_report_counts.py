@@ -14,7 +14,7 @@ from page_inputs import Seen, columns_of, label, page_of, row, some_images
 from ruamel.yaml import YAML
 from workspaces import ROOT, Place, copied
 
-from shardsmith.dataset.findings import found
+from shardsmith.dataset.findings import about
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.ledger.fates import Line
 from shardsmith.pipeline import report as stage
@@ -128,7 +128,7 @@ def test_the_ledger_is_told_in_words(tmp_path: Path) -> None:
 
 
 def test_what_needs_attention_stands_first(tmp_path: Path) -> None:
-    findings = [found("box-tiny", "00.jpg"), found("image-unreadable", "x.jpg"), found("box-tiny", "00.jpg")]
+    findings = [about("box-tiny", "00.jpg"), about("image-unreadable", "x.jpg"), about("box-tiny", "00.jpg")]
     text = Seen(page_of(make_manifest(*some_images(tmp_path, 1)), *findings)).text
     assert "What needs attention 1 error image-unreadable 1 2 warnings box-tiny 2 " in text
     assert "What needs attention Nothing was found." in Seen(page_of(make_manifest(*some_images(tmp_path, 1)))).text

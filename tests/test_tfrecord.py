@@ -91,6 +91,7 @@ def test_keys_hold_what_readers_of_the_object_detection_api_expect(tf, tmp_path:
     }
 
 
+@pytest.mark.slow
 def test_tfds_loads_every_split_with_none_of_our_code(tmp_path: Path) -> None:
     tfrecord.write(job(tmp_path, 40, shard_size_mb=0.004), tmp_path / "out")
     code = f"""

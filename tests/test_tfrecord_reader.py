@@ -30,7 +30,8 @@ from shardsmith.formats.tfrecord.frames import frame, read_frames
 from shardsmith.formats.tfrecord.reader import missing_shards, split_of, unique_names
 from shardsmith.pipeline.augment import augment
 from shardsmith.pipeline.ingest import ingest
-from shardsmith.pipeline.params import AugmentParams, IngestParams
+from shardsmith.pipeline.params import AugmentParams, IngestParams, Params
+from shardsmith.pipeline.validate import validate
 
 IMAGE = image_bytes(32, 24)
 SIDES = {"xmin": 0.25, "ymin": 0.5, "xmax": 0.5, "ymax": 1.0}
@@ -185,11 +186,12 @@ def test_good_records_survive_a_bad_one(tmp_path: Path, data: bytes, place: str,
 )
 def test_image_with_annotations_that_contradict_is_left_out(tmp_path: Path, change: dict, reason: str) -> None:
     manifest, _, findings = ingested(tmp_path, {"a.record": framed(named(b"1.jpg"), CAT | change)})
-    assert [row.image_id for row in manifest.image_rows()] == ["1.jpg"]
-    assert [(f.code, f.file, f.place) for f in findings] == [
-        ("annotation-unreadable", "a.record", "record 2"), ("image-unlabelled", "a.jpg", "")
-    ]  # fmt: skip
-    assert reason in findings[0].reason
+    (finding,) = findings
+    assert (finding.code, finding.file, finding.image_id) == ("annotation-unreadable", "a.record", "a.jpg")
+    assert finding.place.startswith("record 2")
+    assert reason in finding.reason
+    after, _ = validate(manifest, findings, Params())
+    assert after.images["image_id"].to_pylist() == ["1.jpg"]  # the other one is no negative
 
 
 @pytest.mark.parametrize(
@@ -395,6 +397,7 @@ def test_masks_read_back_as_the_outlines_they_were(tmp_path: Path) -> None:
         assert coco_mask.iou(ours, [theirs], [0])[0, 0] >= 0.99
 
 
+@pytest.mark.slow
 def test_tfds_decodes_masks(tmp_path: Path) -> None:
     exported(tmp_path, masked(tmp_path), LabelMap("d", {"cat": 1}), masks=True)
     body = """
@@ -409,9 +412,37 @@ result = sorted([list(masks.shape), [int(mask.sum()) for mask in masks]] for exa
     ("mask", "reason"), [(b"x", "does not open"), (image_bytes(8, 8, format="PNG"), "8 x 8 pixels")]
 )
 def test_mask_that_is_none(tmp_path: Path, mask: bytes, reason: str) -> None:
-    _, _, findings = ingested(tmp_path, {"a.record": framed(named(b"1.jpg"), CAT | {"image/object/mask": [mask]})})
-    assert [finding.place for finding in findings] == ["record 2", ""]
-    assert reason in findings[0].reason
+    record = framed(named(b"1.jpg"), CAT | {"image/object/mask": [mask]})
+    manifest, _, (finding,) = ingested(tmp_path, {"a.record": record})
+    assert (finding.code, finding.place, finding.image_id) == ("not-carried", "record 2, box 1", "a.jpg")
+    assert reason in finding.reason
+    assert [(row.image_id, row.segmentation) for row in manifest.annotation_rows()][1] == (
+        "a.jpg",
+        None,
+    )  # the box stays
+
+
+def test_a_class_without_a_name_costs_its_box_alone(tmp_path: Path) -> None:
+    boxes = {key: [at[0], at[0] * 0.9] for key, at in BOX.items()}
+    classes = {"image/object/class/text": [b"cat", b""], "image/object/class/label": [3, 4]}
+    manifest, label_map, (finding,) = ingested(tmp_path, {"a.record": framed(named(b"1.jpg") | boxes | classes)})
+    assert [row.label for row in manifest.annotation_rows()] == ["cat"]
+    assert (finding.place, finding.image_id, dict(label_map.ids)) == ("record 1, box 2", "1.jpg", {"cat": 3})
+
+
+def test_a_class_id_of_two_names_is_named(tmp_path: Path) -> None:
+    label = {"image/object/class/label": [3]}
+    records = [named(name + b".jpg") | label | {"image/object/class/text": [name]} for name in (b"cat", b"doggy")]
+    _, label_map, (finding,) = ingested(tmp_path, {"a.record": framed(*records)})
+    assert (finding.code, finding.value) == ("metadata-not-carried", "3: cat, doggy")
+    assert dict(label_map.ids) == {"cat": 3, "doggy": 1}
+
+
+def test_the_id_of_the_image_is_kept(tmp_path: Path) -> None:
+    """The Object Detection API's tool for COCO writes it as image/source_id."""
+    record = named(b"a.jpg") | {"image/source_id": [b"397133"]}
+    manifest, _, _ = ingested(tmp_path, {"a.record": framed(record)})
+    assert [(row.image_id, row.source_id) for row in manifest.image_rows()] == [("a.jpg", "397133")]
 
 
 def test_no_mask_is_written_unless_asked_for(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_a_version_as_it_was_built(built: Place, tmp_path: Path) -> None:
     states = {check["check"]: check["state"] for check in report["checks"]}
     assert states == dict.fromkeys(
         [
-            "tag", "commit", "params", "data/export in the cache", "data/raw in the cache",
+            "tag", "commit", "params", "code", "data/export in the cache", "data/raw in the cache",
             "data/export in the remote 'store'", "data/raw in the remote 'store'", "manifest in the remote 'store'",
             "records", "workspace",
         ],

@@ -119,13 +119,14 @@ def test_a_name_that_is_forced_where_nothing_names_the_classes(tmp_path: Path, n
     ],
 )
 def test_a_line(line: str, label: str, expected: list) -> None:
-    (row,), findings = yolo_lines.parse(f"\n{line}\n", "a.txt", ClassNames("n", ("cat", "dog")), (32, 24))
-    assert (row.label, corners(row), findings) == (label, expected, [])
+    content = yolo_lines.parse(f"\n{line}\n", "a.txt", ClassNames("n", ("cat", "dog")), (32, 24))
+    (row,) = content.rows
+    assert (row.label, corners(row), content.findings, content.shapes) == (label, expected, [], 1)
     assert (row.segmentation is None) == (len(line.split()) == 5)
 
 
 def test_an_outline_is_a_polygon_in_pixels() -> None:
-    (row,), _ = yolo_lines.parse("0 0.25 0.25 0.75 0.25 0.5 1", "a.txt", ClassNames("n", ("cat",)), (32, 24))
+    (row,) = yolo_lines.parse("0 0.25 0.25 0.75 0.25 0.5 1", "a.txt", ClassNames("n", ("cat",)), (32, 24)).rows
     assert json.loads(row.segmentation or "") == [[8, 6, 24, 6, 16, 24]]
 
 
@@ -137,9 +138,10 @@ def test_an_outline_is_a_polygon_in_pixels() -> None:
         ("0.5 0.5 0.5 0.1 0.1", "0.5", "not a whole number"),
         ("cat 0.5 0.5 0.1 0.1", "cat", "not a number"),
         ("0 0.5 0.5 0.1", "0 0.5 0.5 0.1", "it has 4 columns"),
-        ("0 0.5 0.5 0.1 0.1 0.9", "0 0.5 0.5 0.1 0.1 0.9", "it has 6 columns"),
+        ("0 0.5 0.5 0.1 0.1 0.9", "0 0.5 0.5 0.1 0.1 0.9", "its sixth column"),
+        ("0 0.5 0.5 0.1 0.1 x", "0 0.5 0.5 0.1 0.1 x", "its sixth column"),
         ("0 0 0 1 1 0 1 1", "0 0 0 1 1 0 1 1", "it has 8 columns"),
-        ("0 0,5 0.5 0.1 0.1", "0,5", "not a number"),
+        ("0 0,5,5 0.5 0.1 0.1", "0,5,5", "not a number"),
         ("0 nan 0.5 0.1 0.1", "nan", "not a finite number"),
         ("0 0.5 0.5 inf 0.1", "inf", "not a finite number"),
         ("0 0 0 1 0 1e9 1", "0 0 0 1 0 1e9 1", "no place on an image"),
@@ -148,8 +150,9 @@ def test_an_outline_is_a_polygon_in_pixels() -> None:
 )
 def test_a_line_that_cannot_be_read_costs_no_other(line: str, value: str, reason: str) -> None:
     names = ClassNames("n", ("cat", "dog"))
-    rows, (finding,) = yolo_lines.parse(f"{LINE}{line}\n{LINE}", "a.txt", names, (32, 24))
-    assert (len(rows), finding.code) == (2, "annotation-unreadable")
+    content = yolo_lines.parse(f"{LINE}{line}\n{LINE}", "a.txt", names, (32, 24))
+    (finding,) = content.findings
+    assert (len(content.rows), content.shapes, finding.code) == (2, 3, "annotation-unreadable")
     assert (finding.file, finding.place, finding.value) == ("a.txt", "line 2", value)
     assert reason in finding.reason
 
@@ -241,7 +244,7 @@ def test_each_folder_has_names_of_its_own(tmp_path: Path) -> None:
 def test_a_label_file_without_an_image_is_named(tmp_path: Path, files: dict, code: str, file: str) -> None:
     source = read(tmp_path, {"images/a.jpg": A, "labels/a.txt": LINE, "classes.txt": "cat", "README.txt": "x", **files})
     assert [(finding.code, finding.file) for finding in source.findings] == [(code, file)]
-    assert list(source.entries) == ["images/a.jpg"]
+    assert list(source.entries) == sorted(name for name in ("images/a.jpg", *files) if name.endswith(".jpg"))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
@@ -374,7 +377,8 @@ def test_a_keras_line(line: str, path: str, expected: list) -> None:
     ],
 )
 def test_keras_names_what_it_cannot_read(line: str, value: str, reason: str) -> None:
-    lines, (finding,) = yolo_keras.parse(f"{KERAS}{line}\n", "x.txt", ClassNames("n", ("cat", "dog")))
+    lines, findings = yolo_keras.parse(f"{KERAS}{line}\n", "x.txt", ClassNames("n", ("cat", "dog")))
+    (finding,) = [*findings, *(one for line in lines for one in line.findings)]
     assert (sum(len(line.boxes) for line in lines), finding.place) == (2 if "a.jpg" in line else 1, "line 2")
     assert (finding.code, finding.value) == ("annotation-unreadable", value)
     assert reason in finding.reason

@@ -31,10 +31,16 @@ class Place:
     root: Path
     env: dict[str, str]
 
-    def run(self, *command: str, ok: bool = True, **env: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str, ok: bool = True, timeout: float = 300, **env: str) -> subprocess.CompletedProcess[str]:
         """Run a command; with `ok`, its failure is the test's."""
         done = subprocess.run(
-            command, cwd=self.root, env={**self.env, **env}, capture_output=True, text=True, check=False, timeout=300
+            command,
+            cwd=self.root,
+            env={**self.env, **env},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
         )
         assert not ok or done.returncode == 0, f"{command}: {done.stdout}\n{done.stderr}"
         return done
@@ -46,7 +52,7 @@ class Place:
         return self.shardsmith("build", *arguments, ok=ok, **env)
 
     def quick_build(self, *arguments: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
-        return self.run(*QUICK, *arguments, ok=ok, PYTHONPATH=str(self.root))
+        return self.run(*QUICK, *arguments, ok=ok)
 
     def git(self, *arguments: str) -> str:
         return self.run("git", *arguments).stdout.strip()
@@ -106,7 +112,7 @@ def make_workspace(root: Path, home: Path, api: str = "") -> Place:
     env = {
         key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "PREFECT_", "DVC_", "PYTEST"))
     }
-    env |= {"HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1", "PYTHONPATH": "", "SHARDSMITH_WORKERS": "1"}
+    env |= {"HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1", "PYTHONPATH": str(ROOT / "src"), "SHARDSMITH_WORKERS": "1"}
     env["PATH"] = os.pathsep.join([str(BIN), env["PATH"]])  # as in an activated environment
     if api:
         env["PREFECT_API_URL"] = api

@@ -80,7 +80,7 @@ def add(commands: Commands) -> None:
     command.add_argument("name", nargs="?", metavar="NAME_OR_DIR", help="the last version by default")
     command.add_argument("--remote", action="store_true", help="read every object in the DVC remote, too")
     command.add_argument(
-        "--rebuild", action="store_true", help="build it again in a clean clone, by its own code, and compare"
+        "--rebuild", action="store_true", help="build it again in a clean clone, by its own code and packages"
     )
     add_json(command)
 
@@ -102,7 +102,7 @@ def versions(options: argparse.Namespace) -> int:
 def show(options: argparse.Namespace) -> int:
     from shardsmith.versions import lineage
     from shardsmith.versions import summary as report
-    from shardsmith.versions.files import read_me
+    from shardsmith.versions.files import read_words
     from shardsmith.versions.version import find_version
     from shardsmith.versions.version import show as show_version
     from shardsmith.workspace.paths import EXPORT
@@ -118,15 +118,14 @@ def show(options: argparse.Namespace) -> int:
     version = find_version(workspace, options.name)
     record = show_version(workspace, version.tag)
     made_of = lineage.lineage_of(workspace, version.tag)
-    path, readme = read_me(workspace, version) or (None, None)
+    facts, readme = read_words(workspace, version)
     if options.json:
-        print_json({**record, "lineage": made_of, "readme": readme})
+        print_json({**record, "lineage": made_of, "description": facts, "readme": readme})
         return 0
     formats = (record["params"].get("export") or {}).get("formats") or ["tfrecord"]
     print(f"{report.summary(record['metrics'], version.tag, EXPORT, formats)}\n")
-    if readme:
-        print(f"{path}:")
-        print("\n".join(f"  {line}" for line in report.how_it_was_made(readme)) + "\n")
+    if facts:
+        print("\n".join(["How it was made:", *(f"  {line}" for line in report.how_it_was_made(facts)), ""]))
     print(f"{'Created:':10}{record['created']}")
     print("\n".join(lineage.as_text(made_of)))
     print("\n".join(f"{'Hash:':10}{value}  {path}" for path, value in record["hashes"].items()))

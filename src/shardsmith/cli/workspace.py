@@ -141,6 +141,6 @@ def upgrade(options: argparse.Namespace) -> int:
     for file in done.replaced:
         print(f"{file}: replaced by the new one")
     for file, diff in done.kept.items():
-        print(f"{file}: left as you have it; the new one differs:\n{diff}\n")
+        print(f"{file}: left as you have it; " + (f"the new one differs:\n{diff}\n" if diff else "no newer one"))
     print(f"at shardsmith {metadata.version('shardsmith')}; look with `git diff`, then `git commit -a` and build")
     return 0

@@ -1,4 +1,4 @@
-"""What two versions differ in, as to their images; see tools/diff.py for what is compared with what."""
+"""What two versions differ in, as to their images; see versions.py for what is compared with what."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from shardsmith.conversion.options import in_own_words, make_params
 from shardsmith.dataset.archive import opened
+from shardsmith.dataset.boxes import LOST
 from shardsmith.dataset.codes import CATALOGUE, SEVERITIES, Severity
 from shardsmith.dataset.findings import Finding, count_codes, count_severities
 from shardsmith.dataset.label_map import LabelMap
@@ -25,13 +26,18 @@ _PLACES, _PLACE_LENGTH = 3, 60
 
 @dataclass(frozen=True)
 class Checked:
-    """What was checked, as it came in, and what was found; `failing` are the codes that validate.actions fails on."""
+    """What was checked, as it came in, and what was found.
+
+    failing: the codes that validate.actions fails on.
+    all_lost: whether the source says that it has annotations, and none of them is left.
+    """
 
     read_as: str
     images: int
     boxes: int
     findings: list[Finding]
     failing: frozenset[str] = frozenset()
+    all_lost: bool = False
 
 
 def check(source: Path, params: Params) -> Checked:
@@ -51,7 +57,9 @@ def check(source: Path, params: Params) -> Checked:
         valid, findings = validate(manifest, findings, params)
         if params.split.strategy != "source" or _has_splits(valid):
             findings = [*findings, *split(valid, params)[1]]
-    return Checked(read_as, manifest.images.num_rows, manifest.annotations.num_rows, findings, failing)
+    counts = manifest.images.num_rows, manifest.annotations.num_rows
+    all_lost = not valid.annotations.num_rows and any(map(_is_loss, findings))
+    return Checked(read_as, *counts, findings, failing, all_lost)
 
 
 def check_source(source: str | Path, *, read_as: str = "auto") -> Checked:
@@ -88,9 +96,11 @@ def make_check_params(params: Params | None, read_as: str) -> Params:
 
 
 def fails(done: Checked, fail_on: Severity) -> bool:
-    """Whether something is as severe as `fail_on`, or of a code that validate.actions fails on."""
+    """Whether something is as severe as `fail_on`, or of a code that validate.actions fails on, or nothing is left."""
     severe = SEVERITIES[SEVERITIES.index(fail_on) :]
-    return any(finding.rule.severity in severe or finding.code in done.failing for finding in done.findings)
+    return done.all_lost or any(
+        finding.rule.severity in severe or finding.code in done.failing for finding in done.findings
+    )
 
 
 def rows(done: Checked) -> list[list[str]]:
@@ -111,9 +121,10 @@ def remedies(done: Checked) -> list[str]:
 
 
 def headline(done: Checked) -> str:
+    lost = "; no annotation of the source is left" if done.all_lost else ""
     return (
         f"check: {done.images:,} images and {done.boxes:,} annotations, read as {done.read_as}; "
-        f"{count_severities(done.findings)}"
+        f"{count_severities(done.findings)}{lost}"
     )
 
 
@@ -130,6 +141,12 @@ def as_json(done: Checked) -> dict[str, Any]:
             for finding in done.findings
         ],
     }
+
+
+def _is_loss(finding: Finding) -> bool:
+    """Whether it says that an annotation was lost, read or not."""
+    lost = finding.action in LOST and (finding.image_id or finding.place)
+    return finding.code in ("not-carried", "class-omitted") or bool(lost and finding.rule.severity != "info")
 
 
 def _never_failing(params: Params, failing: Iterable[str]) -> Params:

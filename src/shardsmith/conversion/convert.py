@@ -22,16 +22,17 @@ from shardsmith.conversion.options import (
 )
 from shardsmith.dataset.archive import check_there, opened, pack, replace_folder, zip_path
 from shardsmith.dataset.errors import RawDataError, paint
-from shardsmith.dataset.findings import Finding, summarise
+from shardsmith.dataset.findings import Finding, count_actions, summarise
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Manifest
 from shardsmith.formats.choice import check_writer
 from shardsmith.formats.losses import find_losses, fitted
-from shardsmith.formats.readme import Description, format_readme
-from shardsmith.formats.registry import READERS, WRITERS
+from shardsmith.formats.readme import Description, format_readme, group_of
+from shardsmith.formats.registry import WRITERS
 from shardsmith.formats.shared.job import ExportJob
 from shardsmith.ledger.counts import count_manifest
-from shardsmith.pipeline.ingest import ingest
+from shardsmith.pipeline.ingest import read_raw, take_in
+from shardsmith.pipeline.intake.find import titles
 from shardsmith.pipeline.splits.split import split as split_images
 from shardsmith.pipeline.validate import validate
 
@@ -88,14 +89,17 @@ def convert(
         raise RawDataError(f"{out}: exists already; name another place with --out")
     check_there(source)
     with opened(source) as folder, tempfile.TemporaryDirectory(prefix="shardsmith-") as work, in_own_words():
-        manifest, label_map, findings, found_format = ingest(folder, params.ingest, LabelMap(dataset), Path(work))
+        raw, read, found_format = read_raw(folder, params.ingest, Path(work))
+        manifest, label_map, findings = take_in(raw, read, params.ingest, LabelMap(dataset))
         manifest, findings = validate(manifest, findings, params)
         if fractions:
             manifest, own = split_images(manifest, params)
             findings = [*findings, *own]
         findings = [*findings, *find_losses(manifest, to, WRITERS[to].carried(masks))]
         about = _describe(manifest, label_map, findings, found_format, fractions)
-        _write(ExportJob(fitted(manifest, WRITERS[to].carries), label_map, masks=masks), to, about, out, zipped)
+        about = replace(about, facts=read.facts, annotation_group=group_of(read.facts, "objects"))
+        job = ExportJob(fitted(manifest, WRITERS[to].carries), label_map, masks=masks, facts=read.facts)
+        _write(job, to, about, out, zipped)
     return Converted(found_format, to, out, manifest.images.num_rows, manifest.annotations.num_rows, findings)
 
 
@@ -125,9 +129,9 @@ def _describe(
     return Description(
         label_map=label_map,
         annotation_group="objects",
-        source=f"data labelled as {READERS[found_format.partition(':')[0]].title}",
+        source=f"data labelled as {titles(found_format)}",
         counts=count_manifest(Manifest.of(rows, manifest.annotation_rows())),
-        findings=findings,
+        findings=count_actions(findings),
         split=f"by a hash of each image's content ({fractions_in_words(fractions)})"
         if fractions
         else "as the source has it",

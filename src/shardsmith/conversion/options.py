@@ -11,7 +11,7 @@ from shardsmith.dataset.errors import RawDataError, UsageError
 from shardsmith.dataset.manifest import SPLITS
 from shardsmith.formats.choice import check_reader
 from shardsmith.formats.registry import WRITERS
-from shardsmith.pipeline.ingest import SeveralFormats
+from shardsmith.pipeline.intake.find import SeveralFormats
 from shardsmith.pipeline.params import Params, parse_params
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")

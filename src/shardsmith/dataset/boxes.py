@@ -11,6 +11,7 @@ CORNERS = ["xmin", "ymin", "xmax", "ymax"]
 LOST = ("drop", "fail")
 # A source that writes shares of the side with six decimals is off by this much; nothing finer is an error.
 EDGE_NOISE = 1e-6
+ROUNDING_PX = 0.01  # as much is what tools round away
 
 
 def corners(box: Sequence[float] | np.ndarray) -> str:

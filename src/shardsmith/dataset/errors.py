@@ -20,6 +20,8 @@ import sys
 from collections.abc import Callable, Collection
 from typing import NoReturn, TextIO
 
+from shardsmith.installation import remedy
+
 _CODES = {"error": "31;1", "warning": "33", "info": "36", "good": "32", "strong": "1"}
 
 
@@ -54,6 +56,8 @@ class VersionError(ShardsmithError):
 def run(main: Callable[[], int | None]) -> NoReturn:
     """Call main and exit: 0 or what it returns; 1 for an error of ours or of the disk, 2 for wrong
     usage, 130 after Ctrl-C.
+
+    Where a module of an extra is missing, it says what to install.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -66,6 +70,10 @@ def run(main: Callable[[], int | None]) -> NoReturn:
         code = _say("nothing half-made was kept; run it again to go on", 130, "interrupted:")
     except BrokenPipeError:
         code = 1
+    except ModuleNotFoundError as error:
+        if not (said := remedy(error)):
+            raise
+        code = _say(said, 1)
     except OSError as error:
         code = _say(explain(error), 1)
     sys.exit(code)

@@ -13,7 +13,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from shardsmith.dataset.codes import CATALOGUE, SEVERITIES, Action, Rule
+from shardsmith.dataset.codes import ACTIONS, CATALOGUE, SEVERITIES, Action, Rule
 from shardsmith.dataset.errors import FindingError
 
 csv.field_size_limit(2**31 - 1)  # a name from the data may be as long as it likes
@@ -21,10 +21,12 @@ csv.field_size_limit(2**31 - 1)  # a name from the data may be as long as it lik
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found: `file` below data/raw, `place` inside it ("line 3", "object 2"), `action` as taken.
+    """One thing found; `action` as taken.
 
-    image_id: the image that it is about; "" where it is about none, or about many.
+    file, place: where it stands, for people: "labels.json", "line 3". No code reads them.
+    image_id: the image of data/raw that it is about; "" where it is about none, or about many.
     source_key: the annotation of that image that it is about, by its key in the manifest; "" for none.
+    made: image_id of the image that a step was to make, which it is about; "" outside of steps.
     """
 
     code: str
@@ -35,6 +37,7 @@ class Finding:
     reason: str = ""
     image_id: str = ""
     source_key: str = ""
+    made: str = ""
 
     @property
     def rule(self) -> Rule:
@@ -58,9 +61,15 @@ def found(
     reason: str = "",
     image_id: str = "",
     source_key: str = "",
+    made: str = "",
 ) -> Finding:
     """A finding with its code's default action."""
-    return Finding(code, CATALOGUE[code].action, file, place, str(value), reason, image_id, source_key)
+    return Finding(code, CATALOGUE[code].action, file, place, str(value), reason, image_id, source_key, made)
+
+
+def about(code: str, image_id: str, action: Action | None = None, **more: str) -> Finding:
+    """A finding about an image, or with `source_key` about one annotation of it."""
+    return Finding(code, action or CATALOGUE[code].action, image_id, image_id=image_id, **more)
 
 
 def action_for(code: str, actions: Mapping[str, Action]) -> Action:
@@ -123,20 +132,35 @@ def _rank(code: str) -> int:
     return SEVERITIES.index(CATALOGUE[code].severity)
 
 
-_DONE: dict[Action, str] = {"keep": "kept", "repair": "repaired", "drop": "dropped", "fail": "failed"}
+_DONE: dict[str, str] = {"keep": "kept", "repair": "repaired", "drop": "dropped", "fail": "failed"}
+
+
+def count_actions(findings: Iterable[Finding]) -> dict[str, dict[str, int]]:
+    """Code -> action -> how often, most severe code first."""
+    listed = list(findings)
+    counts = Counter((finding.code, finding.action) for finding in listed)
+    return {
+        code: {action: counts[code, action] for action in sorted(ACTIONS) if counts[code, action]}
+        for code in count_codes(listed)
+    }
+
+
+def in_words(code: str, actions: Mapping[str, int]) -> str:
+    """One code for a person to read: how often, what was done, what it means, and the remedy."""
+    done = ", ".join(f"{count} {_DONE[action]}" for action, count in actions.items())
+    rule = CATALOGUE[code]
+    return f"{rule.severity} {code}: {sum(actions.values())} ({done}): {rule.meaning}; {rule.remedy}"
 
 
 def summarise(findings: list[Finding], examples: int = 3) -> list[str]:
     """The findings for a person to read: a line a code with its first few places, then its remedy."""
     lines = []
-    for code, count in count_codes(findings).items():
+    for code, actions in count_actions(findings).items():
         of_code = [finding for finding in findings if finding.code == code]
-        done = ", ".join(f"{n} {_DONE[action]}" for action, n in sorted(Counter(f.action for f in of_code).items()))
-        rule = CATALOGUE[code]
-        lines.append(f"{rule.severity} {code}: {count} ({done}): {rule.meaning}; {rule.remedy}")
+        lines.append(in_words(code, actions))
         for finding in of_code[:examples]:
             detail = "; ".join(part for part in (finding.reason, finding.value) if part)
             lines.append(f"    {': '.join(part for part in (finding.where, detail) if part)}")
-        if count > examples:
-            lines.append(f"    and {count - examples} more")
+        if len(of_code) > examples:
+            lines.append(f"    and {len(of_code) - examples} more")
     return lines

@@ -10,7 +10,7 @@ import io
 import struct
 import warnings
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +68,7 @@ def _bomb(width: int, height: int, size: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """What an image file's own bytes say. width and height are as displayed; None with an error."""
+    """What its bytes say; width and height as displayed, None with an error. drawn_on, votes: intake/orientation.py."""
 
     sha256: str
     bytes: int
@@ -77,6 +77,8 @@ class ImageInfo:
     format: str | None
     orientation: int = 1
     error: str = ""
+    drawn_on: str = ""
+    votes: list[str] = field(default_factory=list, compare=False, repr=False)
 
     @property
     def stored_size(self) -> tuple[int | None, int | None]:

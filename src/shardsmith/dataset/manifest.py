@@ -14,7 +14,8 @@ images, a row an image, sorted by image_id:
     group        images of one group stay in one split; null for none
     tags         what the source had
     origin       of an image that a stage made: JSON, the image of data/raw and every operation since with the values
-                 drawn (stages/transforms/origin.py); null for an image whose bytes are those of data/raw
+                 drawn (transforms/run/origin.py); null for an image whose bytes are those of data/raw
+    source_id    the source's own id of the image, as text; null for none, and for a copy, a tile or an isolated object
     annotated    true for an image somebody looked at: with boxes, or a negative; false for an unlabelled one
 
 annotations, a row an annotation, in the order of image_id, then as in the source:
@@ -68,6 +69,7 @@ IMAGES = pa.schema(
         ("tags", pa.list_(pa.string())),
         ("annotated", pa.bool_()),
         ("origin", pa.string()),
+        ("source_id", pa.string()),
     ]
 )
 ANNOTATIONS = pa.schema(
@@ -106,6 +108,7 @@ class Image:
     tags: list[str] = field(default_factory=list)
     annotated: bool = True
     origin: str | None = None
+    source_id: str | None = None
 
 
 @dataclass(slots=True)

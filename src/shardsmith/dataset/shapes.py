@@ -25,7 +25,7 @@ class OutlineError(ValueError):
 
 
 def parse_outline(segmentation: Any) -> str | None:
-    """The `segmentation` column of what COCO JSON holds there; None for none.
+    """The `segmentation` column of what COCO JSON holds there; None for none, also for polygons without a point.
 
     Raises:
         OutlineError: it is neither polygons nor run lengths.
@@ -36,7 +36,9 @@ def parse_outline(segmentation: Any) -> str | None:
         return _compact(_compressed(segmentation))
     if not isinstance(segmentation, list):
         raise OutlineError(f"its segmentation is a {type(segmentation).__name__}")
-    polygons = [segmentation] if type(segmentation[0]) in _NUMBERS else segmentation
+    polygons = [segmentation] if type(segmentation[0]) in _NUMBERS else [each for each in segmentation if each != []]
+    if not polygons:
+        return None
     for number, polygon in enumerate(polygons, start=1):
         _check_polygon(polygon, number)
     return _compact(polygons)

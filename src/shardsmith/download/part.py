@@ -15,6 +15,7 @@ from shardsmith.download.selection import TABLES, TFRECORD, Part, check_classes,
 from shardsmith.download.source import VersionSource, bring
 from shardsmith.download.writer import make_part
 from shardsmith.workspace.log import Log
+from shardsmith.workspace.paths import DESCRIPTION
 
 _LABEL_MAP = "label_map.pbtxt"
 _STORED_MAP = f"{TFRECORD}/{_LABEL_MAP}"
@@ -47,7 +48,7 @@ def _make(source: VersionSource, part: Part, files: Mapping[str, str], folder: P
     """What is fetched stays beside `folder` where its fetching is interrupted, and goes otherwise."""
     work = folder.with_name(f"{folder.name}.work")
     stored = work / "stored"
-    small = {file: source.files[file] for file in (*TABLES, _STORED_MAP) if file in source.files}
+    small = {file: source.files[file] for file in (*TABLES, DESCRIPTION, _STORED_MAP) if file in source.files}
     bring(source, small, stored)
     try:
         text = _label_map(source, stored)
@@ -78,7 +79,7 @@ def _make(source: VersionSource, part: Part, files: Mapping[str, str], folder: P
 def _label_map(source: VersionSource, stored: Path) -> str:
     """
     Raises:
-        VersionError: it is not to be had.
+        VersionError: it is not stored with the version, or is damaged.
     """
     if _STORED_MAP in source.files:
         return (stored / _STORED_MAP).read_text(encoding="utf-8")

@@ -188,7 +188,9 @@ def pull_version(
         repo: the path or URL of a workspace's repository.
         remote: the address of a DVC remote to pull from alone, for example s3://bucket/path.
         format: in this format, made of what is stored; as stored by default.
-        splits, classes: only these.
+        splits: only these.
+        classes: only objects of these, and the images that have one.
+        zipped: one file instead of a folder.
         page: the version's page, too.
         force: replace what is there and is something else.
 

@@ -30,13 +30,13 @@ _JOBS = 8
 
 @dataclass(frozen=True)
 class VersionSource:
-    """A version to be had.
+    """A version that can be pulled.
 
     record: what VERSION.json says of it.
     files: of its export, path -> MD5.
     fetch: writes the object of an MD5 into a file.
     committed: when its commit was made: from a repository as from the remote alone.
-    page: the MD5 of its page; None where there is none to be had.
+    page: the MD5 of its page; None where there is none.
     label_map: the text of its label map; None where nobody but its TFRecord has it.
     """
 
@@ -98,7 +98,7 @@ def _remote(name: str, address: str) -> Iterator[VersionSource]:
 
 
 def bring(source: VersionSource, files: Mapping[str, str], folder: Path) -> None:
-    """Fetch files (path below the folder -> MD5); what is there already stays, what is none of them goes.
+    """Fetch files (path below the folder -> MD5); what is there already stays, any other file goes.
 
     Raises:
         VersionError: a file cannot be had as it was recorded; what has come is kept.

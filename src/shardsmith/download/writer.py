@@ -6,7 +6,6 @@ What comes out depends on the version and the part alone.
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,18 +16,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from shardsmith.dataset.findings import Finding, found
+from shardsmith.dataset.findings import Finding, count_actions, found
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Manifest
 from shardsmith.download.images import Stored, find_images, read_by_format, read_tables, with_bytes
 from shardsmith.download.selection import TABLES, TFRECORD, Part, in_words, select, stored_formats
 from shardsmith.formats.losses import find_losses, fitted
-from shardsmith.formats.readme import Description, format_readme, plain
+from shardsmith.formats.readme import Description, format_readme
 from shardsmith.formats.registry import WRITERS
 from shardsmith.formats.shared.job import ExportJob
 from shardsmith.ledger.counts import count_manifest
-
-_GROUP = re.compile(r" boxes around (.+) of [\d,]+ class")
+from shardsmith.workspace.paths import DESCRIPTION
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,8 @@ def make_part(stored: Path, part: Part, label_map: LabelMap, tag: str, work: Pat
         ShardsmithError: the stored files cannot be read, or nothing is left of them.
     """
     origin = part.format if part.as_stored else stored_formats(_files(stored))[0]
-    readme = stored / origin / "README.md"
-    said = readme.read_text(encoding="utf-8") if readme.is_file() else ""
+    path = stored / DESCRIPTION
+    said = json.loads(path.read_bytes()) if path.is_file() else {}
     whole = read_tables(stored)
     manifest = select(whole or read_by_format(stored, origin, label_map, work), part)
     losses: list[Finding] = []
@@ -117,24 +115,24 @@ def _write_tables(stored: Path, manifest: Manifest, part: Part, out: Path) -> No
         pq.write_table(table, out / name, compression="zstd")
 
 
-def _readme(said: str, part: Part, tag: str, label_map: LabelMap, counts: dict[str, Any], losses: list[Finding]) -> str:
-    """The README of the format with the part's counts; how the version was made as the stored README says it."""
+def _readme(
+    said: Mapping[str, Any], part: Part, tag: str, label_map: LabelMap, counts: dict[str, Any], losses: list[Finding]
+) -> str:
+    """The README of the format with the part's counts; how the version was made as its description says it.
+
+    Args:
+        said: description.json of the version; empty for one that was recorded before there was one.
+    """
     as_in = [f"as in {tag}"]
-    about = Description(label_map, "objects", f"the version {tag}", counts, [], f"as in {tag}", as_in, as_in)
-    intro, sections = _sections(format_readme(about, WRITERS[part.format].loading))
-    said_intro, of_version = _sections(said)
-    if group := _GROUP.search(said_intro):
-        intro = intro.replace(" boxes around objects of ", f" boxes around {group[1]} of ", 1)
-    sections |= {title: text for title, text in of_version.items() if title in ("How it was made", "Findings")}
-    note = f"\n- This is a part of {tag}: {plain(in_words(part))}."
-    sections["How it was made"] = note + sections["How it was made"]
-    if losses:
-        lost = "; ".join(f"{loss.value}{loss.reason and f' ({loss.reason})'}" for loss in losses)
-        sections["Findings"] = f"\nNot in this part, which cannot carry it: {plain(lost)}.\n" + sections["Findings"]
-    return intro + "".join(f"## {title}\n{text}" for title, text in sections.items())
-
-
-def _sections(text: str) -> tuple[str, dict[str, str]]:
-    """(what stands before the first heading, heading -> what stands below it)."""
-    intro, *rest = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)
-    return intro, dict(zip(rest[::2], rest[1::2], strict=True))
+    about = Description(
+        label_map=label_map,
+        annotation_group=str(said.get("annotation_group", "objects")),
+        source=f"a part of {tag}: {in_words(part)}; {said.get('source', f'the version {tag}')}",
+        counts=counts,
+        findings={**said.get("findings", {}), **count_actions(losses)},
+        split=str(said.get("split", as_in[0])),
+        preprocessing=said.get("preprocessing", as_in),
+        augmentation=said.get("augmentation", as_in),
+        facts=said.get("facts", {}),
+    )
+    return format_readme(about, WRITERS[part.format].loading)

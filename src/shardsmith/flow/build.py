@@ -21,6 +21,7 @@ from typing import Any
 from shardsmith.dataset.errors import VersionError
 from shardsmith.dataset.errors import run as run_command
 from shardsmith.dataset.workers import print_above
+from shardsmith.installation import need
 from shardsmith.versions.publish import Publishing
 from shardsmith.versions.record import Outcome, record_if_current
 from shardsmith.workspace.environment import prepare_environment
@@ -49,6 +50,7 @@ def build(
     Raises:
         ShardsmithError: it failed.
     """
+    need("dvc", "prefect")
     prepare_environment(workspace.root)
     with_settings(
         workspace.params_text(), settings or {}, workspace.root

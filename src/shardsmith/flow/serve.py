@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from shardsmith.dataset.errors import ShardsmithError
+from shardsmith.installation import need
 from shardsmith.workspace.paths import PREFECT_HOME
 from shardsmith.workspace.workspace import Workspace
 
@@ -35,6 +36,7 @@ def serve(workspace: Workspace, cron: str | None, port: int) -> None:
     Raises:
         ShardsmithError: the schedule is not one, the port is taken, or something does not start.
     """
+    need("prefect")
     os.environ["PWD"] = str(workspace.root)  # of which prefect.yaml speaks
     address = f"http://127.0.0.1:{port}"
     # before Prefect is imported; the page calls the API by itself, from the browser, so it is told the address too

@@ -60,7 +60,7 @@ def check_writer(name: str, option: str = "--to") -> None:
 
 
 def hint(name: str, known: list[str]) -> str:
-    """`did you mean ...? ` for a name that is none of the known; "" where none is near."""
+    """`did you mean ...? ` for a name that is not known; "" where none is near."""
     plain = re.sub(r"[^a-z]", "", name.lower())
     meant = _MEANT.get(plain) or _MEANT.get(re.sub(r"v?\d.*$", "", name.lower()).strip("_-")) or {}
     if some := {ours: told for ours, told in meant.items() if ours in known}:

@@ -14,7 +14,8 @@ from shardsmith.dataset.errors import StageError
 from shardsmith.dataset.manifest import Annotation, Image
 from shardsmith.formats.format import Format
 from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
-from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source, split_in_path
+from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_path
 
 # a folder of images in some other format, whose labels stand elsewhere
 _NO_CLASS = frozenset({
@@ -58,7 +59,7 @@ def _may_annotate(file: str) -> bool:
 def read(folder: RawFolder, files: list[str]) -> Source:
     """Every image in a class folder, whatever `files` are; one that stands in none is left unlabelled."""
     placed = place_images(folder.image_files)
-    source = Source()
+    source = Source(shapes=len(placed))
     for image_id, (label, split) in placed.items():
         source.entries[image_id] = ImageEntry(split)
         source.annotations.append(Annotation(image_id, label, None, None, None, None))

@@ -59,7 +59,9 @@ class Format:
     write: writes a version into a folder of its own.
     loading: how to load it, for the version's README.
     unpack: where images stand inside the files: folder, files, out -> writes them below `out` before `read`, and tells
-        `folder.add_unpacked`.
+        `folder.add_unpacked`. Where there is no `out`, it refuses what it would have to write.
+    annotation_images: which image files of a folder are annotations (masks), and no images of the dataset, whatever
+        format is read.
     masks: what it carries besides, where masks are asked for.
     """
 
@@ -70,7 +72,8 @@ class Format:
     read: Callable[[RawFolder, list[str]], Source] = cannot_read
     write: Callable[[ExportJob, Path], None] = cannot_write
     loading: str = ""
-    unpack: Callable[[RawFolder, list[str], Path], None] | None = None
+    unpack: Callable[[RawFolder, list[str], Path | None], None] | None = None
+    annotation_images: Callable[[RawFolder], list[str]] | None = None
     masks: frozenset[str] = frozenset()
 
     @property

@@ -6,26 +6,47 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 
-from shardsmith.formats import class_folders, voc
+from shardsmith.formats import class_folders, create_ml, darwin, datumaro, kitti, open_images, supervisely
 from shardsmith.formats.coco import format as coco
 from shardsmith.formats.csv import multiclass, retinanet, tfod
+from shardsmith.formats.cvat import format as cvat
 from shardsmith.formats.format import CARRYABLE, Format
+from shardsmith.formats.label_studio import format as label_studio
 from shardsmith.formats.labelbox import format as labelbox
+from shardsmith.formats.labelme import format as labelme
+from shardsmith.formats.masks import format as masks
+from shardsmith.formats.masks import panoptic
 from shardsmith.formats.panlabel import format as panlabel
+from shardsmith.formats.shared.raw_folder import RawFolder
 from shardsmith.formats.tfrecord import format as tfrecord
-from shardsmith.formats.yolo import darknet, keras, ultralytics
+from shardsmith.formats.via import format as via
+from shardsmith.formats.voc import format as voc
+from shardsmith.formats.yolo import darknet, keras, ndjson, ultralytics
 
 GROUP = "shardsmith.formats"
 OURS = (
     class_folders.FORMAT,
     coco.FORMAT,
+    create_ml.FORMAT,
+    cvat.FORMAT,
+    darwin.FORMAT,
+    datumaro.FORMAT,
+    kitti.FORMAT,
+    label_studio.FORMAT,
     labelbox.FORMAT,
+    labelme.FORMAT,
+    masks.FORMAT,
     multiclass.FORMAT,
+    open_images.FORMAT,
     panlabel.FORMAT,
+    panoptic.FORMAT,
     retinanet.FORMAT,
+    supervisely.FORMAT,
     tfod.FORMAT,
     tfrecord.FORMAT,
     ultralytics.FORMAT,
+    ndjson.FORMAT,
+    via.FORMAT,
     voc.FORMAT,
     darknet.FORMAT,
     keras.FORMAT,
@@ -62,12 +83,18 @@ def _owner(entry: metadata.EntryPoint) -> str:
 
 
 class _Readers(dict[str, Format]):
-    """Name -> format; the name `panlabel:kitti` gives panlabel's reader of that form."""
+    """Name -> format; the name `panlabel:udacity` gives panlabel's reader of that form."""
 
     def __missing__(self, name: str) -> Format:
         if name in PANLABEL:
             return panlabel.form(name.removeprefix("panlabel:"))
         raise KeyError(name)
+
+
+def set_aside_annotations(folder: RawFolder) -> None:
+    """Say of the image files that are annotations (masks) that they are no images, whatever format is read."""
+    readers = [one.annotation_images for one in FORMATS.values() if one.annotation_images]
+    folder.set_aside(file for files_of in readers for file in files_of(folder))
 
 
 ADDED = dict(added())

@@ -110,7 +110,7 @@ def steps_markdown() -> str:
         "An object of which less than `min_visibility` is left on an image, or less than `min_size_px` in width or "
         "height, is left out there, and named in the findings.",
         "",
-        "<!-- written by `python -m docs.steps` from stages/transforms; do not edit -->",
+        "<!-- written by `python -m docs.steps` from shardsmith/transforms; do not edit -->",
     ]
     for block, title in TITLES.items():
         lines += ["", f"## {block}: {title}"]

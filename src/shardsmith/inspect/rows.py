@@ -109,7 +109,7 @@ def _checked(manifest: Manifest, params: Params) -> Manifest:
 
 
 def _without(manifest: Manifest, findings: Iterable[Finding]) -> Manifest:
-    gone = pa.array([finding.file for finding in findings if finding.action in LOST], pa.string())
+    gone = pa.array([finding.image_id for finding in findings if finding.action in LOST], pa.string())
     tables = (manifest.images, manifest.annotations)
     images, annotations = (table.filter(pc.invert(pc.is_in(table["image_id"], gone))) for table in tables)
     return Manifest(images.combine_chunks(), annotations.combine_chunks())

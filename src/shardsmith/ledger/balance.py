@@ -13,12 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shardsmith.dataset.boxes import CORNERS
+from shardsmith.dataset.boxes import CORNERS, EDGE_NOISE, ROUNDING_PX
 from shardsmith.dataset.findings import Finding
 from shardsmith.dataset.manifest import ANNOTATIONS, IMAGES, Manifest
 from shardsmith.ledger.fates import DROPPED, REPAIRED, Fates, Line, take_findings, unbalanced
 
-_NOISE = 1e-6  # as boxes.EDGE_NOISE: finer than that, validate clips a box without a finding
 _FOLLOWS = ("label", "is_crowd", "attributes", "source_image", "source_key")  # what no step changes of an object
 _INHERITED = ("split", "group")  # what a part or a copy has from its image
 
@@ -30,8 +29,8 @@ class Traced:
     ids: their image_ids. parents: (n,) the input row that each is made from. counts: (n,) how many boxes each has.
     rows: (m,) the input row of each box; an image of several sources has boxes of several.
     planned: (boxes of the input,) bool: those that at least one image was to show.
-    lost: (image of data/raw, part, label) -> how many boxes that part was to show, and does not.
-    passed_over: (image of data/raw, part) of each that was planned and not made.
+    lost: (image of data/raw, key of its annotation, image to come) -> how many that was to show of it, and does not.
+    passed_over: (image of data/raw, image to come) of each that was planned and not made.
     """
 
     ids: pa.Array
@@ -61,6 +60,17 @@ class Input:
         if bad.any():
             image_id = manifest.annotations["image_id"][int(bad.argmax())]
             raise unbalanced(stage, f"a box of image {image_id}", "entered without its image, or out of order")
+
+    def take(self, findings: Collection[Finding]) -> None:
+        """The fates that findings give; the boxes of an image that is dropped go with it."""
+        if not findings:
+            return
+        keys = zip(*(self.manifest.annotations[name].to_pylist() for name in ("image_id", "source_key")), strict=True)
+        row_of = {image_id: row for row, image_id in enumerate(self.ids.to_pylist())}
+        box_of = {key: row for row, key in enumerate(keys)}
+        for image, code in take_findings(findings, row_of, box_of, self.images, self.boxes):
+            rows = np.arange(self.first[image], self.first[image + 1])
+            self.boxes.give(rows[~self.boxes.are(DROPPED)[rows]], DROPPED, code)
 
     def box_name(self, row: int) -> str:
         image = int(self.image_of[row])
@@ -151,7 +161,9 @@ class Output:
         moved = np.zeros(len(rows), bool)
         for name in CORNERS:
             old, new = (table[name].cast(pa.float64()).to_numpy() for table in (before, after))
-            moved |= ~(np.abs(old[rows] - new) <= _NOISE * largest) & ~(np.isnan(old[rows]) & np.isnan(new))
+            moved |= ~(np.abs(old[rows] - new) <= max(EDGE_NOISE * largest, ROUNDING_PX)) & ~(
+                np.isnan(old[rows]) & np.isnan(new)
+            )
         moved &= ~self.entered.boxes.are(REPAIRED)[rows]
         if moved.any():
             raise unbalanced(
@@ -178,15 +190,14 @@ def balance(
     """The ledger of a stage whose rows pass through: what leaves is what entered, but for what its findings name.
 
     Args:
-        findings: the stage's own. `file` is an image_id, `place` is "" or "box N".
+        findings: the stage's own, each with the image, or the annotation, that it is about.
         sets: the columns of images that the stage fills.
 
     Raises:
         StageError: a row was lost, invented or changed without a finding; it names the first.
     """
     entered = Input(stage, before)
-    row_of = {image_id: row for row, image_id in enumerate(entered.ids.to_pylist())} if findings else {}
-    take_findings(findings, row_of, entered.first, entered.images, entered.boxes)
+    entered.take(findings)
     out = Output(entered, after)
     gone = entered.images.are(DROPPED)
     for wrong, why in (

@@ -16,9 +16,8 @@ is an error: something was lost without being named.
 from __future__ import annotations
 
 import csv
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -32,7 +31,6 @@ FATES = (KEPT, REPAIRED, REPLACED, DROPPED, MADE, NOT_MADE)
 ENTERS = (KEPT, REPAIRED, REPLACED, DROPPED)
 LEAVES = (KEPT, REPAIRED, MADE)
 FILE = "ledger.csv"
-BOX = re.compile(r"box (\d+)")  # the place of a finding about a box: its number among those that entered, from 1
 
 
 @dataclass(frozen=True)
@@ -151,13 +149,17 @@ class Fates:
 
 
 def take_findings(
-    findings: Iterable[Finding], row_of: dict[str, int], first: np.ndarray, images: Fates, boxes: Fates
-) -> None:
-    """The fates that findings give: `file` is an image that entered, `place` is "" for itself or "box N" for one of it.
+    findings: Iterable[Finding],
+    row_of: Mapping[str, int],
+    box_of: Mapping[tuple[str, str], int],
+    images: Fates,
+    boxes: Fates,
+) -> list[tuple[int, str]]:
+    """The fates that findings give to images and boxes; returns (image's row, code) of each image that is dropped.
 
     Args:
         row_of: image_id -> its row.
-        first: (images + 1,) the row of each image's first box.
+        box_of: (image_id, source_key) -> the box's row.
 
     Raises:
         StageError: a finding names no row.
@@ -166,17 +168,12 @@ def take_findings(
     for one in findings:
         if one.action not in ("drop", "repair"):
             continue
-        image, box = row_of.get(one.file), BOX.fullmatch(one.place)
-        if image is None or (one.place and not box):
+        if one.source_key:
+            row, fates = box_of.get((one.image_id, one.source_key)), boxes
+        else:
+            row, fates = row_of.get(one.image_id), images
+        if row is None:
             raise unbalanced(images.stage, f"the finding {one.code} at {one.where}", "names no image and no box")
-        if not box:
-            images.drop(image, one.code) if one.action == "drop" else images.repair(image, one.code)
-            gone += [(image, one.code)] if one.action == "drop" else []
-            continue
-        row = int(first[image]) + int(box[1]) - 1
-        if not first[image] <= row < first[image + 1]:
-            raise unbalanced(images.stage, f"the finding {one.code} at {one.where}", "names no box of the image")
-        boxes.drop(row, one.code) if one.action == "drop" else boxes.repair(row, one.code)
-    for image, code in gone:
-        rows = np.arange(first[image], first[image + 1])
-        boxes.give(rows[~boxes.are(DROPPED)[rows]], DROPPED, code)  # they go with it
+        fates.drop(row, one.code) if one.action == "drop" else fates.repair(row, one.code)
+        gone += [(row, one.code)] if one.action == "drop" and not one.source_key else []
+    return gone

@@ -25,14 +25,14 @@ def balance_made(
     """The ledger of a stage that makes images: what leaves is what the trace says, and what nothing was made from.
 
     Args:
-        findings: the stage's own. `file` is an image of data/raw, `place` a part and an object of it.
+        findings: the stage's own, with the image of data/raw and the image to come that they are about.
 
     Raises:
         StageError: a row was lost, invented or changed without a finding; also a box that a part or a copy was to show.
     """
     entered = Input(stage, before)
     out = Output(entered, after, traced)
-    alike = {f"{one.file}#{one.place.removeprefix('copy ')}" for one in findings if one.code == "copy-identical"}
+    alike = {one.made for one in findings if one.code == "copy-identical"}
     _check_outputs(out, traced, alike)
     _check_passed_over(stage, findings, traced.passed_over)
     rows = out.rows(np.arange(len(entered.image_of)))
@@ -63,8 +63,12 @@ def balance_made(
     unnamed = _without_lost(stage, findings, traced.lost)
     _drop(entered, findings, unnamed, ~(out.came | entered.images.are(REPLACED)), ~seen, traced.planned)
     more_images[NOT_MADE, "copy-identical"] = len(alike)
-    more_images[NOT_MADE, "image-not-transformed"] = sum(1 for _, part in traced.passed_over if part)
-    more_boxes[NOT_MADE, "box-lost"] = sum(count for (_, part, _), count in traced.lost.items() if part)
+    more_images[NOT_MADE, "image-not-transformed"] = sum(
+        1 for image_id, made_id in traced.passed_over if made_id != image_id
+    )
+    more_boxes[NOT_MADE, "box-lost"] = sum(
+        count for (image_id, _, made_id), count in traced.lost.items() if made_id != image_id
+    )
     return [*entered.images.lines(more_images), *entered.boxes.lines(more_boxes)]
 
 
@@ -81,31 +85,31 @@ def _check_outputs(out: Output, traced: Traced, alike: set[str]) -> None:
 
 def _check_passed_over(stage: str, findings: Collection[Finding], passed_over: set[tuple[str, str]]) -> None:
     """What was planned and not made has a finding, and that finding is of nothing else."""
-    named = {(one.file, one.place) for one in findings if one.code == "image-not-transformed"}
-    for file, part in sorted(named ^ passed_over):
-        where = f"image {file} ({part})" if part else f"image {file}"
-        wrong = "was made, and a finding says that it was not" if (file, part) in named else "was planned, and not made"
-        raise unbalanced(stage, where, wrong)
+    named = {(one.image_id, one.made) for one in findings if one.code == "image-not-transformed"}
+    for image in sorted(named ^ passed_over):
+        wrong = "was made, and a finding says that it was not" if image in named else "was planned, and not made"
+        raise unbalanced(stage, f"image {image[1]}", wrong)
 
 
 def _without_lost(stage: str, findings: Collection[Finding], lost: Counter) -> dict[tuple[str, str], list[str]]:
-    """(image of data/raw, label) -> the reasons of findings about boxes that were never to be shown.
+    """(image of data/raw, key of its annotation) -> the reasons of findings about boxes that were never to be shown.
 
     Raises:
         StageError: a part or a copy lacks a box, and no finding says so.
     """
-    named = Counter((f.file, f.place.rpartition(", ")[0], f.value) for f in findings if f.code == "box-lost")
-    for (file, part, label), count in lost.items():
-        if named[file, part, label] < count:
-            where = f"{file} ({part})" if part else file
-            missing = f"{count} boxes of {label} are not shown, and {named[file, part, label]} have a finding"
-            raise unbalanced(stage, f"image {where}:", missing)
+    named = Counter((one.image_id, one.source_key, one.made) for one in findings if one.code == "box-lost")
+    for (image_id, key, made), count in lost.items():
+        if named[image_id, key, made] < count:
+            missing = (
+                f"shows {count} boxes too few of {key} of {image_id}, and {named[image_id, key, made]} findings say so"
+            )
+            raise unbalanced(stage, f"image {made}", missing)
     reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
     for one in findings:
         if one.code == "box-left-out":
-            reasons[one.file, one.value].append(_left_out(one))
-    for (file, _, label), count in (named - lost).items():
-        reasons[file, label] += ["box-lost"] * count
+            reasons[one.image_id, one.source_key].append(_left_out(one))
+    for (image_id, key, _), count in (named - lost).items():
+        reasons[image_id, key] += ["box-lost"] * count
     return reasons
 
 
@@ -122,8 +126,8 @@ def _drop(
     Raises:
         StageError: there is none.
     """
-    left_out = {one.file: one.code for one in findings if one.code == "image-not-transformed"}
-    left_out |= {one.file: _left_out(one) for one in findings if one.code == "image-left-out"}
+    left_out = {one.image_id: one.code for one in findings if one.code == "image-not-transformed"}
+    left_out |= {one.image_id: _left_out(one) for one in findings if one.code == "image-left-out"}
     because: dict[int, str] = {}
     for image in np.flatnonzero(gone_images).tolist():
         file = _raw_id(entered, image)
@@ -131,11 +135,11 @@ def _drop(
             raise unbalanced(entered.stage, entered.images.name(image), "entered, and nothing came of it")
         because[image] = left_out[file]
         entered.images.drop(image, left_out[file])
-    labels = entered.manifest.annotations["label"]
+    images, keys = (entered.manifest.annotations[name].to_pylist() for name in ("source_image", "source_key"))
     for row in np.flatnonzero(gone_boxes).tolist():
         image = int(entered.image_of[row])
         file = _raw_id(entered, image)
-        named = reasons.get((file, str(labels[row])))
+        named = reasons.get((images[row] or file, keys[row] or ""))
         if image in because:
             reason = because[image]
         elif planned[row]:

@@ -30,7 +30,7 @@ class ReadSource:
 
 
 def box_place(row: Annotation) -> str:
-    """How a finding of ingest names a box; "" for a label of the whole image."""
+    """A box in words, for people; "" for a label of the whole image."""
     return f"box {row.xmin:g} {row.ymin:g} {row.xmax:g} {row.ymax:g}" if row.xmin is not None else ""
 
 
@@ -52,7 +52,7 @@ def balance_read(seen: ReadSource, after: Manifest, findings: Collection[Finding
 
 def _balance_images(seen: ReadSource, after: Manifest, findings: Collection[Finding]) -> Fates:
     images = Fates(_STAGE, "images", len(seen.image_ids), lambda row: f"image {seen.image_ids[row]}")
-    dropped = Counter(one.file for one in findings if one.code == "image-unlabelled" and one.action == "drop")
+    dropped = Counter(one.image_id for one in findings if one.code == "image-unlabelled" and one.action == "drop")
     there = Counter(after.images["image_id"].to_pylist())
     for row, image_id in enumerate(seen.image_ids):
         came = there.pop(image_id, 0)
@@ -68,17 +68,19 @@ def _balance_images(seen: ReadSource, after: Manifest, findings: Collection[Find
 
 def _balance_boxes(seen: ReadSource, after: Manifest, findings: Collection[Finding]) -> Fates:
     boxes = Fates(_STAGE, "boxes", len(seen.annotations), lambda row: _name(seen.annotations[row]))
-    dropped = Counter((one.file, one.place, one.value, one.code) for one in findings if one.code in _CLASS_CODES)
+    dropped = Counter((one.image_id, one.source_key, one.code) for one in findings if one.code in _CLASS_CODES)
     if dropped:
         for row, (annotation, label) in enumerate(zip(seen.annotations, seen.labels, strict=True)):
             code = "class-omitted" if label else "class-name-empty"
-            key = (annotation.image_id, box_place(annotation), label, code)
+            key = (annotation.image_id, annotation.source_key or "", code)
             if dropped[key]:
                 dropped[key] -= 1
                 boxes.drop(row, code)
-    for (file, place, _, code), count in dropped.items():
+    for (image_id, source_key, code), count in dropped.items():
         if count:
-            raise unbalanced(_STAGE, f"the finding {code} at {file}, {place}", "names no annotation that was read")
+            raise unbalanced(
+                _STAGE, f"the finding {code} at {source_key} of {image_id}", "names no annotation that was read"
+            )
     left = np.flatnonzero(~boxes.are(DROPPED)).tolist()
     left.sort(key=lambda row: seen.annotations[row].image_id)
     _compare([seen.annotations[row] for row in left], after)

@@ -22,7 +22,7 @@ from shardsmith.transforms.run.outputs import Encoding, as_manifests, check_name
 from shardsmith.transforms.run.plan import CopyPlan
 from shardsmith.transforms.run.recipe import Recipe
 from shardsmith.transforms.run.trace import Trace
-from shardsmith.transforms.scene import Planned, planned_of
+from shardsmith.transforms.scene import Planned, origin_so_far, planned_of
 
 Rows = tuple[Image, list[Annotation]]
 
@@ -84,10 +84,23 @@ def _different(rows: Iterable[Rows], originals: Manifest, identical: list[Findin
         for image, boxes in copies:
             if image.sha256 in first:
                 reason = f"it is identical to {first[image.sha256]}; it is left out"
-                identical.append(found("copy-identical", parent, f"copy {image.copy}", reason=reason))
+                identical.append(
+                    found(
+                        "copy-identical",
+                        parent,
+                        f"copy {image.copy}",
+                        reason=reason,
+                        image_id=_raw(image),
+                        made=image.image_id,
+                    )
+                )
             else:
                 first[image.sha256] = f"copy {image.copy}"
                 yield image, boxes
+
+
+def _raw(image: Image) -> str:
+    return str(origin_so_far(image)["image_id"])
 
 
 def _of_images(annotations: pa.Table, images: pa.Table) -> pa.Table:

@@ -18,6 +18,7 @@ from typing import Any
 from shardsmith.dataset.errors import StageError
 from shardsmith.dataset.yaml import YamlError, load_yaml
 from shardsmith.formats.registry import ADDED
+from shardsmith.installation import is_editable
 from shardsmith.pipeline.params import Params, StepsParams
 
 CODE_FILE = "code.yaml"
@@ -26,7 +27,7 @@ _GROUND = ("dataset", "ledger", "pipeline/stage.py")
 # stage -> the folders and files of this package that its bytes depend on. Not params.py, which only says yes or no to
 # what dvc.lock records.
 STAGES: dict[str, tuple[str, ...]] = {
-    "ingest": (*_GROUND, "formats", "pipeline/ingest.py"),
+    "ingest": (*_GROUND, "formats", "pipeline/ingest.py", "pipeline/intake"),
     "validate": (*_GROUND, "pipeline/validate.py", "pipeline/checks", "pipeline/splits/links.py"),
     "split": (*_GROUND, "pipeline/splits"),
     "preprocess": (*_GROUND, "transforms", "pipeline/preprocess.py", "pipeline/code.py"),
@@ -109,8 +110,8 @@ def check_code(root: Path, params: Params) -> None:
     if changed := changed_stages(recorded, params):
         raise StageError(
             f"{CODE_FILE}: {', '.join(changed)}: made with other code (shardsmith {recorded.get('shardsmith')}) than "
-            f"runs here ({metadata.version('shardsmith')}). {_remedy(root)}; then `dvc checkout`, which brings back "
-            "what DVC has just cleared, and try again"
+            f"runs here ({metadata.version('shardsmith')}), so nothing was rebuilt. {_remedy(root)}; then "
+            "`dvc checkout`, which brings back what DVC has just cleared, and try again"
         )
 
 
@@ -126,17 +127,6 @@ def _remedy(root: Path) -> str:
     own = next((line for line in lines if line.startswith("shardsmith")), "")
     wanted = f" (`pip install '{own}'` for shardsmith itself)" if own else ""
     return f"Install what requirements.lock lists{wanted}, or {upgrade}"
-
-
-def is_editable() -> bool:
-    """Whether this package is installed from a folder that can change under it."""
-    return bool(direct_url().get("dir_info", {}).get("editable"))
-
-
-def direct_url() -> dict[str, Any]:
-    """Where pip installed this package from (PEP 610); {} for a package index."""
-    text = metadata.distribution("shardsmith").read_text("direct_url.json")
-    return json.loads(text) if text else {}
 
 
 def _added_formats() -> list[list[str]]:

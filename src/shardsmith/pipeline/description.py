@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from shardsmith.dataset.findings import Finding
+from shardsmith.dataset.findings import Finding, count_actions
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Manifest
-from shardsmith.formats.readme import Description
+from shardsmith.formats.readme import Description, group_of
+from shardsmith.formats.shared.facts import chosen
 from shardsmith.ledger.counts import count_manifest
 from shardsmith.pipeline.params import Params
 from shardsmith.transforms.catalogue import AUGMENT, PREPROCESS, build_steps
@@ -50,16 +51,27 @@ def describe_version(
     Args:
         source: the file source.json of ingest.
     """
+    facts = chosen(read_facts(source), params.dataset.facts())
     return Description(
         label_map=label_map,
-        annotation_group=params.dataset.annotation_group,
+        annotation_group=group_of(facts, params.dataset.annotation_group),
         source=read_source(source),
         counts=count_manifest(manifest),
-        findings=findings,
+        findings=count_actions(findings),
         split=describe_split(params),
         preprocessing=describe_preprocessing(params),
         augmentation=describe_augmentation(params),
+        facts=facts,
     )
+
+
+def read_facts(path: Path) -> dict[str, str]:
+    """What the source says of itself; {} where ingest was run by an older version.
+
+    Args:
+        path: of source.json.
+    """
+    return dict(json.loads(path.read_text(encoding="utf-8")).get("facts", {}))
 
 
 def read_source(path: Path) -> str:

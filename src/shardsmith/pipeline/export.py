@@ -26,7 +26,10 @@ from shardsmith.pipeline.gates import missed_gates
 from shardsmith.pipeline.params import ExportParams
 from shardsmith.pipeline.stage import write_table
 
-_LASTING = ["image_id", "sha256", "width", "height", "split", "parent_id", "copy", "tags", "annotated", "origin"]
+DESCRIPTION = "description.json"  # what the version says of itself, as data
+_LASTING = [
+    "image_id", "sha256", "width", "height", "split", "parent_id", "copy", "tags", "annotated", "origin", "source_id",
+]  # fmt: skip
 
 
 def export(job: ExportJob, about: Description, formats: list[str], ledger: list[Line], out: Path) -> int:
@@ -42,6 +45,7 @@ def export(job: ExportJob, about: Description, formats: list[str], ledger: list[
             writer.write(replace(job, manifest=fitted(job.manifest, writer.carries)), part / name)
             (part / name / "README.md").write_text(format_readme(about, writer.loading), encoding="utf-8")
         write_tables(job.manifest, part)
+        write_json(part / DESCRIPTION, about.as_data())
         write_ledger(part, [*ledger, *balance_tables(job.manifest, part)])
         shutil.rmtree(out, ignore_errors=True)
         part.rename(out)
@@ -80,8 +84,8 @@ def balance_tables(manifest: Manifest, folder: Path) -> list[Line]:
     return lines
 
 
-def write_metrics(path: Path, counts: dict[str, Any]) -> None:
-    path.write_text(json.dumps(counts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def write_plots(folder: Path, counts: dict[str, Any]) -> None:

@@ -4,90 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sys
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from shardsmith.dataset.errors import RawDataError
-from shardsmith.dataset.findings import Finding, count_severities, found
-from shardsmith.dataset.images import EXTENSIONS, probe_file
+from shardsmith.dataset.findings import Finding, about, count_severities, found
 from shardsmith.dataset.label_map import MAX_ID, LabelMap, read_label_map
 from shardsmith.dataset.manifest import Annotation, Image, Manifest
-from shardsmith.dataset.workers import map_items
-from shardsmith.formats.panlabel import format as panlabel
-from shardsmith.formats.registry import READERS
 from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
 from shardsmith.ledger.reading import box_place
+from shardsmith.pipeline.intake.find import find_format as find_format
+from shardsmith.pipeline.intake.find import titles
+from shardsmith.pipeline.intake.read import probe_images as probe_images
+from shardsmith.pipeline.intake.read import read_raw as read_raw
 from shardsmith.pipeline.params import IngestParams
-
-
-class SeveralFormats(RawDataError):
-    """Annotations in more than one format; what: where and which. names: of the formats."""
-
-    def __init__(self, what: str, names: list[str]) -> None:
-        super().__init__(f"{what}; keep one of them, or set ingest.format to {' or '.join(names)}")
-        self.what, self.names = what, names
-
-
-def find_format(folder: RawFolder, name: str = "auto") -> tuple[str, list[str]]:
-    """(format, its annotation files), from the files themselves unless a name forces it.
-
-    Raises:
-        RawDataError: no format fits, or more than one does.
-    """
-    if name != "auto":
-        return name, READERS[name].detect(folder)
-    own = {name: reader for name, reader in READERS.items() if name != "panlabel"}
-    candidates = {name: files for name, reader in own.items() if (files := reader.detect(folder))}
-    if not candidates:
-        candidates = {f"panlabel:{form}": files for form, files in panlabel.forms(folder).items()}
-    if len(candidates) > 1:
-        seen = "; ".join(f"{name}: {_some(files)}" for name, files in candidates.items())
-        raise SeveralFormats(f"{folder.root}: annotations in {len(candidates)} formats ({seen})", [*candidates])
-    if not candidates:
-        kinds = Counter(Path(file).suffix.lower() or "no extension" for file in folder.files)
-        seen = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(6))
-        raise RawDataError(
-            f"{folder.root}: no annotations found among {len(folder.files)} files ({seen}); "
-            f"formats that can be read: {', '.join(READERS)}"
-        )
-    ((name, files),) = candidates.items()
-    return name, files
-
-
-def probe_images(folder: RawFolder) -> None:
-    """Fill folder.images: hash every image file and read its header.
-
-    Raises:
-        RawDataError: there is no image file.
-    """
-    if not folder.image_files:
-        raise RawDataError(
-            f"{folder.root}: no image among {len(folder.files)} files; known: {' '.join(sorted(EXTENSIONS))}"
-        )
-    paths = [str(folder.path(image_id)) for image_id in folder.image_files]
-    folder.images = dict(zip(folder.image_files, map_items(probe_file, paths, "ingest: hashing"), strict=True))
-
-
-def unpack_images(folder: RawFolder, format_name: str, files: list[str], out: Path | None) -> None:
-    """Write the images that stand inside annotation files to `out`/images; what stood there is removed.
-
-    Raises:
-        RawDataError: there are such images, and no `out`.
-    """
-    if out is not None:
-        shutil.rmtree(out / "images", ignore_errors=True)
-    unpack = READERS[format_name].unpack
-    if unpack is None:
-        return
-    if out is None:
-        raise RawDataError(
-            f"{folder.root}: the images of {format_name} stand inside its files; say where to unpack them"
-        )
-    unpack(folder, files, out / "images")
 
 
 def free_ids(ids: dict[str, int], labels: list[str], label_map: LabelMap, pins: dict[str, int]) -> dict[str, int]:
@@ -105,14 +37,14 @@ def build_manifest(folder: RawFolder, source: Source, unlabelled: str) -> tuple[
         if image_id not in entries:
             kept = unlabelled != "drop"
             reason = "taken as a negative" if unlabelled == "negative" else ""
-            findings.append(Finding("image-unlabelled", "keep" if kept else "drop", image_id, reason=reason))
+            findings.append(about("image-unlabelled", image_id, "keep" if kept else "drop", reason=reason))
             if kept:
                 entries[image_id] = ImageEntry()
-    unlabelled_ids = {finding.file for finding in findings} if unlabelled == "keep" else set()
+    unlabelled_ids = {finding.image_id for finding in findings} if unlabelled == "keep" else set()
     images = []
     for image_id, entry in entries.items():
         row = image_row(folder, image_id)
-        row.split, row.tags, row.group = entry.split, entry.tags, entry.group
+        row.split, row.tags, row.group, row.source_id = entry.split, entry.tags, entry.group, entry.source_id
         row.annotated = image_id not in unlabelled_ids
         images.append(row)
     return Manifest.of(images, source.annotations), findings
@@ -126,10 +58,10 @@ def image_row(folder: RawFolder, image_id: str) -> Image:
     return row
 
 
-def left_out(folder: RawFolder, findings: list[Finding]) -> Manifest:
-    """The images that are dropped here, so that the version's page can show them."""
-    gone = [one.file for one in findings if one.code == "image-unlabelled" and one.action == "drop"]
-    return Manifest.of([image_row(folder, image_id) for image_id in gone], [])
+def left_out(folder: RawFolder, source: Source, findings: list[Finding]) -> Manifest:
+    """The images and annotations that are dropped here, so that the version's page can show them."""
+    gone = [one.image_id for one in findings if one.code == "image-unlabelled" and one.action == "drop"]
+    return Manifest.of([image_row(folder, image_id) for image_id in gone], source.omitted)
 
 
 def apply_classes(source: Source, classes: dict[str, str | int | None]) -> list[Finding]:
@@ -141,14 +73,20 @@ def apply_classes(source: Source, classes: dict[str, str | int | None]) -> list[
         target = classes.get(row.label, row.label)
         place = box_place(row)
         if not row.label:
-            findings.append(found("class-name-empty", row.image_id, place))
+            findings.append(about("class-name-empty", row.image_id, place=place, source_key=row.source_key or ""))
         elif target is None:
-            findings.append(found("class-omitted", row.image_id, place, row.label))
+            key = row.source_key or ""
+            findings.append(about("class-omitted", row.image_id, place=place, value=row.label, source_key=key))
         else:
             row.label = target if isinstance(target, str) else row.label
             kept.append(row)
+    left = {id(row) for row in kept}
+    source.omitted = [row for row in source.annotations if id(row) not in left]
     source.annotations = kept
     renamed = [classes.get(name, name) if isinstance(classes.get(name), str) else name for name in source.classes]
+    for name, id_ in list(source.ids.items()):  # a class that is renamed takes its id along
+        if isinstance(target := classes.get(name), str):
+            source.ids.setdefault(target, id_)
     source.classes = list(dict.fromkeys(str(name) for name in renamed if classes.get(str(name), "") is not None))
     used = {row.label for row in kept}
     targets = {target for target in classes.values() if isinstance(target, str)}
@@ -179,7 +117,7 @@ def find_alike(annotations: list[Annotation]) -> list[Finding]:
 
 
 def _singulars(name: str) -> list[str]:
-    """What an English plural may be of: cats, boxes, berries. "planes" is none of "plan"."""
+    """What an English plural may be of: cats, boxes, berries. "planes" is not a plural of "plan"."""
     found_in = [name[:-1]] if name.endswith("s") else []
     found_in += [name[:-2]] if name.endswith(("ses", "xes", "zes", "ches", "shes")) else []
     return found_in + ([f"{name[:-3]}y"] if name.endswith("ies") else [])
@@ -196,28 +134,6 @@ _BETWEEN = re.compile(r"[\s._-]+")
 
 def _in_number(text: str, at: re.Match[str]) -> bool:
     return text[max(0, at.start() - 1) : at.start()].isdigit() and text[at.end() : at.end() + 1].isdigit()
-
-
-def read_raw(raw: Path, params: IngestParams, out: Path | None = None) -> tuple[RawFolder, Source, str]:
-    """The folder with its images probed, what its annotations say as they stand, and the name of their format.
-
-    Args:
-        raw: the folder.
-        out: the stage's own folder; images that stand inside annotation files are unpacked to `out`/images.
-
-    Raises:
-        RawDataError: the folder cannot be read as a dataset.
-    """
-    folder = RawFolder.scan(raw)
-    format_name, files = find_format(folder, params.format)
-    _say(f"found {format_name}: {_some(files)}" + ("" if params.format == "auto" else " (ingest.format says so)"))
-    unpack_images(folder, format_name, files, out)
-    probe_images(folder)
-    source = READERS[format_name].read(folder, files)
-    if not source.entries:
-        first = f"; the first of {len(source.findings)} findings: {source.findings[0]}" if source.findings else ""
-        raise RawDataError(f"{raw}: no image has an annotation that can be read as {format_name}{first}")
-    return folder, source, format_name
 
 
 def take_in(
@@ -241,10 +157,14 @@ def take_in(
 def give_keys(annotations: Iterable[Annotation]) -> None:
     """Say of each annotation where it is from: its image, and the source's id of it or `n` and its number there."""
     numbers: Counter[str] = Counter()
+    given: Counter[tuple[str, str]] = Counter()
     for row in annotations:
         numbers[row.image_id] += 1
         row.source_image = row.image_id
-        row.source_key = row.source_key or f"n{numbers[row.image_id]}"
+        key = row.source_key or f"n{numbers[row.image_id]}"
+        given[row.image_id, key] += 1
+        again = given[row.image_id, key]
+        row.source_key = key if again == 1 else f"{key}~{again}"  # an id that the source gives twice
 
 
 def ingest(
@@ -269,19 +189,18 @@ def starting_map(path: Path, dataset: str) -> LabelMap:
     return LabelMap(dataset)
 
 
-def _some(files: list[str], shown: int = 3) -> str:
-    listed = ", ".join(files[:shown])
-    return listed + (f" and {len(files) - shown} more" if len(files) > shown else "") or "no file"
-
-
 def _say(message: str) -> None:
     print(f"ingest: {message}", file=sys.stderr)
 
 
-def write_source(folder: Path, format_name: str) -> None:
-    """source.json: what the raw data was labelled as."""
-    about = {"format": format_name, "description": f"data labelled as {READERS[format_name].title}"}
-    (folder / "source.json").write_text(json.dumps(about) + "\n", encoding="utf-8")
+def write_source(folder: Path, format_name: str, facts: Mapping[str, str]) -> None:
+    """source.json: what the raw data was labelled as, and what it says of itself.
+
+    Args:
+        format_name: of one format, or of several as `read_raw` joins them.
+    """
+    about = {"format": format_name, "description": f"data labelled as {titles(format_name)}", "facts": facts}
+    (folder / "source.json").write_text(json.dumps(about, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def describe(manifest: Manifest, label_map: LabelMap, findings: list[Finding], format_name: str) -> str:

@@ -26,7 +26,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 def _one_of(names: list[str], forms: Collection[str] = ()) -> AfterValidator:
-    """One of `names`, or of `forms` (`panlabel:kitti`), which are listed only to who wrote one."""
+    """One of `names`, or of `forms` (`panlabel:udacity`), which are listed only to who wrote one."""
 
     def check(value: str) -> str:
         if value not in names and value not in forms:
@@ -56,6 +56,14 @@ class DatasetParams(Block):
 
     name: str = Field("sample", pattern=r"^[a-z][a-z0-9_]*$", max_length=64)
     annotation_group: str = Field("objects", min_length=1, max_length=200)
+    description: str = Field("", max_length=10_000)
+    license: str = Field("", max_length=1_000)
+    citation: str = Field("", max_length=10_000)
+    homepage: str = Field("", max_length=1_000)
+
+    def facts(self) -> dict[str, str]:
+        """What is said here of the dataset; "" leaves it to the source."""
+        return {name: getattr(self, name) for name in ("description", "license", "citation", "homepage")}
 
 
 class IngestParams(Block):
@@ -63,6 +71,7 @@ class IngestParams(Block):
 
     format: Annotated[str, _one_of(["auto", *READERS], PANLABEL)] = "auto"
     unlabelled: Literal["drop", "negative", "keep"] = "drop"
+    orientation: Literal["auto", "displayed", "stored"] = "auto"
     classes: dict[str, str | int | None] = {}
 
     @model_validator(mode="after")

@@ -3,8 +3,8 @@
 Each image and each box has one fate: kept, repaired or dropped. What is not simply kept has a finding that says why;
 `validate.actions` in params.yaml chooses the fate per code. OUT also gets a readable summary.md.
 
-One change has no finding: a box that passes the edge by less than a millionth of the side (boxes.EDGE_NOISE) is
-clipped, since that is how a source that writes shares of the side with six decimals rounds.
+One change has no finding: a box that passes the edge by at most 0.01 px (boxes.ROUNDING_PX), or a millionth of the side
+(boxes.EDGE_NOISE), is clipped, since so much is what sources round away.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from shardsmith.dataset.boxes import CORNERS, LOST
 from shardsmith.dataset.codes import Action
 from shardsmith.dataset.errors import ParamsError, StageError
-from shardsmith.dataset.findings import Finding, action_for, count_severities, found, stop_on_fail, summarise
+from shardsmith.dataset.findings import Finding, about, action_for, count_severities, stop_on_fail, summarise
 from shardsmith.dataset.images import PORTABLE_FORMATS, extension_contradicts
 from shardsmith.dataset.manifest import Image, Manifest
 from shardsmith.dataset.workers import map_items
@@ -85,7 +85,7 @@ def check_images(manifest: Manifest, reasons: Sequence[str], actions: Mapping[st
     for image, reason in zip(manifest.image_rows(), reasons, strict=True):
         own = []
         for code, value, why in _problems(image, reason):
-            own.append(Finding(code, action_for(code, actions), image.image_id, "", value, why))
+            own.append(about(code, image.image_id, action_for(code, actions), value=value, reason=why))
             if own[-1].action in LOST:
                 break
         else:
@@ -124,7 +124,7 @@ def _check_duplicates(images: list[Image], manifest: Manifest, actions: Mapping[
             reason = f"same bytes as {first.image_id}"
             if not agree:
                 reason += f", other annotations: {_told(copy, other)} here, {_told(first, one)} there"
-            findings.append(Finding(code, action_for(code, actions), copy.image_id, "", "", reason))
+            findings.append(about(code, copy.image_id, action_for(code, actions), reason=reason))
     return findings
 
 
@@ -149,15 +149,15 @@ def check_left_empty(manifest: Manifest, findings: list[Finding], actions: Mappi
         findings: those of ingest about annotations that it could not read or carry, and those about boxes.
     """
     lost = Counter(
-        finding.image_id or finding.file
+        finding.image_id
         for finding in findings
-        if finding.action in LOST and finding.rule.severity != "info" and (finding.image_id or finding.place)
+        if finding.action in LOST and finding.rule.severity != "info" and finding.image_id
     )
     boxes = _count_annotations(manifest)
     ids = set(manifest.images["image_id"].to_pylist())
     action = action_for("image-left-empty", actions)
     return [
-        replace(found("image-left-empty", image_id, value=f"{lost[image_id]:,} lost", image_id=image_id), action=action)
+        about("image-left-empty", image_id, action, value=f"{lost[image_id]:,} lost")
         for image_id in sorted(lost.keys() & ids)
         if not boxes[image_id]
     ]
@@ -167,7 +167,7 @@ def _unlabelled(manifest: Manifest, left_empty: list[Finding]) -> Manifest:
     """With the images that are kept although nothing of their annotations is left: nobody knows what is on them."""
     if not left_empty:
         return manifest
-    empty = pc.is_in(manifest.images["image_id"], pa.array([one.file for one in left_empty], pa.string()))
+    empty = pc.is_in(manifest.images["image_id"], pa.array([one.image_id for one in left_empty], pa.string()))
     number = manifest.images.schema.get_field_index("annotated")
     annotated = pc.and_(manifest.images["annotated"], pc.invert(empty))
     return Manifest(manifest.images.set_column(number, "annotated", annotated), manifest.annotations)
@@ -212,7 +212,7 @@ def _refuse_late_actions(findings: list[Finding], actions: Mapping[str, Action])
 
 def _without(manifest: Manifest, findings: list[Finding]) -> Manifest:
     """Without the images that a finding drops, and without their annotations."""
-    gone = pa.array([finding.file for finding in findings if finding.action in LOST], pa.string())
+    gone = pa.array([finding.image_id for finding in findings if finding.action in LOST], pa.string())
     tables = (manifest.images, manifest.annotations)
     images, annotations = (table.filter(pc.invert(pc.is_in(table["image_id"], gone))) for table in tables)
     return Manifest(images.combine_chunks(), annotations.combine_chunks())
@@ -228,9 +228,9 @@ def _told_in_full(findings: Iterable[Finding], manifest: Manifest) -> list[Findi
     boxes = _count_annotations(manifest)
     told = []
     for finding in findings:
-        if finding.action in LOST and boxes[finding.file]:
+        if finding.action in LOST and boxes[finding.image_id]:
             reason = finding.reason or finding.rule.meaning.partition(";")[0]
-            finding = replace(finding, reason=f"{reason}; {_counted(boxes[finding.file], 'box')} with it")
+            finding = replace(finding, reason=f"{reason}; {_counted(boxes[finding.image_id], 'box')} with it")
         told.append(finding)
     return told
 

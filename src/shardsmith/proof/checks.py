@@ -13,8 +13,8 @@ from shardsmith.proof.contents import ShardContents
 from shardsmith.store.objects import Seen
 from shardsmith.store.pulled import tree_hash
 from shardsmith.versions.lineage import parse_message
-from shardsmith.workspace.lock_file import built_with, content, lock_hash, raw_hash, value_at
-from shardsmith.workspace.paths import LOCK, METRICS, PARAMS, RAW
+from shardsmith.workspace.lock_file import built_with, content, lock_hash, raw_hash, read_leniently, value_at
+from shardsmith.workspace.paths import CODE, LOCK, METRICS, PARAMS, RAW
 
 _SHARD = re.compile(r".*-(?P<split>train|valid|test)\.tfrecord-\d{5}-of-\d{5}")
 _NO_BUILD = "no build records that; build it again under another name, and trust this one no more"
@@ -132,6 +132,20 @@ def check_params(recorded: Recorded, params: Mapping[str, Any], remedy: str = _N
         for place, one, other in differing(was, value_at(params, key), key):
             differences[place] = f"{place} is {other!r}, and {recorded.tag} was built with {one!r}"
     return [Damage(PARAMS, why, remedy) for _, why in sorted(differences.items())]
+
+
+def check_code(recorded: Recorded) -> Check | None:
+    """code.yaml at the tag names the code with which dvc.lock says each stage ran; None in versions without it."""
+    if CODE not in recorded.files:
+        return None
+    named = read_leniently(recorded.files[CODE].decode(errors="replace"))
+    ran = built_with(recorded.lock, CODE)
+    damage = [
+        Damage(CODE, f"{key} is {value_at(named, key)!r}, and {recorded.tag} was built with {digest!r}", _NO_BUILD)
+        for key, digest in sorted(ran.items())
+        if value_at(named, key) != digest
+    ]
+    return Check("code", f"code.yaml names the code with which each of {len(ran)} stages ran", damage)
 
 
 def differing(was: Any, now: Any, key: str) -> Iterator[tuple[str, Any, Any]]:

@@ -1,33 +1,33 @@
 """`shardsmith verify NAME --rebuild`: build a version again from nothing but git and its raw data, and compare.
 
 In a clean clone in a temporary folder, with empty stage folders and a cache of its own, so that nothing can be reused;
-with the packages of this environment.
+with the packages and the code that the version was made with.
 """
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from shardsmith.dataset.errors import VersionError
 from shardsmith.proof.checks import Check, Damage, Recorded, is_shard
 from shardsmith.proof.contents import first_difference
+from shardsmith.proof.environment import environment_of
 from shardsmith.proof.verify import raw_pointer, read_recorded
 from shardsmith.store.objects import Seen, hash_file, hash_folder, run_parallel
 from shardsmith.store.stores import Stores, open_stores
 from shardsmith.versions.version import Version
+from shardsmith.workspace.dvc import dvc
 from shardsmith.workspace.lock_file import content
 from shardsmith.workspace.log import Log
 from shardsmith.workspace.paths import EXPORT, LABEL_MAP, METRICS, RAW
 from shardsmith.workspace.workspace import Workspace
 
+_AGAIN = ("repro", "--force", "--no-run-cache", "--no-commit")
 _REMEDY = "the version cannot be made again as it is; build another one and trust that"
-_PIN = re.compile(r"^([A-Za-z0-9_.-]+)==(\S+)", re.MULTILINE)
 
 
 def rebuild(workspace: Workspace, version: Version, log: Log) -> Check:
@@ -36,42 +36,20 @@ def rebuild(workspace: Workspace, version: Version, log: Log) -> Check:
         log: is told each step, and what the stages say.
 
     Raises:
-        VersionError: the raw data cannot be had unharmed, the disk is too small, or a stage fails.
+        VersionError: the raw data or a package cannot be had unharmed, the disk is too small, or a stage fails.
     """
     recorded = read_recorded(workspace, version.tag)
-    for line in other_packages(recorded.files.get("requirements.lock", b"").decode(), _installed):
-        log(f"warning: {line}")
     with open_stores(workspace) as stores, tempfile.TemporaryDirectory(prefix="shardsmith-rebuild-") as folder:
         check_room(needed_bytes(recorded.lock), shutil.disk_usage(folder).free, folder)
         clone = _clone(workspace, version.tag, Path(folder) / "workspace")
         log(f"rebuild: a clean clone of {version.tag} in {clone.root}")
+        environment = environment_of(recorded, clone.root, log)
         count = _bring_raw(stores, raw_pointer(recorded), clone.root / RAW)
         log(f"rebuild: {count:,} files of raw data, each checked against its hash")
-        clone.dvc("repro", "--force", "--no-run-cache", "--no-commit", log=log)
+        dvc(clone.root, *_AGAIN, log=log, python=str(environment.python), env=environment.variables)
         log("rebuild: comparing")
         damage = _compare(stores, recorded, clone.root, Path(folder) / "stored")
     return Check("rebuild", f"{EXPORT}, label map and metrics came out byte for byte the same", damage)
-
-
-def other_packages(pins: str, installed: Any) -> list[str]:
-    """A line for each package of requirements.lock that is here in another version, or not at all.
-
-    Args:
-        installed: name -> version, or None.
-    """
-    lines = []
-    for name, wanted in _PIN.findall(pins):
-        here = installed(name)
-        if here != wanted:
-            lines.append(f"requirements.lock at the tag has {name} {wanted}, and here is {here or 'none'}")
-    return lines
-
-
-def _installed(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def needed_bytes(lock: Mapping[str, Any]) -> int:

@@ -14,6 +14,7 @@ from shardsmith.proof.checks import (
     Check,
     Damage,
     Recorded,
+    check_code,
     check_committed,
     check_folder,
     check_params,
@@ -49,6 +50,7 @@ def verify_version(workspace: Workspace, version: Version, remote: bool) -> list
             "params", "params.yaml has the values with which each stage ran", check_params(recorded, recorded.params)
         ),
     ]
+    checks += [found] if (found := check_code(recorded)) else []
     hashes = {EXPORT: content(recorded.lock)[EXPORT], RAW: raw_pointer(recorded)}
     with open_stores(workspace) as stores, tempfile.TemporaryDirectory(prefix="shardsmith-") as temporary:
         if remote and not stores.remote:

@@ -123,7 +123,7 @@ def _fetch_image(raw: Path, name: str, url: str) -> None:
     """
     Raises:
         RawDataError: the address or the name is not one that a file of annotations may give.
-        OSError, ValueError: it cannot be had.
+        OSError, ValueError: it cannot be downloaded.
     """
     if urlsplit(url).scheme not in _SCHEMES or "::" in url:  # fsspec would open `https://x::file:///etc/passwd` in turn
         raise RawDataError(f"not an address of {', '.join(_SCHEMES)}")
@@ -143,7 +143,7 @@ def shown_address(url: str) -> str:
     try:
         parts = urlsplit(url)
     except ValueError:
-        return "(not an address)"
+        return "an invalid address"
     return printable(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
 
 

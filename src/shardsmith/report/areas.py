@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-from shardsmith.dataset.boxes import corners
 from shardsmith.dataset.findings import Finding
 from shardsmith.dataset.manifest import Annotation, Image
-from shardsmith.ledger.fates import BOX
 
 Box = tuple[float, float, float, float]
-_BY_CORNERS = re.compile(r"box (\S+) (\S+) (\S+) (\S+)")
 _REACH = 1.0  # how far a frame goes beyond the image, in sides of it
 _MARGIN = 0.06
 _LEAST = 0.12  # of the frame: what is marked by itself; a smaller box gets a ring of this size
@@ -78,28 +74,14 @@ class Pointed:
 
 
 def box_of(finding: Finding, annotations: Sequence[Annotation]) -> Box | None:
-    """xmin ymin xmax ymax in pixels of the image; None where the finding is about no box, or it cannot be told.
-
-    validate counts the boxes of an image as ingest wrote them and tells class and corners too: both must agree, since
-    later stages count another list. ingest tells the corners alone.
+    """xmin ymin xmax ymax in pixels of the image; None where the finding is about no box, or about one without place.
 
     Args:
         annotations: the image's, as ingest wrote them.
     """
-    box: Sequence[float] | None = None
-    if match := BOX.fullmatch(finding.place):
-        number = int(match[1])
-        row = annotations[number - 1] if 0 < number <= len(annotations) else None
-        sides = (row.xmin, row.ymin, row.xmax, row.ymax) if row else ()
-        numbers = [side for side in sides if side is not None]
-        if row and len(numbers) == 4 and finding.value == f"{row.label} {corners(numbers)}":
-            box = numbers
-    elif match := _BY_CORNERS.fullmatch(finding.place):
-        try:
-            box = [float(side) for side in match.groups()]
-        except ValueError:
-            return None
-    return upright(*box) if box and all(isfinite(side) for side in box) else None
+    row = next((one for one in annotations if finding.source_key and one.source_key == finding.source_key), None)
+    sides = [side for side in (row.xmin, row.ymin, row.xmax, row.ymax) if side is not None] if row else []
+    return upright(*sides) if len(sides) == 4 and all(isfinite(side) for side in sides) else None
 
 
 def upright(x1: float, y1: float, x2: float, y2: float) -> Box:

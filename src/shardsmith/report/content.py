@@ -127,7 +127,7 @@ def compose(
     rows = [*gallery, *(row for parent, copies in pairs for row in (parent, *copies) if row is not None)]
     rows = sorted(set(rows))
     blocks = found_blocks(findings, taken_in.images["image_id"].to_pylist())
-    unreadable = {finding.file for finding in findings if finding.code == "image-unreadable"}
+    unreadable = {finding.image_id for finding in findings if finding.code == "image-unreadable"}
     chosen = _pairs(manifest, rows)
     about = _pairs(taken_in, sorted({row for block in blocks for _, row in block.shown}))
     about_readable = {row: pair for row, pair in about.items() if pair[0].image_id not in unreadable}
@@ -200,7 +200,7 @@ def _found(
         image=image,
         picture=picture,
         inset=None if frame == whole else _inset(frame, whole),
-        marks=marks_of(frame, annotations, numbers),
+        marks=marks_of(frame, [row for row in annotations if row.label in numbers], numbers),
         pointed=point(frame, box) if box else None,
         ratio=_ratio(frame),
         split=splits.get(image.image_id, ""),

@@ -1,6 +1,6 @@
 """The places where the sample dataset's pictures are set: each function paints one and says what belongs where in it.
 
-Pictures are (height, width, 3) int32, RGB; see tools/sample/drawing.py for the tools.
+Pictures are (height, width, 3) int32, RGB; see drawing.py for the tools.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from typing import Any
 
 from shardsmith.dataset.errors import VersionError
 from shardsmith.dataset.workers import worker_count
+from shardsmith.installation import remedy
 from shardsmith.store.objects import BLOCK, Seen, explain, hash_stream, run_parallel
 from shardsmith.workspace.addresses import clean, without_secrets
 from shardsmith.workspace.retry import is_final, retried
@@ -69,6 +70,8 @@ class Store:
             options = {"skip_instance_cache": True} if "://" in address else {}
             fs, root = fsspec.core.url_to_fs(address, **options)
         except Exception as error:  # each kind of address has errors of its own
+            if isinstance(error.__cause__, ModuleNotFoundError) and remedy(error.__cause__):
+                raise error.__cause__ from None
             raise _unreadable(f"--remote {without_secrets(address)}", error, address) from error
         return cls(f"--remote {without_secrets(address)}", fs, f"{root}/files/md5", _REMOTE_JOBS, address)
 

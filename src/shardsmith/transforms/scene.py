@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from shardsmith.dataset.findings import Finding
+from shardsmith.dataset.findings import Finding, about, found
 from shardsmith.dataset.manifest import Annotation, Image, Manifest
 from shardsmith.transforms.base import Operation, Step
 from shardsmith.transforms.geometry.objects import Objects
@@ -74,7 +74,8 @@ class Planned:
 
     def part(self, name: str, copy: int = 0) -> Planned:
         """A tile, an isolated object or a copy of this one."""
-        row = replace(self.image, image_id=f"{self.image.image_id}#{name}", parent_id=self.image.image_id, copy=copy)
+        parent = self.image.image_id
+        row = replace(self.image, image_id=f"{parent}#{name}", parent_id=parent, copy=copy, source_id=None)
         return replace(self, image=row, made_from=self.made_from or self.image)
 
     def part_name(self) -> str:
@@ -98,9 +99,23 @@ class Planned:
         numbers = {id(annotation): number for number, annotation in enumerate(self.listed or self.annotations, start=1)}
         return [numbers[id(annotation)] for annotation in self.annotations if has_box(annotation)]
 
-    def place(self, number: int) -> str:
-        """ "object 3", of a part "r1c2, object 3": for findings."""
-        return ", ".join(part for part in (self.part_name(), f"object {number}") if part)
+    def finding(self, code: str, reason: str, annotation: Annotation | None = None) -> Finding:
+        """About this image to come, or about an annotation that was to be on it: its own, or a partner's."""
+        if annotation is None:
+            return about(code, self.source_id, place=self.part_name(), reason=reason, made=self.image.image_id)
+        listed = {id(one): number for number, one in enumerate(self.listed or self.annotations, start=1)}
+        number = listed.get(id(annotation))
+        said = f"object {number}" if number else "an object of another image in its mosaic"
+        return found(
+            code,
+            self.source_id,
+            ", ".join(part for part in (self.part_name(), said) if part),
+            annotation.label,
+            reason,
+            image_id=annotation.source_image or self.source_id,
+            source_key=annotation.source_key or "",
+            made=self.image.image_id,
+        )
 
 
 class SetStep(Step):

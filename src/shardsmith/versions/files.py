@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from typing import Any
 
 from shardsmith.dataset.errors import VersionError
 from shardsmith.store.stores import Stores, open_stores
 from shardsmith.versions.version import Version
 from shardsmith.workspace.lock_file import content
-from shardsmith.workspace.paths import EXPORT
+from shardsmith.workspace.paths import DESCRIPTION, EXPORT
 from shardsmith.workspace.workspace import Workspace
 
 
@@ -37,15 +39,19 @@ def files_of(workspace: Workspace, version: Version) -> dict[str, str]:
         return stores.listing(content(workspace.lock_file(version.tag))[EXPORT]) or {}
 
 
-def read_me(workspace: Workspace, version: Version) -> tuple[str, str] | None:
-    """Path and text of the README.md of the version's first format; None where the cache has none."""
+def read_words(workspace: Workspace, version: Version) -> tuple[dict[str, Any], str | None]:
+    """What the version says of itself: its description.json, {} for none, and the README.md of its first format.
+
+    From the cache alone: to look at a version costs no download.
+    """
     with open_stores(workspace) as stores:
         listing = stores.listing(content(workspace.lock_file(version.tag))[EXPORT], here=True) or {}
-        files = sorted(
+        readmes = sorted(
             (file for file in listing if file.endswith("/README.md")), key=lambda file: "tfrecord" not in file
         )
-        data = stores.cache.load(listing[files[0]]) if files else None
-    return (f"{EXPORT}/{files[0]}", data.decode()) if data else None
+        facts = stores.cache.load(listing[DESCRIPTION]) if DESCRIPTION in listing else None
+        readme = stores.cache.load(listing[readmes[0]]) if readmes else None
+    return json.loads(facts) if facts else {}, readme.decode() if readme else None
 
 
 def _load(version: Version, md5: str, stores: Stores) -> bytes:

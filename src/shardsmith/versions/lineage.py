@@ -24,7 +24,8 @@ def message_lines(workspace: Workspace, flow_run: str | None) -> list[str]:
         flow_run: id of the Prefect flow run that builds it; None outside of one.
     """
     lock = (workspace.root / LOCK).read_text(encoding="utf-8")
-    packages = ", ".join(f"{name} {metadata.version(name)}" for name in _PACKAGES)
+    here = {one.name.lower(): one.version for one in metadata.distributions()}
+    packages = ", ".join(f"{name} {here[name]}" for name in _PACKAGES if name in here)
     return [
         f"{RAW}: {raw_hash(workspace.lock_file())}",
         f"{LOCK}: {lock_hash(lock)}",

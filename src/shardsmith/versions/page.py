@@ -81,7 +81,7 @@ def read_page(workspace: Workspace, version: Version) -> bytes:
 
 
 def page_of(workspace: Workspace, stores: Stores, revision: str) -> str | None:
-    """The MD5 of the page of what a commit or tag holds; None where there is none to be had."""
+    """The MD5 of the page of what a commit or tag holds; None where it has none."""
     folder = page_hash(workspace.lock_file(revision))
     return ((stores.listing(folder) if folder else None) or {}).get(PAGE)
 

@@ -179,7 +179,7 @@ def record(
     tag = check_name(workspace, dataset, name or default_name())
     if workspace.git_ok("rev-parse", "--verify", "-q", f"refs/tags/{tag}"):
         if content(workspace.lock_file(tag)) == content(workspace.lock_file()):
-            return Outcome(tag, False, f"{tag} already stands for this content")
+            return Outcome(tag, False, f"nothing to record: identical to {tag}")
         raise VersionError(f"{tag} stands for other content, and a name never changes its meaning; choose another name")
     if before and not how.allow_label_change and not is_restarted(workspace):
         _check_labels(workspace, before)

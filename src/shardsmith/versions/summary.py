@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shardsmith.dataset.codes import CATALOGUE, SEVERITIES
@@ -103,10 +103,14 @@ def kind_of(metrics: dict[str, Any]) -> str:
     return str(metrics.get("annotation_kind", "boxes"))
 
 
-def how_it_was_made(readme: str) -> list[str]:
-    """Source, split and steps in plain words: that section of a version's README.md."""
-    section = readme.partition("\n## How it was made\n")[2].partition("\n- Every image ")[0]
-    return section.strip().splitlines()
+def how_it_was_made(facts: Mapping[str, Any]) -> list[str]:
+    """Source, split and steps in plain words, a line each: of a version's description.json."""
+    return [
+        f"- Source: {facts.get('source', 'unknown')}.",
+        f"- Split: {facts.get('split', 'unknown')}.",
+        f"- Preprocessing: {'; '.join(facts.get('preprocessing', [])) or 'none'}.",
+        f"- Augmentation: {'; '.join(facts.get('augmentation', [])) or 'none'}.",
+    ]
 
 
 def table(rows: list[list[str]], left: int = 1) -> list[str]:

@@ -8,13 +8,14 @@ import shutil
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from configparser import ConfigParser
 from configparser import Error as ConfigError
 from itertools import groupby
 from pathlib import Path
 
 from shardsmith.dataset.errors import VersionError
+from shardsmith.installation import need
 from shardsmith.workspace.log import Log
 
 # what dvc says at every stage, and what its hints say that a build does by itself
@@ -27,16 +28,26 @@ _STAGE = re.compile(r"(?:Running stage|Stage) '([^']+)'")  # what it says when i
 _NO_ROOM = 100_000  # bytes
 
 
-def dvc(root: Path, *arguments: str, log: Log | None = None) -> str:
+def dvc(
+    root: Path,
+    *arguments: str,
+    log: Log | None = None,
+    python: str = sys.executable,
+    env: Mapping[str, str] | None = None,
+) -> str:
     """Run dvc; each line it prints goes to `log` as it comes.
 
     On a terminal its progress bars are left alone.
+
+    Args:
+        python: of another environment, whose DVC it is.
+        env: the variables of its process; this process's by default.
 
     Raises:
         VersionError: dvc fails; the message holds what it said last.
     """
     lines = []
-    for line in _lines(root, *arguments, shown=bool(log)):
+    for line in _lines(root, *arguments, shown=bool(log), python=python, env=env):
         lines.append(line)
         if log and not _ROUTINE.match(line):
             log(line)
@@ -93,10 +104,16 @@ def _cache_config(root: Path) -> dict[str, str]:
         return {}  # dvc itself will say what is wrong
 
 
-def _lines(root: Path, *arguments: str, shown: bool) -> Iterator[str]:
-    command = [sys.executable, "-u", "-m", "dvc", *arguments]  # else its lines come after those of its stages
+def _lines(
+    root: Path, *arguments: str, shown: bool, python: str = sys.executable, env: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    if python == sys.executable:
+        need("dvc")
+    command = [python, "-u", "-m", "dvc", *arguments]  # else its lines come after those of its stages
     bars = None if shown and sys.stderr.isatty() else subprocess.STDOUT if shown else subprocess.PIPE
-    process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=bars, text=True, errors="replace")
+    process = subprocess.Popen(
+        command, cwd=root, env=env, stdout=subprocess.PIPE, stderr=bars, text=True, errors="replace"
+    )
     last: deque[str] = deque(maxlen=5)
     try:
         for line in process.stdout or ():

@@ -22,10 +22,12 @@ def page_hash(lock: dict[str, Any]) -> str | None:
     return next((out["md5"] for stage in stages for out in stage.get("outs", []) if out["path"] == REPORT), None)
 
 
-def built_with(lock: dict[str, Any]) -> dict[str, Any]:
-    """The keys of params.yaml that dvc.lock records, `split.seed`, each with the value that its stage ran with."""
+def built_with(lock: dict[str, Any], file: str = PARAMS) -> dict[str, Any]:
+    """The keys of params.yaml, or of code.yaml, that dvc.lock records, `split.seed`, each with the value that its stage
+    ran with.
+    """
     stages = lock.get("stages", {}).values()
-    return {key: value for stage in stages for key, value in stage.get("params", {}).get(PARAMS, {}).items()}
+    return {key: value for stage in stages for key, value in stage.get("params", {}).get(file, {}).items()}
 
 
 def value_at(params: Any, key: str) -> Any:

@@ -20,6 +20,7 @@ PLOTS = "data/plots"
 REPORT = "data/report"
 PAGE = "index.html"  # in REPORT
 TABLES = ("images.parquet", "annotations.parquet")  # in EXPORT
+DESCRIPTION = "description.json"  # in EXPORT
 
 # what a version's commit holds, and nothing else
 FILES = (

@@ -5,64 +5,82 @@ Source: the data format page of the COCO dataset; `extra.user_tags` is Roboflow'
 
 from __future__ import annotations
 
-import math
+import difflib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation
-from shardsmith.dataset.shapes import OutlineError, box_around, parse_outline
+from shardsmith.formats.coco.facts import info_facts, license_fact, license_names
+from shardsmith.formats.coco.shapes import NotCarried, attributes_of, parse_annotation
+from shardsmith.formats.coco.values import EntryError, Id, as_id, as_number, as_text, id_text, in_order
+from shardsmith.formats.shapes.placement import Size
 from shardsmith.formats.shared.json import members, paired
-from shardsmith.formats.shared.placement import Size, to_json
 
-Id = int | str
 _LISTS = {"categories": "category", "images": "image", "annotations": "annotation"}
-_READ = frozenset({
-    "id", "image_id", "category_id", "bbox", "area", "iscrowd", "segmentation", "attributes", "num_keypoints",
-})  # fmt: skip
-_NAMED = {"segments_info": "panoptic segments", "caption": "captions", "keypoints": "keypoints"}
-
-
-class EntryError(ValueError):
-    """Why one entry cannot be read."""
+_OF_IMAGE = frozenset({"id", "file_name", "width", "height", "license", "extra", "user_tags", "extra.user_tags"})
+_OF_CATEGORY = frozenset({"id", "name", "supercategory"})
 
 
 @dataclass(slots=True)
 class CocoRow:
-    """One annotation, its box as the file has it; `id_` is the file's, for telling repetitions."""
+    """One annotation, its box as the file has it; position is its place in the list."""
 
     annotation: Annotation
-    id_: Any
     position: int
     category: Id
 
     @property
     def key(self) -> tuple:
         row = self.annotation
-        return self.id_, row.label, row.xmin, row.ymin, row.xmax, row.ymax
+        return row.source_key, row.label, row.xmin, row.ymin, row.xmax, row.ymax
 
 
 @dataclass(slots=True)
 class CocoImage:
-    """One entry of `images` with its annotations; declared_px is (width, height), None where it says none."""
+    """One entry of `images` with its annotations; declared_px is (width, height), None where it says none.
+
+    lost: findings about its annotations that are no rows. notes: those about rows, which they cost nothing.
+    """
 
     name: str
     place: str
-    declared_px: Size | None
+    declared_px: Size | None = None
+    source_id: str | None = None
     tags: list[str] = field(default_factory=list)
     rows: list[CocoRow] = field(default_factory=list)
+    lost: list[Finding] = field(default_factory=list)
+    notes: list[Finding] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Category:
+    """One entry of `categories`."""
+
+    id_: Id
+    name: str
+    parent: str
 
 
 @dataclass
 class CocoFile:
-    """One file: images in the order of their ids, class names in the order of theirs."""
+    """One file: images and categories in the order of their ids.
+
+    shapes: how many annotations there are. is_text: all of them are captions. is_joined: one of them at least is of one
+    of the images; else nobody knows what is on these.
+    """
 
     images: list[CocoImage] = field(default_factory=list)
-    classes: list[str] = field(default_factory=list)
+    categories: list[Category] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    facts: dict[str, str] = field(default_factory=dict)
+    not_carried: Counter[str] = field(default_factory=Counter)
+    shapes: int = 0
+    is_text: bool = False
+    is_joined: bool = True
 
 
 def parse(text: str, file: str) -> CocoFile:
@@ -72,18 +90,33 @@ def parse(text: str, file: str) -> CocoFile:
         RawDataError: it is no JSON to its end, or has not the three lists.
     """
     reader = _Reader(file)
-    seen = set()
+    seen: dict[str, bool] = {}
     for key, position, entry in members(paired(text), file):
+        seen[key] = seen.get(key, False) or position is not None
         if key in _LISTS and position is not None:
-            seen.add(key)
             if position >= 0:
                 reader.add(key, position, entry)
-    missing = [key for key in ("images", "annotations", "categories") if key not in seen]
-    if missing == ["categories"] and reader.not_carried and not reader.rows:
-        missing = []  # captions alone
-    if missing:
-        raise RawDataError(f"{file}: has no list {missing[0]!r}, so it is not COCO detection data; set ingest.format")
+        elif key == "licenses" and position is not None:
+            reader.licenses += [entry] if position >= 0 else []
+        elif key == "info" and position is None:
+            reader.add_info(entry)
+        elif key not in _LISTS and (entry if position is None else position == 0) and not isinstance(entry, str):
+            reader.unsaid[key] += 1
+    _check_lists(seen, file, not reader.rows and bool(reader.captions or reader.segments))
     return reader.content()
+
+
+def _check_lists(seen: dict[str, bool], file: str, has_no_classes: bool) -> None:
+    missing = [key for key in ("images", "annotations", "categories") if not seen.get(key)]
+    if has_no_classes and missing == ["categories"]:
+        return
+    for key in missing:
+        alike = difflib.get_close_matches(key, [name for name in seen if name not in _LISTS], 1)
+        if key in seen:
+            raise RawDataError(f"{file}: has no list {key!r}: what stands under that key is none; correct it")
+        if alike:
+            raise RawDataError(f"{file}: has no list {key!r}, but {alike[0]!r}; rename it to {key!r}, if it is that")
+        raise RawDataError(f"{file}: has no list {key!r}, so it is not COCO detection data; move it away")
 
 
 class _Reader:
@@ -92,135 +125,164 @@ class _Reader:
     def __init__(self, file: str) -> None:
         self.file = file
         self.images: dict[Id, CocoImage] = {}
-        self.names: dict[Id, str] = {}
+        self.broken: list[CocoImage] = []  # of `images`, for which no annotation is known
+        self.categories: dict[Id, Category] = {}
         self.rows: dict[Id, list[CocoRow]] = {}
+        self.lost: dict[Id | None, list[Finding]] = {}
+        self.notes: dict[Id, list[Finding]] = {}
+        self.findings: list[Finding] = []
         self.not_carried: Counter[str] = Counter()
-        self.unreadable: list[tuple[str, int, Finding]] = []
+        self.unsaid: Counter[str] = Counter()
+        self.licenses: list[Any] = []
+        self.licensed: Counter[Id] = Counter()
+        self.facts: dict[str, str] = {}
+        self.shapes = self.captions = self.segments = 0
 
     def add(self, key: str, position: int, entry: Any) -> None:
-        try:
-            if not isinstance(entry, dict):
-                raise EntryError(f"it is no {_LISTS[key]}: not a JSON object")
-            if key == "images":
-                self.images[self._new_id(entry, self.images)] = _image(entry, position)
-            elif key == "categories":
-                self.names[self._new_id(entry, self.names)] = _text(entry.get("name"))
-                if _text(entry.get("supercategory")) not in ("", "none", _text(entry.get("name"))):
-                    self.not_carried["supercategories"] += 1
+        place = f"{key}[{position}]"
+        if not isinstance(entry, dict):
+            finding = self._unreadable(place, f"it is no {_LISTS[key]}: not a JSON object")
+            if key == "annotations":
+                self._lose(None, finding)
             else:
-                self._add_annotation(entry, position)
-        except EntryError as error:
-            self._fail(key, position, str(error))
+                self.findings.append(finding)
+        elif key == "images":
+            self._add_image(entry, place)
+        elif key == "categories":
+            self._add_category(entry, place)
+        else:
+            self._add_annotation(entry, position, place)
 
-    def _fail(self, key: str, position: int, reason: str, place: str = "", value: object = "") -> None:
-        finding = found("annotation-unreadable", self.file, f"{key}[{position}]{place}", value, reason)
-        self.unreadable.append((key, position, finding))
+    def add_info(self, info: Any) -> None:
+        facts, at_length = info_facts(info)
+        self.facts |= facts
+        self.unsaid.update(at_length)
 
-    def _new_id(self, entry: dict[str, Any], by_id: dict[Id, Any]) -> Id:
-        id_ = as_id(entry.get("id"))
+    def _unreadable(self, place: str, reason: str, key: str | None = None) -> Finding:
+        return found("annotation-unreadable", self.file, place, reason=reason, source_key=key or "")
+
+    def _add_image(self, entry: dict[str, Any], place: str) -> None:
+        image, id_ = parse_image(entry, place), as_id(entry.get("id"))
+        if id_ in self.images and self.images[id_].name == image.name:
+            self.findings.append(found("not-carried", self.file, place, reason=f"it repeats the image with id {id_}"))
+            return
+        if id_ is None or id_ in self.images:
+            used = f"its id {str(id_)[:40]} is used twice; the first one counts"
+            image.lost.append(self._unreadable(place, "it has no id" if id_ is None else used))
+            self.broken.append(image)
+            return
+        self.images[id_] = image
+        if (license_ := as_id(entry.get("license"))) is not None:
+            self.licensed[license_] += 1
+        extra = entry.get("extra")
+        further = {f"extra.{key}": value for key, value in extra.items()} if isinstance(extra, dict) else {}
+        every = (entry | further).items()
+        self.unsaid.update(f"{key} of images" for key, value in every if key not in _OF_IMAGE and value)
+
+    def _add_category(self, entry: dict[str, Any], place: str) -> None:
+        id_, name, parent = as_id(entry.get("id")), as_text(entry.get("name")), as_text(entry.get("supercategory"))
+        known = None if id_ is None else self.categories.get(id_)
         if id_ is None:
-            raise EntryError("it has no id")
-        if id_ in by_id:
-            raise EntryError(f"its id {str(id_)[:40]} is used twice; the first one counts")
-        return id_
+            self.findings.append(self._unreadable(place, "it has no id"))
+        elif known is None:
+            self.categories[id_] = Category(id_, name, "" if parent.lower() == "none" else parent)
+        elif known.name != name:
+            used = f"its id {str(id_)[:40]} is used twice; the first one counts"
+            self.findings.append(self._unreadable(place, used))
+        self.unsaid.update(f"{key} of categories" for key in sorted(entry.keys() - _OF_CATEGORY) if entry[key])
 
-    def _add_annotation(self, entry: dict[str, Any], position: int) -> None:
-        attributes = self._attributes(entry)
-        if "bbox" not in entry and "category_id" not in entry and any(kind in entry for kind in _NAMED):
-            return  # a caption or panoptic segments: counted
-        image, category = as_id(entry.get("image_id")), as_id(entry.get("category_id"))
-        if image is None:
-            raise EntryError(f"its image_id {str(entry.get('image_id'))[:40]} is not in images")
-        if category is None:
-            raise EntryError(f"its category_id {str(entry.get('category_id'))[:40]} is not in categories")
+    def _lose(self, image: Id | None, finding: Finding) -> None:
+        self.shapes += 1
+        self.lost.setdefault(image, []).append(finding)
+
+    def _add_annotation(self, entry: dict[str, Any], position: int, place: str) -> None:
+        image, key = as_id(entry.get("image_id")), id_text(entry.get("id"))
+        if isinstance(entry.get("segments_info"), list) and not entry.get("bbox"):
+            self.segments += 1
+            for number, segment in enumerate(entry["segments_info"]):
+                key = id_text(segment.get("id")) if isinstance(segment, dict) else None
+                self._lose(image, self._of_kind("panoptic segment", f"{place}.segments_info[{number}]", key))
+            return
+        category = as_id(entry.get("category_id"))
         try:
-            outline = parse_outline(entry.get("segmentation"))
-        except OutlineError as error:
-            outline = None
-            self._fail(
-                "annotations", position, f"{error}; the outline is dropped, the box stays", place=".segmentation"
-            )
-        xmin, ymin, xmax, ymax = _box(entry, outline)
-        row = Annotation("", "", xmin, ymin, xmax, ymax, entry.get("iscrowd") in (1, "1"))
-        row.area, row.segmentation, row.attributes = as_number(entry.get("area")), outline, to_json(attributes)
-        self.rows.setdefault(image, []).append(CocoRow(row, as_id(entry.get("id")), position, category))
+            row, problem = parse_annotation(entry)
+        except NotCarried as kind:
+            self.captions += str(kind) == "caption"
+            self._lose(image, self._of_kind(str(kind), place, key))
+            return
+        except EntryError as error:
+            self._lose(image, self._unreadable(place, str(error), key))
+            return
+        if category is None:
+            reason = f"its category_id {str(entry.get('category_id'))[:40]} is not in categories"
+            self._lose(image, self._unreadable(place, reason, key))
+            return
+        if image is None:
+            reason = f"its image_id {str(entry.get('image_id'))[:40]} is not in images"
+            self._lose(None, self._unreadable(place, reason, key))
+            return
+        row.attributes, at_length = attributes_of(entry)
+        self.not_carried.update(at_length)
+        if problem:
+            note = found("not-carried", self.file, f"{place}.segmentation", reason=problem, source_key=key or "")
+            self.notes.setdefault(image, []).append(note)
+        self.shapes += 1
+        self.rows.setdefault(image, []).append(CocoRow(row, position, category))
 
-    def _attributes(self, entry: dict[str, Any]) -> dict[str, object]:
-        """`attributes`, and what else the entry says in one word or number; what it says at length is counted."""
-        own = entry.get("attributes")
-        attributes = dict(own) if isinstance(own, dict) else {}
-        for key in entry.keys() - _READ:
-            value = entry[key]
-            if key not in _NAMED and isinstance(value, str | int | float):
-                attributes[key] = value
-            elif value and not (isinstance(value, list) and not any(value)):  # unlabelled keypoints are zeros
-                self.not_carried[_NAMED.get(key, key)] += 1
-        return attributes
+    def _of_kind(self, kind: str, place: str, key: str | None) -> Finding:
+        return found("shape-not-carried", self.file, place, kind, source_key=key or "")
 
     def content(self) -> CocoFile:
-        for image_key, rows in self.rows.items():
-            image = self.images.get(image_key)
-            for row in rows:
-                if image is None:
-                    self._fail("annotations", row.position, f"its image_id {image_key!r} is not in images")
-                elif row.category not in self.names:
-                    self._fail("annotations", row.position, f"its category_id {row.category!r} is not in categories")
-                else:
-                    row.annotation.label = self.names[row.category]
-                    image.rows.append(row)
-        self.unreadable.sort(key=lambda item: (list(_LISTS).index(item[0]), item[1]))
-        findings = [finding for _, _, finding in self.unreadable]
-        for kind, count in sorted(self.not_carried.items()):
-            findings.append(found("not-carried", self.file, value=count, reason=f"{kind} have no place in a dataset"))
-        images = [self.images[id_] for id_ in _in_order(self.images)]
-        names = dict.fromkeys(self.names[id_] for id_ in _in_order(self.names))
-        return CocoFile(images, [name for name in names if name], findings)
+        strays = list(self.lost.pop(None, []))
+        for id_, rows in self.rows.items():
+            strays += self._join(id_, rows)
+        for wanted, lost in self.lost.items():
+            image = None if wanted is None else self.images.get(wanted)
+            (image.lost if image else strays).extend(lost)
+        for id_, notes in self.notes.items():
+            if id_ in self.images:
+                self.images[id_].notes += notes
+        images = [self.images[id_] for id_ in in_order(self.images)]
+        content = CocoFile([*images, *self.broken], [self.categories[id_] for id_ in in_order(self.categories)])
+        content.findings = [*self.findings, *strays, *self._unsaid()]
+        content.not_carried, content.shapes = self.not_carried, self.shapes
+        content.is_text = bool(self.captions) and self.captions == self.shapes
+        content.is_joined = not strays or any(image.rows or image.lost for image in images)
+        content.facts = self.facts
+        if name := license_fact(license_names(self.licenses), self.licensed):
+            content.facts["license"] = name
+        return content
+
+    def _join(self, id_: Id, rows: list[CocoRow]) -> Iterator[Finding]:
+        """Give the rows of one image to it; what has none is a finding."""
+        image = self.images.get(id_)
+        for row in rows:
+            category, place = self.categories.get(row.category), f"annotations[{row.position}]"
+            key = row.annotation.source_key
+            if image is None:
+                yield self._unreadable(place, f"its image_id {id_!r} is not in images", key)
+            elif category is None:
+                reason = f"its category_id {row.category!r} is not in categories"
+                image.lost.append(self._unreadable(place, reason, key))
+            else:
+                row.annotation.label = category.name
+                image.rows.append(row)
+
+    def _unsaid(self) -> Iterator[Finding]:
+        if len(self.licensed) > 1:
+            self.unsaid["which image has which licence"] += 1
+        if self.unsaid:
+            value = "; ".join(f"{key} ({count:,})" for key, count in sorted(self.unsaid.items())[:20])
+            yield found("metadata-not-carried", self.file, value=value)
 
 
-def _image(entry: dict[str, Any], position: int) -> CocoImage:
+def parse_image(entry: dict[str, Any], place: str) -> CocoImage:
+    """One entry of `images`; LVIS names its files by their addresses alone."""
     width, height = as_number(entry.get("width")), as_number(entry.get("height"))
-    declared = (int(width), int(height)) if width and height else None
+    declared = (round(width), round(height)) if width and height else None
+    name = as_text(entry.get("file_name")) or "/".join(as_text(entry.get("coco_url")).split("/")[-2:])
     extra = entry.get("extra")
-    tags = extra.get("user_tags") if isinstance(extra, dict) else None
-    tags = [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
-    return CocoImage(_text(entry.get("file_name")), f"images[{position}]", declared, tags)
-
-
-def _box(entry: dict[str, Any], outline: str | None) -> tuple[float, float, float, float]:
-    """From bbox, else around the outline.
-
-    Raises:
-        EntryError: there is neither.
-    """
-    bbox = entry.get("bbox")
-    if not bbox and outline and (around := box_around(outline)):
-        return around
-    try:
-        x, y, width, height = (float(value) for value in bbox)  # type: ignore[union-attr]
-    except (TypeError, ValueError, OverflowError) as error:
-        raise EntryError(f"its bbox is not four numbers: {str(bbox)[:60]}") from error
-    return x, y, x + width, y + height
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value).strip()
-
-
-def as_id(value: Any) -> Id | None:
-    """An id as it was meant: 7.0 is 7; None for what is no id."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value if isinstance(value, int | str) and not isinstance(value, bool) else None
-
-
-def as_number(value: Any) -> float | None:
-    """A finite number, else None."""
-    try:
-        number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _in_order(ids: Iterable[Id]) -> list[Id]:
-    return sorted(ids, key=lambda id_: (isinstance(id_, str), id_))
+    tags: list[str] = []
+    for said in (extra.get("user_tags") if isinstance(extra, dict) else None, entry.get("user_tags")):
+        tags += [tag for tag in said if isinstance(tag, str)] if isinstance(said, list) else []
+    return CocoImage(name, place, declared, id_text(entry.get("id")), list(dict.fromkeys(tags)))

@@ -6,8 +6,12 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from shardsmith.formats.shared.raw_folder import RawFolder
+from shardsmith.dataset.findings import Finding, found
+from shardsmith.formats.shared.numbers import comma_decimals
+from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_name, split_in_path
 
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _UNSAFE = re.compile(r'[,;"\x00-\x1f]|^\s|\s$')
@@ -30,6 +34,34 @@ def numbered(text: str) -> Iterator[tuple[str, list[str]]]:
             cells = [f"({error})"]
         if any(cells):
             yield f"line {lines.line_num}", cells
+
+
+def add_bad(folder: RawFolder, file: str, bad: Iterable[Finding], source: Source) -> None:
+    """Add what cannot be read of a file: somebody looked at each image that such a line names.
+
+    Args:
+        bad: with the image's name as the line has it in `image_id`.
+    """
+    for finding in bad:
+        image_id = folder.locate(finding.image_id, file) if finding.image_id else ""
+        if isinstance(image_id, Finding):
+            image_id = ""
+        if image_id:
+            source.entries.setdefault(image_id, entry_of(image_id, file))
+        source.shapes = (source.shapes or 0) + 1
+        source.findings.append(replace(finding, image_id=image_id))
+
+
+def entry_of(image_id: str, file: str) -> ImageEntry:
+    """With the split that the file's name says, or a folder."""
+    return ImageEntry(split_in_name(file) or split_in_path(image_id, file))
+
+
+def name_commas(file: str, rows: Iterable[Iterable[str]]) -> list[Finding]:
+    """A finding that says in how many rows a decimal comma was read as a point."""
+    count = sum(any(map(comma_decimals, cells)) for cells in rows)
+    reason = "decimal commas are read as points"
+    return [found("read-leniently", file, value=f"{count:,} lines", reason=reason)] if count else []
 
 
 def format_lines(rows: Iterable[Sequence[object]]) -> str:

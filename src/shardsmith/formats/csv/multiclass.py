@@ -11,10 +11,10 @@ from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.formats.csv import tfod as tfod_csv
-from shardsmith.formats.csv.lines import format_lines, head_lines, numbered
+from shardsmith.formats.csv.lines import add_bad, entry_of, format_lines, head_lines, numbered
 from shardsmith.formats.format import Format
 from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
-from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source, split_in_name, split_in_path
+from shardsmith.formats.shared.raw_folder import RawFolder, Source
 
 _FIRST = ("filename", "file", "image")
 _VALUES = {"0": False, "1": True, "0.0": False, "1.0": True}
@@ -37,6 +37,8 @@ def detect(folder: RawFolder) -> list[str]:
 def _is_multiclass(lines: list[list[str]]) -> bool:
     if not lines or lines[0][0].lower() not in _FIRST or len(lines[0]) < 2:
         return False
+    if "region_shape_attributes" in lines[0]:  # of VIA
+        return False
     if set(tfod_csv.COLUMNS[-4:]) <= {cell.lower() for cell in lines[0]}:
         return False
     cells = [cell for line in lines[1:] for cell in line[1:]]
@@ -48,26 +50,28 @@ def read(folder: RawFolder, files: list[str]) -> Source:
     Raises:
         RawDataError: a file is not text, or its header has no class.
     """
-    source = Source()
+    source = Source(shapes=0)
     for file in files:
         classes, rows, findings = parse(folder.text(file), file)
         source.classes += [name for name in classes if name not in source.classes]
-        source.findings += findings
         for place, filename, labels in rows:
             image_id = folder.locate(filename, file, place)
             if isinstance(image_id, Finding):
                 source.findings.append(image_id)
             elif image_id in source.entries:
                 reason = "the image has a line already; the first one counts"
-                source.findings.append(found("annotation-unreadable", file, place, filename, reason))
+                findings.append(found("annotation-unreadable", file, place, filename, reason, image_id=filename))
             else:
-                source.entries[image_id] = ImageEntry(split_in_name(file) or split_in_path(image_id, file))
+                source.entries[image_id] = entry_of(image_id, file)
+                source.shapes = (source.shapes or 0) + len(labels)
                 source.annotations += [Annotation(image_id, label, None, None, None, None) for label in labels]
+        add_bad(folder, file, findings, source)
     return source
 
 
 def parse(text: str, file: str) -> tuple[list[str], list[tuple[str, str, list[str]]], list[Finding]]:
-    """(classes, (place, file name, its classes) of each image, findings); a line that cannot be read is a finding.
+    """(classes, (place, file name, its classes) of each image, findings); a line that cannot be read is a finding
+    for `add_bad`.
 
     Raises:
         RawDataError: the header has no class, or one twice.
@@ -84,7 +88,7 @@ def parse(text: str, file: str) -> tuple[list[str], list[tuple[str, str, list[st
             reason = f"it says {wrong[0]}, not 0 or 1" if wrong else ""
             reason = reason or f"it has {len(values) + 1} columns, the header has {len(header)}"
             reason = reason if filename else "it names no image"
-            findings.append(found("annotation-unreadable", file, place, filename, reason))
+            findings.append(found("annotation-unreadable", file, place, filename, reason, image_id=filename))
             continue
         labels = [name for name, value in zip(classes, values, strict=True) if _VALUES[value]]
         rows.append((place, filename, labels))

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation, Image
-from shardsmith.formats.csv.lines import format_lines, head_lines, numbered
+from shardsmith.formats.csv.lines import add_bad, entry_of, format_lines, head_lines, name_commas, numbered
 from shardsmith.formats.format import Format
+from shardsmith.formats.shapes.placement import Box, corners, on_displayed
 from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
-from shardsmith.formats.shared.placement import Box, corners, on_displayed
-from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source, split_in_name, split_in_path
+from shardsmith.formats.shared.numbers import read_number
+from shardsmith.formats.shared.raw_folder import RawFolder, Source
 
 _COLUMNS = 6
 _ID = re.compile(r"[0-9]{1,9}")
@@ -70,27 +71,30 @@ def read(folder: RawFolder, files: list[str]) -> Source:
     Raises:
         RawDataError: a file is not text.
     """
-    source = Source()
+    source = Source(shapes=0)
     maps = [classes for file in folder.with_suffix(".csv") if file not in files for classes in [_classes(folder, file)]]
     source.classes = list(dict.fromkeys(name for classes in maps for name in classes))
     for file in files:
         rows, findings = parse(folder.text(file), file)
-        source.findings += findings
         _add(folder, file, rows, source)
+        add_bad(folder, file, (one for one in findings if one.action == "drop"), source)
+        source.findings += [one for one in findings if one.action != "drop"]
     return source
 
 
 def parse(text: str, file: str) -> tuple[list[RetinaRow], list[Finding]]:
-    """The rows of one file; a line that cannot be read is a finding."""
-    rows, findings = [], []
+    """The rows of one file; a line that cannot be read is a finding for `add_bad`."""
+    rows, findings, cells_read = [], [], []
     for number, (place, cells) in enumerate(numbered(text)):
         if number == 0 and _is_header(cells):
             continue
         try:
             rows.append(parse_row(place, cells))
+            cells_read.append(cells[1:5])
         except ValueError as error:
-            findings.append(found("annotation-unreadable", file, place, ",".join(cells)[:100], str(error)))
-    return rows, findings
+            value = ",".join(cells)[:100]
+            findings.append(found("annotation-unreadable", file, place, value, str(error), image_id=cells[0]))
+    return rows, [*findings, *name_commas(file, cells_read)]
 
 
 def parse_row(place: str, cells: list[str]) -> RetinaRow:
@@ -105,7 +109,7 @@ def parse_row(place: str, cells: list[str]) -> RetinaRow:
         raise ValueError("it names no image")
     if not any(sides) and not label:
         return RetinaRow(place, filename, "", None)
-    x1, y1, x2, y2 = (float(side) for side in sides)
+    x1, y1, x2, y2 = (read_number(side) for side in sides)
     return RetinaRow(place, filename, label, (x1, y1, x2, y2))
 
 
@@ -130,11 +134,12 @@ def _add(folder: RawFolder, file: str, rows: list[RetinaRow], source: Source) ->
         if isinstance(image_id := located[row.filename], str):
             by_image[image_id].append(row)
     for image_id, of_image in by_image.items():
-        source.entries.setdefault(image_id, ImageEntry(split_in_name(file) or split_in_path(image_id, file)))
+        source.entries.setdefault(image_id, entry_of(image_id, file))
         boxed = [row for row in of_image if row.box is not None]
         boxes = [row.box for row in boxed if row.box is not None]
         boxes, findings = on_displayed(boxes, folder.images[image_id], None, f"{file}, {image_id}")
-        source.findings += findings
+        source.findings += [replace(one, image_id=image_id) for one in findings]
+        source.shapes = (source.shapes or 0) + len(boxes)
         source.annotations += [Annotation(image_id, row.label, *box) for row, box in zip(boxed, boxes, strict=True)]
 
 

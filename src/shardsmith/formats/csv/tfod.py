@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation
-from shardsmith.formats.csv.lines import format_lines, head_lines, numbered
+from shardsmith.formats.csv.lines import add_bad, entry_of, format_lines, head_lines, name_commas, numbered
 from shardsmith.formats.format import Format
+from shardsmith.formats.shapes.placement import Box, corners, number, on_displayed
 from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
-from shardsmith.formats.shared.placement import Box, corners, number, on_displayed
-from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source, split_in_name, split_in_path
+from shardsmith.formats.shared.numbers import read_number
+from shardsmith.formats.shared.raw_folder import RawFolder, Source
 
 COLUMNS = ("filename", "width", "height", "class", "xmin", "ymin", "xmax", "ymax")
+_SIDES = ("xmin", "ymin", "xmax", "ymax")
 _NEEDED = ("filename", "class", "xmin", "ymin", "xmax", "ymax")
 _LARGEST_SHARE = 1.5  # a share a little over 1 is a box past the edge; a box that ends before 1.5 pixels is none
 
@@ -37,7 +39,10 @@ boxes = pandas.read_csv("train/_annotations.csv")
 
 @dataclass
 class CsvRow:
-    """One line: `box` is None for a negative, which has neither class nor coordinates."""
+    """One line: `box` is None for a negative, which has neither class nor coordinates.
+
+    declared_px: 0 where the line says no number; None where the file has no such columns.
+    """
 
     place: str
     filename: str
@@ -59,16 +64,17 @@ def read(folder: RawFolder, files: list[str]) -> Source:
     Raises:
         RawDataError: a file is not text, or lacks a column.
     """
-    source = Source()
+    source = Source(shapes=0)
     for file in files:
         rows, findings = parse(folder.text(file), file)
-        source.findings += findings
         _add(folder, file, rows, source)
+        add_bad(folder, file, (one for one in findings if one.action == "drop"), source)
+        source.findings += [one for one in findings if one.action != "drop"]
     return source
 
 
 def parse(text: str, file: str) -> tuple[list[CsvRow], list[Finding]]:
-    """The rows of one file; a line that cannot be read is a finding.
+    """The rows of one file; a line that cannot be read is a finding for `add_bad`.
 
     Raises:
         RawDataError: a column is missing.
@@ -78,31 +84,38 @@ def parse(text: str, file: str) -> tuple[list[CsvRow], list[Finding]]:
     missing = [name for name in _NEEDED if name not in header]
     if missing:
         raise RawDataError(f"{file}:1: no column {', '.join(missing)}; the columns are {', '.join(COLUMNS)}")
-    rows, findings = [], []
+    rows, findings, sides = [], [], []
     for place, values in lines:
-        if len(values) != len(header):
-            reason = f"it has {len(values)} columns, the header has {len(header)}"
-            findings.append(found("annotation-unreadable", file, place, reason=reason))
-            continue
+        cells = dict(zip(header, values, strict=False))
         try:
-            rows.append(_row(dict(zip(header, values, strict=True)), place))
+            if len(values) != len(header):
+                raise ValueError(f"it has {len(values)} columns, the header has {len(header)}")
+            rows.append(_row(cells, place))
+            sides.append([cells[name] for name in _SIDES])
         except ValueError as error:
-            findings.append(found("annotation-unreadable", file, place, reason=str(error)))
-    return rows, findings
+            name = cells.get("filename", "")
+            findings.append(found("annotation-unreadable", file, place, reason=str(error), image_id=name))
+    return rows, [*findings, *name_commas(file, sides)]
 
 
 def _row(cells: dict[str, str], place: str) -> CsvRow:
-    try:
-        declared = (int(float(cells.get("width", ""))), int(float(cells.get("height", ""))))
-    except (ValueError, OverflowError):
-        declared = None
-    corners = [cells[name] for name in ("xmin", "ymin", "xmax", "ymax")]
+    declared = _declared(cells) if "width" in cells and "height" in cells else None
+    corners = [cells[name] for name in _SIDES]
     if not cells["filename"]:
         raise ValueError("it names no image")
     if not cells["class"] and not any(corners):
         return CsvRow(place, cells["filename"], declared, "", None)
-    xmin, ymin, xmax, ymax = (float(corner) for corner in corners)
+    if not any(corners):
+        raise ValueError(f"it has the class {cells['class'][:60]}, and no box")
+    xmin, ymin, xmax, ymax = (read_number(corner) for corner in corners)
     return CsvRow(place, cells["filename"], declared, cells["class"], (xmin, ymin, xmax, ymax))
+
+
+def _declared(cells: dict[str, str]) -> tuple[int, int]:
+    try:
+        return int(read_number(cells["width"])), int(read_number(cells["height"]))
+    except (ValueError, OverflowError):
+        return 0, 0
 
 
 def _add(folder: RawFolder, file: str, rows: list[CsvRow], source: Source) -> None:
@@ -125,7 +138,7 @@ def _add(folder: RawFolder, file: str, rows: list[CsvRow], source: Source) -> No
 
 
 def _add_image(folder: RawFolder, file: str, image_id: str, rows: list[CsvRow], shares: bool, source: Source) -> None:
-    source.entries.setdefault(image_id, ImageEntry(split_in_name(file) or split_in_path(image_id, file)))
+    source.entries.setdefault(image_id, entry_of(image_id, file))
     info, declared = folder.images[image_id], rows[0].declared_px
     boxes = [row.box for row in rows if row.box is not None]
     labels = [row.label for row in rows if row.box is not None]
@@ -133,7 +146,8 @@ def _add_image(folder: RawFolder, file: str, image_id: str, rows: list[CsvRow], 
         width, height = info.stored_size if declared == info.stored_size else (info.width, info.height)
         boxes = [(x1 * width, y1 * height, x2 * width, y2 * height) for x1, y1, x2, y2 in boxes]
     boxes, findings = on_displayed(boxes, info, declared, f"{file}, {image_id}")
-    source.findings += findings
+    source.findings += [replace(one, image_id=image_id) for one in findings]
+    source.shapes = (source.shapes or 0) + len(boxes)
     source.annotations += [Annotation(image_id, label, *box) for label, box in zip(labels, boxes, strict=True)]
 
 

@@ -1,7 +1,9 @@
 """Labelbox: export rows as JSON or NDJSON, a row an image, and the older JSON with `Label`; coordinates in pixels.
 
 An answer to a question about the whole image becomes a label of it; where a source asks several questions, the label is
-`QUESTION: ANSWER`. Source: Labelbox's "Export image annotations" (current rows; its v1 shows `Label`).
+`QUESTION: ANSWER`. Where several people labelled an image, the first label counts that was not skipped;
+labels in review or rework are not final, and not taken. Source: Labelbox's "Export image annotations" (current rows;
+its v1 shows `Label`).
 """
 
 from __future__ import annotations
@@ -17,9 +19,10 @@ from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.formats.format import Format
 from shardsmith.formats.labelbox.rows import LabelboxRow, RowError, parse_row
+from shardsmith.formats.shapes.objects import place_objects, row_of
 from shardsmith.formats.shared.json import elements, paired
-from shardsmith.formats.shared.placement import corners, on_displayed, outline_on_displayed
-from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source, split_in_path
+from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_path
 
 _SUFFIXES = (".json", ".ndjson", ".jsonl")
 _ROW = re.compile(r'"data_row"\s*:\s*\{')
@@ -45,22 +48,20 @@ def read(folder: RawFolder, files: list[str]) -> Source:
     Raises:
         RawDataError: a file is no JSON, or a list of it is cut short (of NDJSON, a line is lost at most).
     """
-    source = Source()
+    source = Source(shapes=0)
     answers: list[tuple[Annotation, str]] = []
     for file in files:
-        not_carried: Counter[str] = Counter()
+        passed_over: Counter[str] = Counter()
         for place, entry in rows(folder.text(file), file):
             try:
                 row = parse_row(entry)
             except RowError as error:
                 source.findings.append(found("annotation-unreadable", file, place, reason=str(error)))
                 continue
-            not_carried += row.not_carried
-            source.findings += [found("annotation-unreadable", file, f"{place}, {at}", reason=r) for at, r in row.bad]
+            passed_over += row.passed_over
             answers += _place(folder, row, place, file, source)
-        for kind, count in sorted(not_carried.items()):
-            reason = f"{kind} have no place in a dataset, or stand elsewhere"
-            source.findings.append(found("not-carried", file, value=count, reason=reason))
+        for kind, count in sorted((+passed_over).items()):
+            source.findings.append(found("not-carried", file, value=count, reason=f"{kind} are not taken"))
     questions = {question for _, question in answers}
     for annotation, question in answers:
         annotation.label = f"{question}: {annotation.label}" if len(questions) > 1 else annotation.label
@@ -104,26 +105,19 @@ def _place(folder: RawFolder, row: LabelboxRow, place: str, file: str, source: S
     if not row.labelled:
         return []
     source.entries.setdefault(image_id, ImageEntry(row.split or split_in_path(image_id, file)))
-    info = folder.images[image_id]
-    boxes, findings = on_displayed([corners(box) for box in row.boxes], info, row.declared_px, f"{file}, {image_id}")
-    source.findings += findings
-    for annotation, at in zip(row.boxes, boxes, strict=True):
-        annotation.xmin, annotation.ymin, annotation.xmax, annotation.ymax = at
-        if annotation.segmentation:
-            annotation.segmentation = outline_on_displayed(annotation.segmentation, info, row.declared_px)
-    labels = [(Annotation(image_id, answer, None, None, None, None), question) for question, answer in row.answers]
-    for annotation in row.boxes:
-        annotation.image_id = image_id
-    source.annotations += [*row.boxes, *(annotation for annotation, _ in labels)]
+    if row.problem:
+        source.findings.append(found("annotation-unreadable", file, place, reason=row.problem, image_id=image_id))
+    labels = [(row_of(answer, None), question) for question, answer in row.answers]
+    row.objects.rows += [annotation for annotation, _ in labels]
+    place_objects(row.objects, image_id, folder.images[image_id], row.declared_px, (file, place), source)
     return labels
 
 
 def _locate(folder: RawFolder, row: LabelboxRow, place: str, file: str) -> str | Finding:
     """The image by the row's names, the best first."""
-    answers = [folder.locate(name, file, place) for name in row.names]
-    for image in answers:
-        if isinstance(image, str) or image.code == "image-ambiguous":
-            return image
+    image = folder.locate_any(row.names, file, place)
+    if isinstance(image, str) or image.code == "image-ambiguous":
+        return image
     return found("image-missing", file, place, (row.names or [""])[0], _FETCH if row.url else "")
 
 

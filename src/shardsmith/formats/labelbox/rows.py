@@ -1,4 +1,4 @@
-"""One row of a Labelbox export -> its boxes and answers; no disk. See labelbox.py."""
+"""One row of a Labelbox export -> its objects and answers; no disk. See format.py."""
 
 from __future__ import annotations
 
@@ -11,10 +11,16 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from shardsmith.dataset.manifest import Annotation
-from shardsmith.dataset.shapes import OutlineError, box_around, parse_outline
-from shardsmith.formats.shared.placement import Box, Size, to_json
-from shardsmith.formats.shared.raw_folder import split_in_name
+from shardsmith.dataset.shapes import OutlineError
+from shardsmith.formats.shapes.objects import Objects, row_of
+from shardsmith.formats.shapes.outlines import NotCarriedError, Shape, points_of, rings, run_lengths, sized_box
+from shardsmith.formats.shapes.placement import Size, declared, to_json
+from shardsmith.formats.shared.raw_folder import SHOWN
+from shardsmith.formats.shared.splits import split_in_name
 
+_BOXED = ("ImageBoundingBox", "ImagePolygon")
+_UNFINISHED = ("TO_LABEL", "IN_REVIEW", "IN_REWORK", "TOLABEL", "INREVIEW", "INREWORK")
+_OLDER_KEYS = frozenset({"objects", "classifications", "relationships"})
 _CHOICE_KEYS = ("radio_answer", "checklist_answers", "dropdown_answers", "answer", "answers")
 
 
@@ -24,17 +30,20 @@ class RowError(ValueError):
 
 @dataclass
 class LabelboxRow:
-    """names: what the image may be called, the best first. boxes: with label and corners, not yet placed."""
+    """names: what the image may be called, the best first. objects: not yet placed; `problem` is why there may be more.
+
+    labelled: somebody labelled it, and did not skip it. passed_over: what is there and is left out, as a whole.
+    """
 
     names: list[str] = field(default_factory=list)
     url: str = ""
     declared_px: Size | None = None
     split: str | None = None
     labelled: bool = False
-    boxes: list[Annotation] = field(default_factory=list)
+    objects: Objects = field(default_factory=Objects)
     answers: list[tuple[str, str]] = field(default_factory=list)
-    bad: list[tuple[str, str]] = field(default_factory=list)
-    not_carried: Counter[str] = field(default_factory=Counter)
+    problem: str = ""
+    passed_over: Counter[str] = field(default_factory=Counter)
 
 
 def parse_row(entry: Any) -> LabelboxRow:
@@ -54,26 +63,56 @@ def parse_row(entry: Any) -> LabelboxRow:
 def _parse_current(entry: dict[str, Any]) -> LabelboxRow:
     data_row, media = entry["data_row"], _dict(entry.get("media_attributes"))
     row = _row(data_row.get("row_data"), data_row.get("external_id"), data_row.get("global_key"), data_row.get("id"))
-    try:
-        row.declared_px = (int(media["width"]), int(media["height"]))
-    except (KeyError, TypeError, ValueError, OverflowError):
-        row.declared_px = None
+    row.declared_px = declared(media.get("width"), media.get("height"))
     for metadata in _dicts(entry.get("metadata_fields")):
         if str(metadata.get("schema_name") or metadata.get("name")).lower() == "split":
             row.split = split_in_name(str(metadata.get("value")))
     for project in _dict(entry.get("projects")).values():
-        labels = _dicts(_dict(project).get("labels"))
-        for label in labels[:1]:
-            annotations = _dict(label.get("annotations"))
-            row.labelled = True
-            row.not_carried["frames of a video"] += len(_dict(annotations.get("frames")))
-            row.not_carried["relationships"] += len(_dicts(annotations.get("relationships")))
-            _add_objects(annotations.get("objects"), row)
-            _add_answers(annotations.get("classifications"), row)
-        if labels[1:]:  # consensus: the same image labelled by others too
-            row.not_carried["further labels of an image, by others,"] += len(labels) - 1
-    row.not_carried = +row.not_carried
+        _add_project(_dict(project), row)
     return row
+
+
+def _add_project(project: dict[str, Any], row: LabelboxRow) -> None:
+    labels = project.get("labels")
+    if not isinstance(labels, list):
+        row.labelled, row.problem = True, "a project of it has no list 'labels'"
+        return
+    valid = [label for label in labels if not _is_skipped(label)]
+    status = str(_dict(project.get("project_details")).get("workflow_status") or "").upper()
+    if status in _UNFINISHED:
+        row.passed_over[f"labels that are not final ({status})"] += len(valid)
+        return
+    row.passed_over["labels that were skipped"] += len(labels) - len(valid)
+    row.passed_over["further labels of an image, by others,"] += max(0, len(valid) - 1)  # consensus
+    for label in valid[:1]:
+        row.labelled = True
+        annotations = _dict(label).get("annotations")
+        if isinstance(annotations, dict):
+            _add_annotations(annotations, row)
+        else:
+            row.problem = "its label has no 'annotations'"
+
+
+def _is_skipped(label: Any) -> bool:
+    """As `performance_details` of a label says."""
+    known = (_dict(label), _dict(_dict(label).get("performance_details")), _dict(_dict(label).get("label_details")))
+    return any(each.get(key) is True for each in known for key in ("skipped", "is_skipped"))
+
+
+def _add_annotations(annotations: dict[str, Any], row: LabelboxRow) -> None:
+    frames = _dict(annotations.get("frames"))
+    for number in range(len(frames)):
+        row.objects.lose("shape-not-carried", f"frame {number + 1}", value="frame of a video")
+    row.objects.kept_less["relationships"] += len(_dicts(annotations.get("relationships")))
+    if isinstance(annotations.get("objects"), list):
+        _add_objects(annotations["objects"], row)
+    elif not frames:
+        row.problem = f"its annotations have no list 'objects'; they have {_shown(annotations)}"
+    _add_answers(annotations.get("classifications"), row)
+
+
+def _shown(holder: dict[str, Any]) -> str:
+    return ", ".join(repr(key[:30]) for key in list(holder)[:8]) or "nothing"
 
 
 def _parse_older(entry: dict[str, Any]) -> LabelboxRow:
@@ -84,21 +123,28 @@ def _parse_older(entry: dict[str, Any]) -> LabelboxRow:
             label = json.loads(label)
         except (ValueError, RecursionError):
             raise RowError("its Label is no JSON") from None
-    if not isinstance(label, dict) or not label:
+    if not isinstance(label, dict) or not label or entry.get("Skipped") is True:
         return row  # "Skip"
     row.labelled = True
     if "objects" in label or "classifications" in label:
+        if not isinstance(label.get("objects", []), list) or label.keys() - _OLDER_KEYS:
+            row.problem = f"its Label has other keys than Labelbox writes: {_shown(label)}"
         _add_objects(label.get("objects"), row)
         _add_answers(label.get("classifications"), row)
         return row
     for name, value in label.items():  # the oldest: {class: [{"geometry": [...]}]}, {question: answer}
-        if isinstance(value, str):
-            row.answers.append((name, value))
-            continue
-        for number, item in enumerate(value if isinstance(value, list) else [], start=1):
-            geometry = item.get("geometry") if isinstance(item, dict) else item
-            _add(row, f"{name} {number}", str(name), geometry, {})
+        _add_oldest(name, value, row)
     return row
+
+
+def _add_oldest(name: str, value: Any, row: LabelboxRow) -> None:
+    items = value if isinstance(value, list) else [value]
+    for number, item in enumerate(items, start=1):
+        if isinstance(item, str):
+            row.answers.append((name, item))
+            continue
+        boxed = {"name": name, "polygon": item.get("geometry") if isinstance(item, dict) else item}
+        row.objects.add(boxed, f"{name[:SHOWN]} {number}", _annotation)
 
 
 def _row(url: Any, *names: Any) -> LabelboxRow:
@@ -110,41 +156,48 @@ def _row(url: Any, *names: Any) -> LabelboxRow:
 
 def _add_objects(objects: Any, row: LabelboxRow) -> None:
     for number, item in enumerate(objects if isinstance(objects, list) else [], start=1):
-        if not isinstance(item, dict):
-            row.bad.append((f"object {number}", "it is no JSON object"))
-            continue
-        geometry = next((item[key] for key in ("bounding_box", "bbox", "polygon") if item.get(key)), None)
-        name = str(item.get("name") or item.get("title") or item.get("value") or "")
-        if geometry is None:
-            kind = str(item.get("annotation_kind") or "masks that stand elsewhere")
-            kind = next((key for key in ("line", "point") if key in item), kind)
-            row.not_carried[f"objects of the kind {kind}"] += 1
-            continue
-        attributes: dict[str, object] = {}
-        for question, answers in _questions(item.get("classifications")):
-            attributes[question] = answers[0] if len(answers) == 1 else answers
-        _add(row, f"object {number}", name, geometry, attributes)
+        id_name = "featureId" if isinstance(item, dict) and "featureId" in item else "feature_id"
+        row.objects.add(item, f"object {number}", _annotation, id_name)
 
 
-def _add(row: LabelboxRow, place: str, name: str, geometry: Any, attributes: dict[str, object]) -> None:
-    try:
-        box, outline = _shape(geometry)
-    except (OutlineError, KeyError, TypeError, ValueError, OverflowError) as error:
-        row.bad.append((place, f"its shape cannot be read: {str(error)[:80]}"))
-        return
-    row.boxes.append(Annotation("", name, *box, segmentation=outline, attributes=to_json(attributes)))
+def _annotation(item: dict[str, Any]) -> Annotation:
+    shape = _shape_of(item)
+    name = item.get("name") or item.get("title") or item.get("value") or ""
+    if not isinstance(name, str):
+        raise OutlineError("its name is no text")
+    attributes: dict[str, object] = {}
+    for question, answers in _questions(item.get("classifications")):
+        attributes[question] = answers[0] if len(answers) == 1 else answers
+    return row_of(name, shape, to_json(attributes))
 
 
-def _shape(geometry: Any) -> tuple[Box, str | None]:
+def _shape_of(item: dict[str, Any]) -> Shape:
+    for key in ("bounding_box", "bbox", "polygon"):
+        if item.get(key) is not None:
+            return _shape(item[key])
+    kind = str(item.get("annotation_kind") or "")
+    for key in ("mask", "composite_mask", "instanceURI"):
+        if item.get(key) is not None or (key == "mask" and kind.endswith("Mask")):
+            return _mask(item.get(key))
+    kind = next((key for key in ("line", "point", "location") if key in item), kind)
+    if not kind or kind in _BOXED:
+        raise OutlineError(f"it has no shape; it has {_shown(item)}")
+    raise NotCarriedError(kind)
+
+
+def _mask(mask: Any) -> Shape:
+    """Of an inline mask, in run lengths. Labelbox's own exports have a URL in its place."""
+    if isinstance(mask, dict) and "counts" in mask:
+        return run_lengths(mask)
+    raise NotCarriedError("mask, of which only the URL is here")
+
+
+def _shape(geometry: Any) -> Shape:
     """(box, outline); four points that stand like a box are one."""
     if isinstance(geometry, dict):
-        top, left, height, width = (float(geometry[key]) for key in ("top", "left", "height", "width"))
-        return (left, top, left + width, top + height), None
-    points = [(float(point["x"]), float(point["y"])) for point in geometry]
-    outline = parse_outline([[at for point in points for at in point]])
-    box = box_around(outline or "")
-    if box is None:
-        raise OutlineError("it has no points")
+        return sized_box(geometry["left"], geometry["top"], geometry["width"], geometry["height"])
+    points = points_of(geometry)
+    box, outline = rings([points])
     is_box = len(set(points)) == 4 and {x for x, _ in points} == {box[0], box[2]} and {y for _, y in points} == {
         box[1], box[3],
     }  # fmt: skip
@@ -152,15 +205,18 @@ def _shape(geometry: Any) -> tuple[Box, str | None]:
 
 
 def _add_answers(classifications: Any, row: LabelboxRow) -> None:
-    for question, answers in _questions(classifications, row.not_carried):
+    texts: list[str] = []
+    for question, answers in _questions(classifications, texts):
         row.answers += [(question, answer) for answer in answers]
+    for question in texts:
+        row.objects.lose("shape-not-carried", f"question {question[:SHOWN]}", value="answer in free text")
 
 
-def _questions(classifications: Any, texts: Counter[str] | None = None) -> Iterator[tuple[str, list[Any]]]:
+def _questions(classifications: Any, texts: list[str] | None = None) -> Iterator[tuple[str, list[Any]]]:
     """(question, the answers chosen), with the questions below an answer after it.
 
     Args:
-        texts: counts answers in free text, which are left out; None keeps them.
+        texts: gets the questions answered in free text, which are left out; None keeps them.
     """
     for item in _dicts(classifications):
         question = str(item.get("name") or item.get("title") or item.get("value") or "")
@@ -169,10 +225,10 @@ def _questions(classifications: Any, texts: Counter[str] | None = None) -> Itera
             if texts is None:
                 yield question, [text]
             else:
-                texts["answers in free text"] += 1
+                texts.append(question)
             continue
         chosen = [answer for key in _CHOICE_KEYS for answer in _dicts(item.get(key))]
-        names = [str(answer.get("name") or answer.get("title") or answer.get("value")) for answer in chosen]
+        names = [str(answer.get("name") or answer.get("title") or answer.get("value") or "") for answer in chosen]
         if names:
             yield question, names
         for answer in chosen:

@@ -1,4 +1,4 @@
-"""Label Studio, CVAT, LabelMe, VGG Image Annotator, CreateML, KITTI, Supervisely and the rest, through panlabel: boxes.
+"""BDD100K, VoTT, Scale AI, SageMaker and more, through panlabel: boxes.
 
 The only module that runs it. panlabel (a program in a wheel of its own, pinned) turns what it finds into its
 intermediate form, which loses nothing that it read; that becomes COCO, which our own reader reads.
@@ -19,23 +19,23 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
+from xml.etree.ElementTree import ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
 
 from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.formats.coco import format as coco
 from shardsmith.formats.coco.entries import parse
 from shardsmith.formats.format import Format
-from shardsmith.formats.panlabel.inputs import Prepared
+from shardsmith.formats.panlabel.counts import COUNTED
+from shardsmith.formats.panlabel.losses import add_uncarried
+from shardsmith.formats.panlabel.mend import Item, take_out
 from shardsmith.formats.shared.raw_folder import RawFolder, Source
 
-# the names that `panlabel list-formats` has
-FORMS = (
-    "automl-vision", "bdd100k", "cityscapes", "coco", "create-ml", "cvat", "datumaro", "edge-impulse", "hf",
-    "ibm-cloud-annotations", "ir-json", "kaggle-wheat", "kitti", "label-studio", "labelbox", "labelme", "marmot",
-    "oidv4", "openimages", "openlabel", "retinanet", "sagemaker", "scale-ai", "superannotate", "supervisely", "tfod",
-    "tfrecord", "udacity", "unity-perception", "v7-darwin", "via", "via-csv", "voc", "vott-csv", "vott-json",
-    "wider-face", "yolo", "yolo-keras", "yolov4-pytorch",
-)  # fmt: skip
+# of the names that `panlabel list-formats` has, those that our own readers do not cover
+FORMS = COUNTED
 _SUFFIXES = frozenset({
     ".csv", ".json", ".jsonl", ".labels", ".manifest", ".ndjson", ".parquet", ".tfrecord", ".tfrecords", ".txt",
     ".xml", ".yaml",
@@ -61,20 +61,24 @@ def detect(folder: RawFolder, form: str = "auto") -> list[str]:
 def read(folder: RawFolder, files: list[str], form: str = "auto") -> Source:
     """
     Raises:
-        RawDataError: panlabel cannot read a file.
+        RawDataError: panlabel cannot read a file, not even without its bad items.
     """
-    source = Source()
-    with staged(folder) as (stage, prepared):
+    source = Source(shapes=0)
+    with staged(folder) as (stage, refused):
         for file in files:
-            report, content = _convert(stage, file, form, folder.root)
+            report, content, removed = _convert_mended(stage, file, form, folder)
             inside = file == "." or not (folder.root / file).is_file()
             place = str(PurePosixPath(file, "*")) if inside else file
-            for image in content["images"]:
-                image["file_name"] = _image_name(folder, image, place)
             text, losses = _as_coco(content)
             source.findings += _findings(report, losses, place)
-            source.findings += [each for name, findings in prepared.items() if _below(name, file) for each in findings]
+            source.findings += [finding for finding in refused if _below(finding.file, file)]
+            before = len(source.annotations)
             coco.add(folder, parse(text, place), place, source)
+            came = Counter(row.image_id for row in source.annotations[before:])
+            add_uncarried(folder, report["from"], _below_path(folder, file), came, removed, source)
+    source.ids = {}  # panlabel's own numbers, as those of images are
+    for entry in source.entries.values():
+        entry.source_id = None
     return source
 
 
@@ -105,12 +109,12 @@ def forms(folder: RawFolder, form: str = "auto") -> dict[str, list[str]]:
             if any(_below(path, each) for each in taken):
                 continue
             try:
-                report, _content = _convert(stage, path, form, folder.root)
+                report, _, _ = _convert_mended(stage, path, form, folder)
             except RawDataError as error:
                 if _NOT_DETECTED not in str(error):
                     errors.append(str(error))
                 continue
-            if report["input"]["images"]:
+            if report["input"]["images"] and report["from"] in FORMS:
                 found_forms.setdefault(report["from"], []).append(path)
                 taken.append(path)
     if errors and not found_forms:
@@ -119,22 +123,17 @@ def forms(folder: RawFolder, form: str = "auto") -> dict[str, list[str]]:
 
 
 @contextmanager
-def staged(folder: RawFolder) -> Iterator[tuple[Path, dict[str, list[Finding]]]]:
+def staged(folder: RawFolder) -> Iterator[tuple[Path, list[Finding]]]:
     """A copy of the folder made of links, with each image also beside the single annotation files, where several
-    formats look for it; and the findings about what was taken out of each annotation file."""
-    prepared: dict[str, list[Finding]] = {}
+    formats look for it; and the findings about the files that are left out."""
+    refused: list[Finding] = []
     with tempfile.TemporaryDirectory(prefix="shardsmith-") as temporary:
         stage = Path(temporary)
         for file in folder.files:
             target = stage / file
             target.parent.mkdir(parents=True, exist_ok=True)
-            ready = Prepared(folder, file) if PurePosixPath(file).suffix.lower() in (".json", ".xml") else None
-            if ready:
-                prepared[file] = ready.findings
-            if ready and ready.refused:
-                continue
-            if ready and ready.text is not None:
-                target.write_text(ready.text, encoding="utf-8")
+            if finding := _refusal(folder, file):
+                refused.append(finding)
             else:
                 target.symlink_to((folder.root / file).resolve())
         for parent in {
@@ -144,7 +143,52 @@ def staged(folder: RawFolder) -> Iterator[tuple[Path, dict[str, list[Finding]]]]
                 beside = parent / PurePosixPath(image).name
                 if not beside.exists():
                     beside.symlink_to(folder.path(image).resolve())
-        yield stage, prepared
+        yield stage, refused
+
+
+def _refusal(folder: RawFolder, file: str) -> Finding | None:
+    """XML with entities, which nobody should read."""
+    if not file.lower().endswith(".xml"):
+        return None
+    try:
+        fromstring(folder.text(file))
+    except DefusedXmlException as error:
+        return found("annotation-unreadable", file, reason=f"it is not read: {error}")
+    except (RawDataError, ParseError, ValueError, LookupError):
+        pass  # panlabel says what is wrong with it
+    return None
+
+
+def _convert_mended(
+    stage: Path, path: str, form: str, folder: RawFolder
+) -> tuple[dict[str, Any], dict[str, Any], list[Item]]:
+    """As `_convert`; where panlabel refuses the file, without the items for which it does, and these.
+
+    Raises:
+        RawDataError: it refuses the file without them, too.
+    """
+
+    def reads(one: str) -> bool:
+        try:
+            _convert(stage, path, one, folder.root)
+        except RawDataError:
+            return False
+        return True
+
+    try:
+        return *_convert(stage, path, form, folder.root), []
+    except RawDataError as error:
+        if _NOT_DETECTED in str(error):
+            raise
+        mended = take_out(stage, _below_path(folder, path), form, reads)
+        if mended is None:
+            raise
+    return *_convert(stage, path, mended[0], folder.root), mended[1]
+
+
+def _below_path(folder: RawFolder, path: str) -> list[str]:
+    """The annotation files at or below a path."""
+    return [file for file in folder.files if _below(file, path) and PurePosixPath(file).suffix.lower() in _SUFFIXES]
 
 
 def _convert(stage: Path, path: str, form: str, root: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -176,17 +220,6 @@ def _program() -> str:
     return program
 
 
-def _image_name(folder: RawFolder, image: dict[str, Any], file: str) -> str:
-    """As LabelMe's own imagePath has it, where that is there: panlabel gives the annotation file's name."""
-    own = PurePosixPath(str((image.get("attributes") or {}).get("labelme_image_path") or "").replace("\\", "/")).name
-    said = PurePosixPath(image["file_name"])
-    if own and said.name:
-        beside = said.with_name(own)
-        if isinstance(folder.locate(str(beside), file), str):
-            return str(beside)
-    return image["file_name"]
-
-
 def _as_coco(content: dict[str, Any]) -> tuple[str, Counter[str]]:
     """COCO JSON of panlabel's intermediate form (xmin ymin xmax ymax), and how many outlines became boxes."""
     annotations, losses = [], Counter[str]()
@@ -201,10 +234,11 @@ def _as_coco(content: dict[str, Any]) -> tuple[str, Counter[str]]:
         if entry.get("confidence") is not None:
             kept["confidence"] = entry["confidence"]
         annotations.append({
-            "id": entry["id"], "image_id": entry["image_id"], "category_id": entry["category_id"], "attributes": kept,
+            "image_id": entry["image_id"], "category_id": entry["category_id"], "attributes": kept,
             "bbox": [at["xmin"], at["ymin"], at["xmax"] - at["xmin"], at["ymax"] - at["ymin"]],
         })  # fmt: skip
-    lists = {"images": content["images"], "annotations": annotations, "categories": content["categories"]}
+    images = [{key: image.get(key) for key in ("id", "file_name", "width", "height")} for image in content["images"]]
+    lists = {"images": images, "annotations": annotations, "categories": content["categories"]}
     return json.dumps(lists, ensure_ascii=False), +losses
 
 
@@ -224,7 +258,7 @@ def _below(path: str, folder: str) -> bool:
 
 FORMAT = Format(
     name="panlabel",
-    title="Label Studio, CVAT, LabelMe, VIA, CreateML, KITTI and more, through panlabel",
+    title="BDD100K, VoTT, Scale AI, SageMaker and more, through panlabel",
     carries=_CARRIES,
     detect=detect,
     read=read,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from shardsmith.dataset.errors import StageError
@@ -24,12 +24,14 @@ class ExportJob:
     """One version to be written: every image has a split, a size and a format.
 
     masks: whether TFRecord gets a mask for each object.
+    facts: about the whole dataset: its licence, its description, where it is from.
     """
 
     manifest: Manifest
     label_map: LabelMap
     shard_size_mb: float = 150
     masks: bool = False
+    facts: Mapping[str, str] = field(default_factory=dict)
 
     def by_split(self) -> Iterator[tuple[str, list[tuple[Image, list[Annotation]]]]]:
         """(split, [(image, its annotations), ...]) for each split that has images, in order of image_id.

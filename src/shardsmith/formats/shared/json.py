@@ -23,6 +23,16 @@ def paired(text: str) -> str:
     return _HALVES.sub(lambda match: match[1] or "\\ufffd", text) if "\\u" in text else text
 
 
+def loads(text: str, file: str) -> Any:
+    """The whole of a small file.
+
+    Raises:
+        RawDataError: it is no JSON.
+    """
+    with clear_errors(file):
+        return json.loads(paired(text))
+
+
 @contextmanager
 def clear_errors(file: str) -> Iterator[None]:
     """What is wrong with a whole file of JSON, as a RawDataError."""

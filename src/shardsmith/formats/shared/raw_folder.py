@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections import defaultdict
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -13,23 +14,24 @@ from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.images import EXTENSIONS, ImageInfo
 from shardsmith.dataset.manifest import Annotation
-
-_SPLIT_WORDS = {
-    "train": "train", "training": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid",
-    "test": "test", "testing": "test",
-}  # fmt: skip
-
+from shardsmith.formats.shared.names import NameIndex, clean_path, difference, ending_with, fold_path
+from shardsmith.formats.shared.splits import split_in_name, split_in_path
 
 SHOWN = 300  # characters of a name from the data, in a finding
 
 
 @dataclass
 class ImageEntry:
-    """What the source says of one image: it is annotated, even where it has no box."""
+    """What the source says of one image: it is annotated, even where it has no box.
+
+    implied: a negative only because nothing is said of it, as Ultralytics has it; another format may know better.
+    """
 
     split: str | None = None
     tags: list[str] = field(default_factory=list)
     group: str | None = None
+    source_id: str | None = None
+    implied: bool = False
 
 
 @dataclass
@@ -42,7 +44,8 @@ class Source:
     An image that somebody looked at has an entry, also where nothing could be read of it. Each annotation in the source
     comes out as a row of `annotations` (with `source_key`, where the source gives it an id), or as a finding that drops
     it and has `image_id`: so an image that lost all of them is not taken for a negative. `shapes` counts them as they
-    stand in the source; None where the reader does not count.
+    stand in the source; None where the reader does not count. `facts` are about the whole dataset: its licence, its
+    description, where it is from. `omitted` is filled later: what ingest.classes leaves out.
     """
 
     entries: dict[str, ImageEntry] = field(default_factory=dict)
@@ -51,16 +54,24 @@ class Source:
     ids: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     shapes: int | None = None
+    omitted: list[Annotation] = field(default_factory=list)
+    facts: dict[str, str] = field(default_factory=dict)
 
 
 class RawFolder:
-    """The files below data/raw, by their POSIX path below it, and what the images' own bytes say."""
+    """The files below data/raw, by their POSIX path below it, and what the images' own bytes say.
+
+    matched: (annotation file, name) -> the finding about a name that is not quite the image's.
+    claims: image_id -> the names it was found by; taken: those of them that a format's own rule gives another name.
+    """
 
     def __init__(self, root: Path, files: list[str]) -> None:
         self.root = root
         self.files = sorted(files)
         self.images: dict[str, ImageInfo] = {}
         self.unpacked: dict[str, Path] = {}
+        self.annotation_images: frozenset[str] = frozenset()
+        self.forget_matches()
 
     @classmethod
     def scan(cls, root: Path) -> RawFolder:
@@ -98,13 +109,34 @@ class RawFolder:
     def image_files(self) -> list[str]:
         """The image_id of every image: files, and what a format unpacked."""
         files = [file for file in self.files if PurePosixPath(file).suffix.lower() in EXTENSIONS]
-        return sorted([*files, *self.unpacked])
+        return sorted([*(file for file in files if file not in self.annotation_images), *self.unpacked])
+
+    def set_aside(self, files: Iterable[str]) -> None:
+        """Image files that are annotations, such as masks: none of them is an image of the dataset."""
+        self.annotation_images = frozenset(files)
+        self._forget()
 
     def add_unpacked(self, images: dict[str, Path]) -> None:
         """Images that stood inside annotation files, as files elsewhere: image_id -> file."""
         self.unpacked |= images
-        for name in ("image_files", "_image_set", "_by_name", "_by_stem"):
+        self._forget()
+
+    def _forget(self) -> None:
+        for name in ("image_files", "_image_set", "_by_name", "_by_stem", "_names"):
             self.__dict__.pop(name, None)
+
+    def forget_matches(self) -> None:
+        """Before the formats that are to be read look for their images."""
+        self.matched: dict[tuple[str, str], Finding] = {}
+        self.claims: dict[str, set[str]] = defaultdict(set)
+        self.taken: set[str] = set()
+
+    def without(self, files: Collection[str]) -> RawFolder:
+        """The same images with fewer annotation files."""
+        rest = RawFolder(self.root, [file for file in self.files if file not in files])
+        rest.images, rest.unpacked, rest.annotation_images = self.images, self.unpacked, self.annotation_images
+        rest.matched, rest.claims, rest.taken = self.matched, self.claims, self.taken
+        return rest
 
     def path(self, image_id: str) -> Path:
         """The file with an image's bytes."""
@@ -130,25 +162,76 @@ class RawFolder:
             at = f"{error.reason} at byte {error.start}"
             raise RawDataError(f"{file}: not UTF-8 ({at}); save it as UTF-8") from None
 
-    def locate(self, name: str, annotation_file: str, place: str = "") -> str | Finding:
+    def locate(
+        self, name: str, annotation_file: str, place: str = "", *, near: bool = True, claim: str = ""
+    ) -> str | Finding:
         """The image that an annotation means by `name`.
 
         The nearest wins: the path as given below data/raw or below the annotation's folder, then the folder beside it
-        whose path matches, then the only file of that name anywhere.
+        whose path matches, then the only file of that name anywhere; last, the only one whose name differs in what
+        names.py lists, which is kept in `matched`.
+
+        Args:
+            near: whether a name that is not quite the image's will do.
+            claim: what tells this image of the source from its others, where that is not its name.
         """
-        wanted = PurePosixPath(name.replace("\\", "/"))
+        wanted = clean_path(name)
+        image = self._exact(wanted, annotation_file)
+        if not image and near:
+            image = self._near(wanted, annotation_file)
+            if len(image) == 1:
+                self.note(image[0], name, annotation_file, place)
+        if len(image) == 1:
+            self.claims[image[0]].add(claim or wanted.name)
+            self.taken |= {image[0]} if claim else set()
+            return image[0]
+        if not image:
+            return found("image-missing", annotation_file, place, name[:SHOWN])
+        return found("image-ambiguous", annotation_file, place, name[:SHOWN], f"it could be {' or '.join(image[:4])}")
+
+    def locate_any(self, names: list[str], annotation_file: str, place: str = "", claim: str = "") -> str | Finding:
+        """The image by the first of several names that is one's own; else by one that is not quite."""
+        answers: list[Finding] = []
+        for near in (False, True):
+            for name in names:
+                image = self.locate(name, annotation_file, place, near=near, claim=claim)
+                if isinstance(image, str):
+                    return image
+                answers.append(image)
+            if ambiguous := next((each for each in answers if each.code == "image-ambiguous"), None):
+                return ambiguous
+        return answers[0] if answers else found("image-missing", annotation_file, place)
+
+    def _exact(self, wanted: PurePosixPath, annotation_file: str) -> list[str]:
+        """The images with that very name: one, or those that it could be."""
         folder = PurePosixPath(annotation_file).parent
         for candidate in (folder / wanted, wanted, folder / wanted.name):
             if str(candidate) in self._image_set:
-                return str(candidate)
-        same_name = self._by_name.get(wanted.name.lower(), [])
-        exact = [file for file in same_name if PurePosixPath(file).name == wanted.name] or same_name
-        for matching in (_ending_with(exact, wanted), _nearest(exact, annotation_file)):
+                return [str(candidate)]
+        same_name = self._by_name.get(wanted.name, [])
+        for matching in (ending_with(same_name, wanted), _nearest(same_name, annotation_file)):
             if len(matching) == 1:
-                return matching[0]
-        if not exact:
-            return found("image-missing", annotation_file, place, name[:SHOWN])
-        return found("image-ambiguous", annotation_file, place, name[:SHOWN], f"it could be {' or '.join(exact[:4])}")
+                return matching
+        return same_name
+
+    def _near(self, wanted: PurePosixPath, annotation_file: str) -> list[str]:
+        """The images whose names differ the least; one, or those that it could be."""
+        folded = fold_path(wanted)
+        for images in self._names.matches(wanted.name):
+            ending = [image for image in images if ending_with([str(fold_path(PurePosixPath(image)))], folded)]
+            for matching in (ending, _nearest(images, annotation_file)):
+                if len(matching) == 1:
+                    return matching
+            if images:
+                return images
+        return []
+
+    def note(self, image: str, name: str, annotation_file: str, place: str = "") -> None:
+        """That an image was found by a name that is not quite its own."""
+        reason = f"taken for {image} ({difference(clean_path(name).name, image)})"
+        self.matched[annotation_file, name] = found(
+            "image-name-matched", annotation_file, place, name[:SHOWN], reason, image_id=image
+        )
 
     def locate_stem(self, annotation_file: str) -> str | None:
         """The image whose name differs from the annotation file's in its extension alone, if just one is nearest."""
@@ -156,6 +239,15 @@ class RawFolder:
         beside = [file for file in same_stem if PurePosixPath(file).parent == PurePosixPath(annotation_file).parent]
         nearest = beside or _nearest(same_stem, annotation_file)
         return nearest[0] if len(nearest) == 1 else None
+
+    def near_stem(self, annotation_file: str) -> str | None:
+        """The only image whose stem is nearly the annotation file's; say so by `note`, where it is taken."""
+        images = self._near(PurePosixPath(PurePosixPath(annotation_file).stem), annotation_file)
+        return images[0] if len(images) == 1 else None
+
+    @cached_property
+    def _names(self) -> NameIndex:
+        return NameIndex(self.image_files)
 
     @cached_property
     def _image_set(self) -> frozenset[str]:
@@ -165,7 +257,7 @@ class RawFolder:
     def _by_name(self) -> dict[str, list[str]]:
         by_name = defaultdict(list)
         for file in self.image_files:
-            by_name[PurePosixPath(file).name.lower()].append(file)
+            by_name[PurePosixPath(file).name].append(file)
         return by_name
 
     @cached_property
@@ -176,32 +268,12 @@ class RawFolder:
         return by_stem
 
 
-def split_in_path(*paths: str) -> str | None:
-    """The split that a path's folders say ("valid/cat/1.jpg"), else None; the first path that says one counts."""
-    for path in paths:
-        for part in reversed(PurePosixPath(path).parts[:-1]):
-            split = _SPLIT_WORDS.get(part.lower().rstrip("0123456789"))
-            if split:
-                return split
-    return None
-
-
-def split_in_name(file: str) -> str | None:
-    """The split that a file's own name says ("train_labels.csv", "instances_val2017.json"), else None."""
-    words = PurePosixPath(file).stem.lower().replace("-", "_").replace(".", "_").split("_")
-    return next((split for word in words if (split := _SPLIT_WORDS.get(word.rstrip("0123456789")))), None)
-
-
 def _is_text(name: str) -> bool:
     try:
         name.encode()
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _ending_with(files: list[str], wanted: PurePosixPath) -> list[str]:
-    return [file for file in files if f"/{file}".endswith(f"/{wanted}")] if len(wanted.parts) > 1 else []
 
 
 def _nearest(files: list[str], annotation_file: str) -> list[str]:

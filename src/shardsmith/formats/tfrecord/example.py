@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 
 from shardsmith.dataset.images import EXTENSIONS
 from shardsmith.dataset.messages import Example
-from shardsmith.formats.shared.placement import Box, to_json
+from shardsmith.formats.shapes.placement import Box, to_json
 from shardsmith.formats.tfrecord.masks import MASK, outline_of
 from shardsmith.formats.tfrecord.metadata import FEATURES
 
@@ -34,15 +34,18 @@ Label = tuple[str, int]
 class Record:
     """One record: `name` is "" where it holds no image, `problem` says why its annotations cannot be read.
 
+    source_id: image/source_id, as COCO's tools write it: the id of the image there.
     boxes: (n, 4) shares of the image's sides, xmin ymin xmax ymax.
     labels, classes: (text or "", id or 0) of each box, and of the whole image.
     crowd, area, attributes: one for each box; square pixels, JSON.
     masks, outlines: one for each box or none at all; PNG, and once `decode_masks` was called, RLE or None.
+    bad_masks: (number of the box, why) of each mask that cannot be read.
     foreign: keys that hold something and are not read.
     """
 
     number: int
     name: str = ""
+    source_id: str = ""
     extension: str = ""
     image: bytes = b""
     problem: str = ""
@@ -55,6 +58,7 @@ class Record:
     attributes: list[str | None] = field(default_factory=list)
     masks: list[bytes] = field(default_factory=list)
     outlines: list[str | None] = field(default_factory=list)
+    bad_masks: list[tuple[int, str]] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
 
 
@@ -77,9 +81,8 @@ def parse(data: bytes, file: str, number: int) -> Record:
         return record
     record.image = image[0]
     record.extension = next((name for magic, name in _MAGIC.items() if record.image.startswith(magic)), ".img")
-    record.name = image_name(
-        _text(values.get("image/source_id")), _text(values.get("image/filename")), record.extension, file, number
-    )
+    record.source_id = _text(values.get("image/source_id")).strip()
+    record.name = image_name(record.source_id, _text(values.get("image/filename")), record.extension, file, number)
     record.foreign = sorted(key for key, value in values.items() if value and key not in _KNOWN)
     try:
         _fill(record, values)
@@ -89,10 +92,13 @@ def parse(data: bytes, file: str, number: int) -> Record:
 
 
 def decode_masks(record: Record) -> None:
-    try:
-        record.outlines = [outline_of(mask, record.image) for mask in record.masks]
-    except (ValueError, TypeError) as error:
-        record.problem = str(error)
+    """The masks as outlines; one that cannot be read costs its box nothing, and is named."""
+    for number, mask in enumerate(record.masks, start=1):
+        try:
+            record.outlines.append(outline_of(mask, record.image))
+        except (ValueError, TypeError) as error:
+            record.outlines.append(None)
+            record.bad_masks.append((number, str(error)))
     record.masks = []
 
 

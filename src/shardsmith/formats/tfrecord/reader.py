@@ -9,24 +9,26 @@ import hashlib
 import json
 import re
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from shardsmith.dataset.errors import RawDataError, StageError
+from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.images import ImageInfo
-from shardsmith.dataset.label_map import MAX_ID, parse_label_map
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.dataset.shapes import upright_outline
 from shardsmith.dataset.workers import map_items
-from shardsmith.formats.shared.placement import on_displayed
-from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source, split_in_name, split_in_path
+from shardsmith.formats.shapes.placement import on_displayed
+from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_name, split_in_path
 from shardsmith.formats.tfrecord.example import IMAGE, Record, decode_masks, parse
 from shardsmith.formats.tfrecord.frames import begins_with_frame, read_frames
+from shardsmith.formats.tfrecord.labels import add_classes, differing_ids, label_map_of, nearest_first
 
 _NAME = re.compile(r"\.(tfrecords?|tfrec|record)(-\d+-of-\d+)?$", re.IGNORECASE)
 _SHARD = re.compile(r"^(.+)-(\d{5})-of-(\d{5})$")
+_CLOSED = "its image does not open"
 _COPY = re.compile(r"(.+)#\d+")
 
 
@@ -48,12 +50,14 @@ def detect(folder: RawFolder) -> list[str]:
     ]
 
 
-def unpack(folder: RawFolder, files: list[str], out: Path) -> None:
+def unpack(folder: RawFolder, files: list[str], out: Path | None) -> None:
     """Write each record's image to `out`, named by its content, and tell `folder` of it, named as its record says.
 
     Raises:
-        RawDataError: there is no record with an image.
+        RawDataError: there is no record with an image, or no `out`.
     """
+    if out is None:
+        raise RawDataError(f"{folder.root}: the images of TFRecord stand inside its files; say where to unpack them")
     out.mkdir(parents=True, exist_ok=True)
     unpacked = list(
         map_items(partial(_unpack_file, folder.root, out), files, "ingest: unpacking TFRecord", "file", chunk=1)
@@ -101,11 +105,12 @@ def read(folder: RawFolder, files: list[str]) -> Source:
     Raises:
         RawDataError: a label map cannot be read.
     """
-    source = Source()
-    maps = {file: ids for file in folder.files for ids in [_label_map(folder, file)] if ids}
+    source = Source(shapes=0)
+    maps = {file: ids for file in folder.files for ids in [label_map_of(folder, file)] if ids}
     contents = list(map_items(partial(read_file, folder.root), files, "ingest: reading TFRecord", "file", chunk=1))
     names = iter(unique_names([record.name for of_file in contents for record in of_file.records], set(folder.files)))
-    _add_classes(source, maps, contents)
+    records = [of_file.records for of_file in contents]
+    add_classes(source, maps, records)
     expected = _expected_counts(folder)
     foreign: dict[str, Counter[str]] = defaultdict(Counter)
     for file, of_file in zip(files, contents, strict=True):
@@ -113,7 +118,7 @@ def read(folder: RawFolder, files: list[str]) -> Source:
         if of_file.count < expected.get(file, 0):
             value = f"{of_file.count} of {expected[file]} records"
             source.findings.append(found("annotation-unreadable", file, value=value, reason="it is cut off"))
-        by_id = {id_: name for ids in _nearest_first(maps, file) for name, id_ in ids.items()}
+        by_id = {id_: name for ids in nearest_first(maps, file) for name, id_ in ids.items()}
         for record in of_file.records:
             _add_record(folder, file, record, next(names), by_id, source)
             for key in record.foreign:
@@ -124,6 +129,7 @@ def read(folder: RawFolder, files: list[str]) -> Source:
             for key, count in counts.items()
         ]
     source.findings += missing_shards(files)
+    source.findings += differing_ids(files, records)
     _group_copies(source)
     return source
 
@@ -136,7 +142,7 @@ def read_file(root: Path, file: str) -> RecordFile:
         record = parse(data, file, number)
         decode_masks(record)
         record.image = b""
-        if problem or record.problem:
+        if problem or (record.problem and not record.name):
             place = f"record {number}"
             result.findings.append(
                 found("annotation-unreadable", file, place, record.name[:SHOWN], problem or record.problem)
@@ -149,76 +155,61 @@ def read_file(root: Path, file: str) -> RecordFile:
 def _add_record(
     folder: RawFolder, file: str, record: Record, image_id: str, names: dict[int, str], source: Source
 ) -> None:
+    """Every annotation of the record becomes a row, or a finding that drops it."""
+    source.entries[image_id] = ImageEntry(split_of(file), source_id=record.source_id or None)
+    place = f"record {record.number}"
     if record.problem:
+        source.shapes = (source.shapes or 0) + 1  # nobody knows how many
+        source.findings.append(
+            found("annotation-unreadable", file, place, image_id[:SHOWN], record.problem, image_id=image_id)
+        )
         return
-    unnamed = [id_ for text, id_ in [*record.labels, *record.classes] if not text and id_ not in names]
-    if unnamed:
-        reason = f"class id {unnamed[0]} has no name; put its label_map.pbtxt beside the file"
-        source.findings.append(found("annotation-unreadable", file, f"record {record.number}", image_id, reason))
-        return
-    source.entries[image_id] = ImageEntry(split_of(file))
-    source.annotations += [
-        Annotation(image_id, text or names[id_], None, None, None, None) for text, id_ in record.classes
-    ]
+    source.shapes = (source.shapes or 0) + len(record.classes) + len(record.labels)
+    for text, id_ in record.classes:
+        if name := text or names.get(id_):
+            source.annotations.append(Annotation(image_id, name, None, None, None, None))
+        else:
+            source.findings.append(_unnamed(file, place, image_id, id_))
     info = folder.images[image_id]
     width, height = info.stored_size if record.declared_px == info.stored_size else (info.width, info.height)
-    if width is None or height is None:
-        return  # it does not open: validate says so
+    if width is None or height is None:  # validate drops the image
+        source.findings += [
+            found(
+                "annotation-unreadable",
+                file,
+                f"{place}, box {box}",
+                reason="its image does not open",
+                image_id=image_id,
+            )
+            for box in range(1, len(record.labels) + 1)
+        ]
+        return
     boxes = [(x1 * width, y1 * height, x2 * width, y2 * height) for x1, y1, x2, y2 in record.boxes]
-    boxes, findings = on_displayed(boxes, info, record.declared_px, f"{file}, record {record.number}")
-    source.findings += findings
+    boxes, findings = on_displayed(boxes, info, record.declared_px, f"{file}, {place}")
+    source.findings += [replace(finding, image_id=image_id) for finding in findings]
+    source.findings += [
+        found("not-carried", file, f"{place}, box {number}", reason=f"{why}; the box stays", image_id=image_id)
+        for number, why in record.bad_masks
+    ]
     outlines = record.outlines or [None] * len(boxes)
     if record.outlines and info.orientation != 1:
         outlines = [_upright(outline, info) for outline in outlines]
     columns = (record.labels, boxes, record.crowd, record.area, outlines, record.attributes)
-    for (text, id_), box, *known in zip(*columns, strict=True):
-        source.annotations.append(Annotation(image_id, text or names[id_], *box, *known))
+    for number, ((text, id_), box, *known) in enumerate(zip(*columns, strict=True), start=1):
+        if name := text or names.get(id_):
+            source.annotations.append(Annotation(image_id, name, *box, *known))
+        else:
+            source.findings.append(_unnamed(file, f"{place}, box {number}", image_id, id_))
+
+
+def _unnamed(file: str, place: str, image_id: str, id_: int) -> Finding:
+    reason = f"class id {id_} has no name; put its label_map.pbtxt beside the file"
+    return found("annotation-unreadable", file, place, image_id[:SHOWN], reason, image_id=image_id)
 
 
 def _upright(outline: str | None, info: ImageInfo) -> str | None:
     """A mask is one of the stored pixels: its readers know nothing of EXIF."""
     return upright_outline(outline, info.orientation, info.width or 0, info.height or 0) if outline else None
-
-
-def _add_classes(source: Source, maps: dict[str, dict[str, int]], contents: list[RecordFile]) -> None:
-    """The classes and ids of the label maps, else those that the records pair."""
-    pairs = [
-        (text, id_)
-        for of_file in contents
-        for record in of_file.records
-        for text, id_ in record.labels + record.classes
-    ]
-    every = [pair for ids in maps.values() for pair in ids.items()] or pairs
-    taken: set[int] = set()
-    for text, id_ in dict.fromkeys(every):
-        if text and 0 < id_ <= MAX_ID and text not in source.ids and id_ not in taken:
-            source.ids[text] = id_
-            taken.add(id_)
-    source.classes = sorted(source.ids, key=source.ids.__getitem__)
-
-
-def _label_map(folder: RawFolder, file: str) -> dict[str, int]:
-    """The ids in a label map; none where the file is something else.
-
-    Raises:
-        RawDataError: it is a label map that cannot be read.
-    """
-    if not file.endswith((".labels.txt", ".pbtxt", ".pbtext")):
-        return {}
-    try:
-        text = folder.text(file)
-        if file.endswith(".txt"):
-            return {name: id_ for id_, name in enumerate(text.splitlines()) if id_ and name != f"unused-{id_}"}
-        return dict(parse_label_map(text, file).ids) if re.search(r"^[ \t]*item\s*\{", text, re.MULTILINE) else {}
-    except StageError as error:
-        raise RawDataError(str(error)) from None
-
-
-def _nearest_first(maps: dict[str, dict[str, int]], file: str) -> list[dict[str, int]]:
-    """The label maps in reverse order of precedence: those beside the file come last."""
-    parent = PurePosixPath(file).parent
-    order = sorted(maps, key=lambda name: (PurePosixPath(name).parent == parent, name.endswith(".pbtxt"), name))
-    return [maps[name] for name in order]
 
 
 def split_of(file: str) -> str | None:
@@ -240,7 +231,7 @@ def _expected_counts(folder: RawFolder) -> dict[str, int]:
                     for number, length in enumerate(lengths):
                         shard = f"{info['name']}-{split['name']}.tfrecord-{number:05d}-of-{len(lengths):05d}"
                         counts[str(path.parent / shard)] = length
-            except (RawDataError, KeyError, TypeError, ValueError):
+            except (RawDataError, KeyError, TypeError, ValueError, OverflowError, AttributeError, RecursionError):
                 continue  # not TFDS's
     return counts
 

@@ -16,9 +16,10 @@ from pathlib import Path, PurePosixPath
 
 from shardsmith.dataset.manifest import Annotation, Image
 from shardsmith.formats.format import Format
+from shardsmith.formats.shapes.placement import corners
 from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
-from shardsmith.formats.shared.placement import corners
-from shardsmith.formats.shared.raw_folder import RawFolder, Source, split_in_name
+from shardsmith.formats.shared.raw_folder import RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_name
 from shardsmith.formats.yolo.files import (
     ImagePaths,
     Nearest,

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.findings import Finding, found
-from shardsmith.dataset.manifest import Annotation
+from shardsmith.dataset.images import ImageInfo
 from shardsmith.dataset.workers import map_items
-from shardsmith.formats.shared.placement import Size, corners, on_displayed
-from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source, split_in_path
+from shardsmith.formats.shapes.placement import Size, corners, drawn_size, on_displayed, outline_on_displayed
+from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_path
 from shardsmith.formats.yolo.lines import (
     ClassNames,
+    LabelFile,
     add_classes,
     is_image_list,
     is_label_line,
@@ -54,7 +56,28 @@ def find_labels(folder: RawFolder) -> Labels:
             labels.of[image] = file
         else:
             labels.strays.append(file)
+    _add_near(folder, labels)
     return labels
+
+
+def _add_near(folder: RawFolder, labels: Labels) -> None:
+    """Give strays with lines of YOLO, or without any, to the images whose names they nearly have."""
+    near: dict[str, list[str]] = defaultdict(list)
+    for file in labels.strays:
+        head = folder.head(file)
+        if folder.locate_stem(file) is None and (is_label_line(head) or _is_blank_label(file, head)):
+            image = folder.near_stem(file)
+            if image and image not in labels.of:
+                near[image].append(file)
+    for image, files in near.items():
+        if len(files) == 1:
+            labels.of[image] = files[0]
+            labels.strays.remove(files[0])
+            folder.note(image, PurePosixPath(files[0]).stem + PurePosixPath(image).suffix, files[0])
+
+
+def _is_blank_label(file: str, head: str) -> bool:
+    return not head.strip() and PurePosixPath(file).parent.name == "labels"
 
 
 def _expected(image_id: str) -> Iterator[str]:
@@ -67,14 +90,16 @@ def _expected(image_id: str) -> Iterator[str]:
 
 
 def are_labels(folder: RawFolder, labels: Labels, blank_will_do: bool) -> bool:
-    """Whether the images' text files hold lines of YOLO, by the first one with a line that could be one.
+    """Whether the images' text files hold lines of YOLO, by the first line that could be one.
 
     Args:
         blank_will_do: whether empty files alone are labels: of negatives.
     """
     files = list(dict.fromkeys(labels.of.values()))[:_TRIED]
     heads = [folder.head(file) for file in files]
-    return any(map(is_label_line, heads)) or (blank_will_do and bool(heads) and not any(map(str.strip, heads)))
+    return any(is_label_line(line) for head in heads for line in lines_of(head)) or (
+        blank_will_do and bool(heads) and not any(map(str.strip, heads))
+    )
 
 
 def data_files(folder: RawFolder) -> list[str]:
@@ -141,9 +166,7 @@ class Nearest:
 def _distance(one: str, other: str) -> tuple[int, int]:
     """Fewer is nearer: folders up from `other` to the one that holds both, then down to `one`."""
     mine, theirs = PurePosixPath(one).parent.parts, PurePosixPath(other).parent.parts
-    shared = next(
-        (at for at, (a, b) in enumerate(zip(mine, theirs, strict=False)) if a != b), min(len(mine), len(theirs))
-    )
+    shared = _shared(mine, theirs)
     return len(theirs) - shared, len(mine) - shared
 
 
@@ -160,7 +183,7 @@ class ImagePaths:
         """The image whose path ends as `path` does for the most folders."""
         parts = plain_parts(path)
         same_name = self.by_name.get(parts[-1] if parts else "", [])
-        shared = [_shared_end(PurePosixPath(image_id).parts, parts) for image_id in same_name]
+        shared = [_shared(PurePosixPath(image_id).parts[::-1], parts[::-1]) for image_id in same_name]
         best = [image_id for image_id, count in zip(same_name, shared, strict=True) if count == max(shared)]
         return best[0] if len(best) == 1 else self.folder.locate(path, file, place)
 
@@ -187,8 +210,9 @@ def plain_parts(path: str) -> list[str]:
     return [part for part in path.replace("\\", "/").split("/") if part not in ("", ".", "..") and part[-1] != ":"]
 
 
-def _shared_end(one: tuple[str, ...], other: list[str]) -> int:
-    pairs = zip(reversed(one), reversed(other), strict=False)
+def _shared(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many parts at the start are the same."""
+    pairs = zip(one, other, strict=False)
     return next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
@@ -203,37 +227,62 @@ def read_images(
 ) -> Source:
     """Every image with a label file, and a finding for each label file that has no image.
 
+    A file without a line is a negative; one of which no line can be read is none: its findings name its image.
+
     Args:
         splits: image_id -> the splits that list it.
         columns: label file -> how many columns of keypoints follow a box in it.
     """
-    source = Source()
-    tasks = []
-    for image_id, file in labels.of.items():
-        info = folder.images[image_id]
-        size = (info.width or 1, info.height or 1)  # without a size the image is dropped, whatever its boxes
-        tasks.append((file, names.to(file), size, columns(file)))
+    source = Source(shapes=0)
+    tasks = [(file, names.to(file), size_px(folder.images[id_]), columns(file)) for id_, file in labels.of.items()]
     add_classes(source, (task[1] for task in tasks))
     parsed = map_items(partial(_read_file, folder.root), tasks, "ingest: reading YOLO", "file", chunk=64)
-    for (image_id, file), (rows, findings) in zip(labels.of.items(), parsed, strict=True):
-        source.findings += findings
-        if rows is None:
-            continue
+    keypoints: dict[str, int] = defaultdict(int)
+    for (image_id, file), content in zip(labels.of.items(), parsed, strict=True):
         source.entries[image_id] = ImageEntry(one_split(splits, image_id, file))
-        source.findings += on_displayed([corners(row) for row in rows], folder.images[image_id], None, file)[1]
-        for row in rows:
-            row.image_id = image_id
-        source.annotations += rows
-    source.findings += _without_image(folder, labels)
+        source.shapes = (source.shapes or 0) + content.shapes
+        keypoints[names.to(file).file] += content.keypoints
+        place(content, file, image_id, folder.images[image_id], source)
+    source.findings += name_keypoints(keypoints)
+    strays = _without_image(folder, labels)
+    source.shapes = (source.shapes or 0) + sum(bool(one.image_id) for one in strays)
+    source.findings += strays
     return source
 
 
-def _read_file(root: Path, task: tuple[str, ClassNames, Size, int]) -> tuple[list[Annotation] | None, list[Finding]]:
+def size_px(info: ImageInfo) -> Size:
+    """Of the image that the shares are of; one without a size is dropped, whatever its boxes."""
+    return drawn_size(info, None) or (1, 1)
+
+
+def place(content: LabelFile, file: str, image_id: str, info: ImageInfo, source: Source) -> None:
+    """Add what a label file says of an image to the source."""
+    boxes, findings = on_displayed([corners(row) for row in content.rows], info, None, file)
+    source.findings += [replace(one, image_id=image_id) for one in [*content.findings, *findings]]
+    for row, box in zip(content.rows, boxes, strict=True):
+        row.image_id = image_id
+        row.xmin, row.ymin, row.xmax, row.ymax = box
+        row.segmentation = outline_on_displayed(row.segmentation, info, None) if row.segmentation else None
+    for label in content.labels:
+        label.image_id = image_id
+    source.annotations += [*content.rows, *content.labels]
+
+
+def name_keypoints(counts: Mapping[str, int]) -> list[Finding]:
+    """A finding for each file of names that governs boxes with keypoints."""
+    reason = "keypoints have no place in a dataset here; the boxes that they belong to are read"
+    return [
+        found("not-carried", file, value=f"{count:,} boxes", reason=reason) for file, count in counts.items() if count
+    ]
+
+
+def _read_file(root: Path, task: tuple[str, ClassNames, Size, int]) -> LabelFile:
     file, names, size_px, columns = task
     try:
         text = RawFolder(root, []).text(file)
     except RawDataError as error:
-        return None, [found("annotation-unreadable", file, reason=str(error).removeprefix(f"{file}: "))]
+        reason = str(error).removeprefix(f"{file}: ")
+        return LabelFile(findings=[found("annotation-unreadable", file, reason=reason)], shapes=1)
     return parse(text, file, names, size_px, columns)
 
 
@@ -247,5 +296,5 @@ def _without_image(folder: RawFolder, labels: Labels) -> list[Finding]:
             image = folder.locate_stem(file)
             reason = f"{image} has its annotations from {labels.of[image]}" if image else ""
             code = "annotation-unreadable" if image else "image-missing"
-            findings.append(found(code, file, value=PurePosixPath(file).stem, reason=reason))
+            findings.append(found(code, file, "", PurePosixPath(file).stem, reason, image or ""))
     return findings

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.images import EXTENSIONS
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.formats.format import Format
+from shardsmith.formats.shapes.placement import Box, Size, corners, on_displayed
 from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
-from shardsmith.formats.shared.placement import Box, Size, corners, on_displayed
-from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source, split_in_name, split_in_path
+from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
+from shardsmith.formats.shared.splits import split_in_name, split_in_path
 from shardsmith.formats.yolo.files import ImagePaths, Nearest, names_files, read_names
 from shardsmith.formats.yolo.lines import (
     ClassNames,
@@ -48,12 +49,13 @@ kin read it when they run in the split's folder.
 
 @dataclass
 class KerasLine:
-    """One line: the image's path as written, and its boxes in pixels with their labels."""
+    """One line: the image's path as written, its boxes in pixels with their labels, and a finding for each bad box."""
 
     place: str
     path: str
     boxes: list[Box] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
 
 
 def detect(folder: RawFolder) -> list[str]:
@@ -79,7 +81,7 @@ def read(folder: RawFolder, files: list[str]) -> Source:
     Raises:
         RawDataError: a file is not text, no file names the classes, or several do so differently.
     """
-    source, paths = Source(), ImagePaths(folder)
+    source, paths = Source(shapes=0), ImagePaths(folder)
     names = Nearest(read_names(folder, names_files(folder)), _REMEDY)
     add_classes(source, map(names.to, files))
     for file in files:
@@ -97,12 +99,13 @@ def read(folder: RawFolder, files: list[str]) -> Source:
 def _add(folder: RawFolder, file: str, image_id: str, line: KerasLine, source: Source) -> None:
     source.entries.setdefault(image_id, ImageEntry(split_in_name(file) or split_in_path(image_id, file)))
     boxes, findings = on_displayed(line.boxes, folder.images[image_id], None, f"{file}, {line.place}")
-    source.findings += findings
+    source.findings += [replace(one, image_id=image_id) for one in [*line.findings, *findings]]
+    source.shapes = (source.shapes or 0) + len(boxes) + len(line.findings)
     source.annotations += [Annotation(image_id, label, *box) for label, box in zip(line.labels, boxes, strict=True)]
 
 
 def parse(text: str, file: str, classes: ClassNames) -> tuple[list[KerasLine], list[Finding]]:
-    """The lines of one file; a line or a box that cannot be read is a finding."""
+    """The lines of one file, and a finding for each that names no image."""
     lines, findings = [], []
     for number, content in enumerate(lines_of(text), start=1):
         if not content.strip():
@@ -117,7 +120,7 @@ def parse(text: str, file: str, classes: ClassNames) -> tuple[list[KerasLine], l
             try:
                 label, box = _box(value, classes)
             except LineError as error:
-                findings.append(error.finding(file, line.place))
+                line.findings.append(error.finding(file, line.place))
             else:
                 line.labels.append(label)
                 line.boxes.append(box)

@@ -1,10 +1,13 @@
 """What the YOLO formats share on a line: a class number, then a box or an outline in shares of the image's sides.
 
-`class x_centre y_centre width height` is a box, `class x y x y x y ...` an outline whose bounds are the box. The class
-number counts from 0 in the order of the names, so it is the label map's id less 1.
+`class x_centre y_centre width height` is a box, `class x y x y x y ...` an outline whose bounds are the box: of an
+oriented box its four corners. Keypoints that follow a box are counted, and left out. A sixth column is CVAT's number of
+a track where it is a whole number; anything else there is what a detector says of its own boxes, which are no labels.
+The class number counts from 0 in the order of the names, so it is the label map's id less 1.
 
-Sources: AlexeyAB/darknet, "How to train (to detect your custom objects)"; Ultralytics' documentation of detection and
-segmentation datasets, and its loader (verify_image_label in ultralytics/data/utils.py).
+Sources: AlexeyAB/darknet, "How to train (to detect your custom objects)"; Ultralytics' documentation of detection,
+segmentation, OBB and pose datasets, and its loader (verify_image_label in ultralytics/data/utils.py), which refuses six
+columns; CVAT's documentation of Ultralytics YOLO Detection Track.
 """
 
 from __future__ import annotations
@@ -13,8 +16,9 @@ import hashlib
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -23,10 +27,12 @@ from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.images import EXTENSIONS
 from shardsmith.dataset.manifest import Annotation, Image
 from shardsmith.dataset.shapes import OutlineError, parse_outline
-from shardsmith.formats.shared.placement import Box, Size
+from shardsmith.formats.shapes.placement import Box, Size, to_json
+from shardsmith.formats.shared.numbers import comma_decimals, read_number
 from shardsmith.formats.shared.raw_folder import Source
 
-_LABEL_LINE = re.compile(r"\s*\d+(\.0*)?((\s+[-+]?[\d.]+([eE][-+]?\d+)?){4}|(\s+[-+]?[\d.]+([eE][-+]?\d+)?){6,})\s*")
+_LABEL_LINE = re.compile(r"\s*\d+(\.0*)?(\s+[-+]?[\d.,]+([eE][-+]?\d+)?){4,}\s*")
+_VISIBLE = re.compile(r"[012](\.0*)?")
 _SHOWN = 60
 
 
@@ -38,7 +44,7 @@ class ClassNames:
     names: tuple[str, ...]
 
     def ids(self) -> dict[str, int]:
-        """The ids that the names have in a label map; a gap, as we write one (`unused-3`), is none of them."""
+        """The ids that the names have in a label map; a gap, as we write one (`unused-3`), has none."""
         numbered = {name: number for number, name in reversed(list(enumerate(self.names, start=1)))}
         real = {name: number for name, number in numbered.items() if name and name != f"unused-{number}"}
         return dict(sorted(real.items(), key=lambda item: item[1]))
@@ -93,7 +99,7 @@ def add_classes(source: Source, used: Iterable[ClassNames]) -> None:
 
 
 def is_label_line(text: str) -> bool:
-    """Whether the first line that is not blank has a class number, and a box or three points and more."""
+    """Whether the first line that is not blank has a class number and four numbers or more."""
     first = next((line for line in lines_of(text) if line.strip()), "")
     return _LABEL_LINE.fullmatch(first) is not None
 
@@ -110,7 +116,7 @@ def finite(text: str) -> float:
         LineError: `text` is not a finite number.
     """
     try:
-        value = float(text)
+        value = read_number(text)
     except ValueError:
         raise LineError(text, "not a number") from None
     if not math.isfinite(value):
@@ -118,36 +124,88 @@ def finite(text: str) -> float:
     return value
 
 
-def parse(
-    text: str, file: str, classes: ClassNames, size_px: Size, keypoint_columns: int = 0
-) -> tuple[list[Annotation], list[Finding]]:
-    """One image's label file: boxes and outlines in pixels, with image_id ""; a line that cannot be read is a finding.
+@dataclass
+class LabelFile:
+    """One image's label file: boxes and outlines in pixels, with image_id "".
+
+    labels: of the whole image.
+    shapes: the lines that are not blank; each is a row, a label or a finding that drops it.
+    keypoints: how many boxes have keypoints, which are left out.
+    """
+
+    rows: list[Annotation] = field(default_factory=list)
+    labels: list[Annotation] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    shapes: int = 0
+    keypoints: int = 0
+
+
+def parse(text: str, file: str, classes: ClassNames, size_px: Size, keypoint_columns: int = 0) -> LabelFile:
+    """A line that cannot be read is a finding.
 
     Args:
         file: its name, for findings.
         size_px: (width, height) of the image as displayed.
-        keypoint_columns: columns that follow a box in a pose dataset; they are left out.
+        keypoint_columns: columns that follow a box in a pose dataset.
     """
-    rows, findings = [], []
+    content, mended = LabelFile(), Counter[str]()
     for number, line in enumerate(lines_of(text), start=1):
         if columns := line.split():
+            content.shapes += 1
             try:
-                rows.append(_row(columns, classes, size_px, keypoint_columns))
+                row, has_keypoints = parse_columns(columns, classes, size_px, keypoint_columns)
             except LineError as error:
-                findings.append(error.finding(file, f"line {number}"))
-    return rows, findings
+                content.findings.append(error.finding(file, f"line {number}"))
+                continue
+            content.rows.append(row)
+            content.keypoints += has_keypoints
+            mended["decimal commas are read as points"] += any(map(comma_decimals, columns))
+            mended["the sixth column, a whole number, is kept as track_id"] += row.attributes is not None
+    content.findings += [
+        found("read-leniently", file, value=f"{count:,} lines", reason=reason) for reason, count in (+mended).items()
+    ]
+    return content
 
 
-def _row(columns: list[str], classes: ClassNames, size_px: Size, keypoint_columns: int) -> Annotation:
+def parse_columns(
+    columns: list[str], classes: ClassNames, size_px: Size, keypoint_columns: int = 0
+) -> tuple[Annotation, bool]:
+    """(the annotation of one line, whether keypoints follow its box).
+
+    Raises:
+        LineError: why it cannot be read.
+    """
+    own, attributes = _split(columns, keypoint_columns)
+    row = _row(own, classes, size_px)
+    row.attributes = to_json(attributes)
+    return row, len(own) < len(columns) and not attributes
+
+
+def _split(columns: list[str], keypoint_columns: int) -> tuple[list[str], dict[str, object]]:
+    """(the columns of the box or outline, attributes) of a line."""
     count = len(columns)
-    if keypoint_columns and count == 5 + keypoint_columns:
-        columns, count = columns[:5], 5
+    if keypoint_columns:
+        if count not in (5, 5 + keypoint_columns):
+            expected = f"5, or {5 + keypoint_columns} as kpt_shape has it"
+            raise LineError(" ".join(columns), f"it has {count} columns, not {expected}")
+        return columns[:5], {}
+    if count == 6:
+        if not columns[5].isdecimal():
+            reason = "its sixth column is not part of a label (a confidence?); delete it if the boxes are labels"
+            raise LineError(" ".join(columns), reason)
+        return columns[:5], {"track_id": int(columns[5][:18])}
+    if count > 8 and (count - 5) % 3 == 0 and all(map(_VISIBLE.fullmatch, columns[7::3])):
+        return columns[:5], {}  # keypoints x y visible, where no kpt_shape says so
     if count != 5 and (count < 7 or count % 2 == 0):
         expected = "5 (class, centre, width and height), or a class and 3 points or more"
         raise LineError(" ".join(columns), f"it has {count} columns, not {expected}")
+    return columns, {}
+
+
+def _row(columns: list[str], classes: ClassNames, size_px: Size) -> Annotation:
     label = classes.name(columns[0])
     shares = np.array([finite(column) for column in columns[1:]])
-    if count == 5:
+    if len(columns) == 5:
         x, y, width, height = shares.tolist()
         box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
         return Annotation("", label, *(share * side for share, side in zip(box, size_px * 2, strict=True)))

@@ -26,8 +26,8 @@ from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation, Image
 from shardsmith.dataset.yaml import YamlError, load_yaml
 from shardsmith.formats.format import Format
+from shardsmith.formats.shapes.placement import corners
 from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
-from shardsmith.formats.shared.placement import corners
 from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
 from shardsmith.formats.yolo.files import (
     ImagePaths,
@@ -137,8 +137,6 @@ def read(folder: RawFolder, files: list[str]) -> Source:
                 findings += missing
                 for image_id in images:
                     splits[image_id].add(_SPLITS[key])
-        if one.keypoint_columns:
-            findings.append(found("not-carried", file, "kpt_shape", reason="keypoints are left out, boxes are read"))
 
     def governing(file: str) -> DataFile:
         return data[names.to(file).file]
@@ -147,7 +145,7 @@ def read(folder: RawFolder, files: list[str]) -> Source:
     source = read_images(folder, labels, names, splits, lambda file: governing(file).keypoint_columns)
     for image_id in folder.image_files:
         if image_id not in labels.of and (image_id in splits or not any(governing(image_id).paths.values())):
-            source.entries[image_id] = ImageEntry(one_split(splits, image_id))
+            source.entries[image_id] = ImageEntry(one_split(splits, image_id), implied=True)
     source.findings += findings
     return source
 

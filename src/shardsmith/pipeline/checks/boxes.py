@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shardsmith.dataset.boxes import CORNERS, EDGE_NOISE, LOST, corners, label_whole_image
+from shardsmith.dataset.boxes import CORNERS, EDGE_NOISE, LOST, ROUNDING_PX, corners, label_whole_image
 from shardsmith.dataset.codes import CATALOGUE, Action
 from shardsmith.dataset.errors import StageError
-from shardsmith.dataset.findings import Finding, action_for
+from shardsmith.dataset.findings import Finding, about, action_for
 from shardsmith.dataset.manifest import Manifest
 from shardsmith.pipeline.checks.overlaps import overlapping
 
@@ -121,7 +121,9 @@ def check_boxes(
         row = int(rows[verdict.row])
         value = f"{labels[row]} {corners(boxes[verdict.row])}"
         image_id = str(table["image_id"][row])
-        findings.append(Finding(verdict.code, verdict.action, image_id, f"box {places[row]}", value, verdict.reason))
+        key = str(table["source_key"][row])
+        where = {"place": f"box {places[row]}", "value": value, "reason": verdict.reason, "source_key": key}
+        findings.append(about(verdict.code, image_id, verdict.action, **where))
     return Manifest(manifest.images, _rebuilt(table, rows, judged.boxes, judged.lost)), findings
 
 
@@ -198,7 +200,7 @@ def _clip(judgement: Judgement, max_over_edge: float) -> None:
     over = np.maximum(-boxes[:, :2], boxes[:, 2:] - sizes)
     # + 0.0 turns -0.0 into 0.0, which clipping may or may not do
     clipped = np.clip(boxes, 0, np.hstack([sizes, sizes])) + 0.0
-    passes = (over > EDGE_NOISE * sizes).any(axis=1)
+    passes = (over > np.maximum(EDGE_NOISE * sizes, ROUNDING_PX)).any(axis=1)
     far = (over > np.maximum(_MIN_TOLERANCE_PX, max_over_edge * sizes)).any(axis=1)
     away = passes & (clipped[:, 2:] <= clipped[:, :2]).any(axis=1) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
     for row in np.flatnonzero(passes & ~judgement.lost).tolist():

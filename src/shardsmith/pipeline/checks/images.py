@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from shardsmith.dataset.codes import Action
 from shardsmith.dataset.errors import StageError
-from shardsmith.dataset.findings import Finding, action_for
+from shardsmith.dataset.findings import Finding, about, action_for
 from shardsmith.dataset.images import glance, probe
 from shardsmith.dataset.manifest import Image, Manifest
 from shardsmith.pipeline.checks.similar import HASH_BITS, find_clusters, find_pairs, fingerprint
@@ -56,9 +56,9 @@ def check_looks(manifest: Manifest, seen: Mapping[str, Decoded], actions: Mappin
     """Odd colours, and images that show nothing. `seen` is by image_id."""
     for image_id in manifest.images["image_id"].to_pylist():
         if colours := seen[image_id].colours:
-            yield Finding("image-colours", action_for("image-colours", actions), image_id, "", colours)
+            yield about("image-colours", image_id, action_for("image-colours", actions), value=colours)
         elif not seen[image_id].fingerprint:
-            yield Finding("image-plain", action_for("image-plain", actions), image_id)
+            yield about("image-plain", image_id, action_for("image-plain", actions))
 
 
 def check_sizes(manifest: Manifest, actions: Mapping[str, Action]) -> Iterator[Finding]:
@@ -76,7 +76,7 @@ def check_sizes(manifest: Manifest, actions: Mapping[str, Action]) -> Iterator[F
             value = f"{width[row]:.0f} x {height[row]:.0f} px"
             reason = f"its {what} is {values[row] / middle:.2g} times the median"
             image_id = str(images["image_id"][row])
-            yield Finding("image-size-far", action_for("image-size-far", actions), image_id, "", value, reason)
+            yield about("image-size-far", image_id, action_for("image-size-far", actions), value=value, reason=reason)
 
 
 def check_similar(
@@ -105,7 +105,7 @@ def check_similar(
                 reason = f"nearly identical to {contents[twin][0].image_id}"
                 value = f"{bits} of {HASH_BITS} bits differ"
                 findings += [
-                    Finding("image-near-duplicate", action, image.image_id, "", value, reason)
+                    about("image-near-duplicate", image.image_id, action, value=value, reason=reason)
                     for image in contents[row]
                 ]
     return sorted(findings, key=lambda finding: finding.file), clusters

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shardsmith.dataset.errors import StageError
-from shardsmith.dataset.findings import Finding, action_for, count_severities, found, stop_on_fail
+from shardsmith.dataset.findings import Finding, about, action_for, count_severities, found, stop_on_fail
 from shardsmith.dataset.manifest import SPLITS, Manifest
 from shardsmith.pipeline.params import Params
 from shardsmith.pipeline.splits.links import is_cluster_group
@@ -99,7 +99,7 @@ def _split_by_source(units: Sequence[Unit]) -> tuple[dict[str, str], list[Findin
             "the source gives no image a split: name its folders or lists train, valid and test, "
             "or set split.strategy to stable or stratified"
         )
-    findings = [found("split-missing", image_id) for image_id in sorted(splits) if not splits[image_id]]
+    findings = [about("split-missing", image_id) for image_id in sorted(splits) if not splits[image_id]]
     return {image_id: place for image_id, place in splits.items() if place}, findings + find_leaks(units)
 
 

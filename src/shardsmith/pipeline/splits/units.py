@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from shardsmith.dataset.findings import Finding, found
+from shardsmith.dataset.findings import Finding, about
 from shardsmith.dataset.manifest import SPLITS, Image
 from shardsmith.pipeline.splits.links import Links, is_cluster_group
 
@@ -71,11 +71,11 @@ def joined(units: Iterable[Unit]) -> list[Finding]:
         like = "nearly identical" if unit.similar else "identical"
         if len(unit.groups) > 1:
             reason = f"groups {', '.join(unit.groups)} share {like} images and count as {unit.groups[0]}"
-            findings.append(found("split-groups-joined", unit.images[0].image_id, reason=reason))
+            findings.append(about("split-groups-joined", unit.images[0].image_id, reason=reason))
         elif alone:
             bytes_ = "nearly the same picture" if unit.similar else "the same bytes"
             reason = f"has no group, but {bytes_} as an image of group {unit.groups[0]}"
-            findings += [found("split-groups-joined", image.image_id, reason=reason) for image in alone]
+            findings += [about("split-groups-joined", image.image_id, reason=reason) for image in alone]
     return findings
 
 
@@ -101,4 +101,4 @@ def _leak(code: str, together: Iterable[Image], what: str) -> list[Finding]:
     if len(first) < 2:
         return []
     where = ", ".join(f"{name}: {first[name]}" for name in SPLITS if name in first)
-    return [found(code, min(first.values()), value=where, reason=f"{what} in several splits")]
+    return [about(code, min(first.values()), value=where, reason=f"{what} in several splits")]

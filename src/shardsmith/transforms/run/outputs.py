@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from shardsmith.dataset.errors import StageError
-from shardsmith.dataset.findings import Finding, found, summarise
+from shardsmith.dataset.findings import Finding, summarise
 from shardsmith.dataset.manifest import Annotation, Image, Manifest
 from shardsmith.transforms.run.cache import MadeFile, make_all
 from shardsmith.transforms.run.make import Refused, SourceImage, WantedImage
@@ -95,7 +95,7 @@ def _transform(
     for made, reused in make_all(ask(), recipe, folder, label, sources):
         one, wanted = pending.popleft()
         if isinstance(made, Refused):
-            tally.lost.append(found("image-not-transformed", one.source_id, one.part_name(), reason=made.reason))
+            tally.lost.append(one.finding("image-not-transformed", made.reason))
             continue
         objects = made.parsed()
         tally.images += 1
@@ -210,19 +210,11 @@ def _lost(planned: Planned, lost: dict[str, str], recipe: Recipe) -> Iterable[Fi
             reason = f"its box is less than {recipe.min_size_px:g} px wide or high; it is left out"
         else:
             reason = f"{name} leaves less than {recipe.min_visibility:.0%} of the object; its box is left out"
-        yield found("box-lost", planned.source_id, _place(planned, int(row)), boxed[int(row)].label, reason)
+        yield planned.finding("box-lost", reason, boxed[int(row)])
 
 
 def _outlines_lost(planned: Planned, objects: dict[str, Any]) -> Iterable[Finding]:
     boxed = planned.boxed()
     for row, segmentation in zip(objects["rows"], objects["segmentations"], strict=True):
         if segmentation is None and boxed[row].segmentation is not None:
-            yield found("outline-lost", planned.source_id, _place(planned, row), boxed[row].label)
-
-
-def _place(planned: Planned, row: int) -> str:
-    """ "copy 2, object 3", by the numbers of the image that entered the stage, labels of the whole image included."""
-    numbers = planned.numbers()
-    if row < len(numbers):
-        return planned.place(numbers[row])
-    return f"{planned.part_name()}, an object of another image in its mosaic"
+            yield planned.finding("outline-lost", "", boxed[row])

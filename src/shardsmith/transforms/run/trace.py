@@ -75,14 +75,14 @@ class Trace:
             self._pass_over(self._pending.popleft())
 
     def _pass_over(self, one: Planned) -> None:
-        self._passed_over.add((one.source_id, one.part_name()))
+        self._passed_over.add((one.source_id, one.image.image_id))
 
     def _note(self, one: Planned, image: Image, made: list[Annotation]) -> None:
         # an image of one pixel in width or height has no quarters: no mosaic is made of it
         joins = min(side or 0 for side in (one.image.width, one.image.height, image.width, image.height)) > 1
         partners = [annotation for _, others in one.partners for annotation in others] if joins else []
         wanted = [*one.annotations, *partners]
-        labels = {_row(annotation): annotation.label for annotation in wanted}
+        keys = {_row(one_): (one_.source_image or one.source_id, one_.source_key or "") for one_ in wanted}
         rows = [_row(annotation) for annotation in made]
         lost = Counter(map(_row, wanted))
         lost.subtract(rows)
@@ -90,8 +90,8 @@ class Trace:
             if count < 0:
                 raise unbalanced(self.stage, f"a box of image {one.image.image_id}", "was made, and not planned")
             if count:
-                self._lost[one.source_id, one.part_name(), labels[row]] += count
-        self._planned[list(labels)] = True
+                self._lost[(*keys[row], one.image.image_id)] += count
+        self._planned[list(keys)] = True
         self._ids.append(one.image.image_id)
         self._parents.append(self._image_rows[(one.made_from or one.image).image_id])
         self._counts.append(len(rows))

@@ -9,7 +9,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from shardsmith.dataset.findings import Finding, found
+from shardsmith.dataset.findings import Finding, about
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.transforms.base import percent
 from shardsmith.transforms.scene import Planned, Scene, SetStep, has_box
@@ -55,7 +55,7 @@ class Tile(SetStep):
                 one.scene.height, self.rows, self.height
             ):
                 size = f"{one.scene.width} x {one.scene.height} pixels"
-                findings.append(found("image-smaller-than-tile", one.source_id, "", size))
+                findings.append(about("image-smaller-than-tile", one.source_id, value=size))
             tiles += self._tiles(one, across, down) if len(across) * len(down) > 1 else [one]
         return tiles, findings
 
@@ -116,10 +116,9 @@ class IsolateObjects(SetStep):
             boxes, numbers = scene.objects.boxes().tolist(), one.numbers()
             own = []
             for row, annotation, box in zip(scene.objects.rows.tolist(), annotations, boxes, strict=True):
-                place = one.place(numbers[row])
                 if annotation.is_crowd:
                     reason = "isolate_objects takes single objects, no crowd"
-                    findings.append(found("box-left-out", one.source_id, place, annotation.label, reason))
+                    findings.append(one.finding("box-left-out", reason, annotation))
                 else:
                     own.append(self._isolate(one, scene, numbers[row], annotation, box))
             isolated += own or ([one] if one.whole() else [])
@@ -139,21 +138,20 @@ class IsolateObjects(SetStep):
 
 
 def _left_out(one: Planned, reason: str) -> Finding:
-    return found("image-left-out", one.source_id, one.part_name(), reason=reason)
+    return one.finding("image-left-out", reason)
 
 
 def _whole_left_out(one: Planned) -> list[Finding]:
     reason = "isolate_objects labels each image with its object, not with what its source was labelled"
     return [
-        found("box-left-out", one.source_id, one.place(number), annotation.label, reason)
-        for number, annotation in enumerate(one.listed or one.annotations, start=1)
+        one.finding("box-left-out", reason, annotation)
+        for annotation in one.listed or one.annotations
         if not has_box(annotation)
     ]
 
 
 def _lost(one: Planned, scene: Scene) -> list[Finding]:
     """Of boxes of which steps before have left too little; no image of theirs comes to name them."""
-    boxed, numbers, left = one.boxed(), one.numbers(), set(scene.objects.rows.tolist())
+    boxed, left = one.boxed(), set(scene.objects.rows.tolist())
     reason = "steps before isolate_objects leave too little of it"
-    gone = [row for row in range(len(boxed)) if row not in left]
-    return [found("box-lost", one.source_id, one.place(numbers[row]), boxed[row].label, reason) for row in gone]
+    return [one.finding("box-lost", reason, boxed[row]) for row in range(len(boxed)) if row not in left]

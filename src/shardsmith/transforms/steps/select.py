@@ -8,7 +8,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from shardsmith.dataset.findings import Finding, found
+from shardsmith.dataset.findings import Finding
 from shardsmith.transforms.base import percent
 from shardsmith.transforms.scene import Planned, SetStep
 
@@ -87,10 +87,7 @@ class MinBoxSize(SetStep):
         for one in images:
             small = self._small(one)
             boxed = one.boxed()
-            numbers = one.numbers()
-            for row in sorted(small):
-                place = one.place(numbers[row])
-                findings.append(found("box-left-out", one.source_id, place, boxed[row].label, self.describe()))
+            findings += [one.finding("box-left-out", self.describe(), boxed[row]) for row in sorted(small)]
             gone = {id(boxed[row]) for row in small}
             left = [annotation for annotation in one.annotations if id(annotation) not in gone]
             planned.append(one.keeping(left) if gone else one)
@@ -153,5 +150,5 @@ def in_order_of_chance(images: list[Planned], seed: int) -> list[Planned]:
 
 def _keep(images: list[Planned], kept: set[str], why: str) -> tuple[list[Planned], list[Finding]]:
     gone = [one for one in images if one.image.image_id not in kept]
-    findings = [found("image-left-out", one.source_id, one.part_name(), reason=why) for one in gone]
+    findings = [one.finding("image-left-out", why) for one in gone]
     return [one for one in images if one.image.image_id in kept], findings

@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 
 from shardsmith.dataset.errors import VersionError
-from shardsmith.pipeline.code import is_editable
+from shardsmith.installation import is_editable
 from shardsmith.workspace.git import file_at
 from shardsmith.workspace.paths import FLOW, PARAMS, PIPELINE
 

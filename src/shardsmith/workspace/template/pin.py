@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from importlib import metadata
 
+from shardsmith.installation import need
 from shardsmith.pipeline.code import digests
 from shardsmith.workspace.lock_file import read_leniently
 from shardsmith.workspace.log import Log
@@ -38,6 +39,7 @@ def pin_code(workspace: Workspace, renew_template: bool = False) -> bool:
     Args:
         renew_template: take the template's files of the installed version for those that the workspace has.
     """
+    need("dvc", "cv2")  # a digest names the versions of libraries, those of [build] too
     path = workspace.root / CODE
     params = workspace.params()
     recorded = read_leniently(path.read_text(encoding="utf-8")) if path.exists() else {}
@@ -55,6 +57,7 @@ def pin_code(workspace: Workspace, renew_template: bool = False) -> bool:
 
 def pin_requirements(workspace: Workspace, log: Log) -> None:
     """Write requirements.lock; not in Shardsmith's own repository, whose lock is for its developers too."""
+    need("dvc", "prefect")
     if workspace.is_own_repository():
         return
     text, warning = requirements()

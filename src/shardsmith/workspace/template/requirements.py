@@ -11,7 +11,7 @@ from urllib.request import url2pathname
 from packaging.requirements import Requirement
 
 from shardsmith.dataset.errors import VersionError
-from shardsmith.pipeline.code import direct_url
+from shardsmith.installation import direct_url, requirement
 from shardsmith.workspace.git import git
 
 _HEAD = (
@@ -55,21 +55,17 @@ def own_line() -> tuple[str, str]:
     """The line for Shardsmith itself, and why others cannot install it ("" where they can)."""
     source = direct_url()
     url = str(source.get("url", ""))
-    if not url:
-        return f"shardsmith=={metadata.version('shardsmith')}", ""
-    local = "" if urlsplit(url).scheme not in ("", "file") else f"shardsmith was installed from {url}"
-    if commit := source.get("vcs_info", {}).get("commit_id"):
-        return f"shardsmith @ git+{url}@{commit}", local
+    local = f"shardsmith was installed from {url}" if url and urlsplit(url).scheme in ("", "file") else ""
     if "dir_info" in source:
         folder = Path(url2pathname(urlsplit(url).path))
         try:
             commit = git(folder, "rev-parse", "HEAD").strip()
             changed = git(folder, "status", "--porcelain", "--untracked-files=no").strip()
         except (VersionError, OSError):
-            return f"shardsmith @ {url}", local
+            return requirement(), local
         more = ", with changes that are in no commit" if changed else ""
         return f"shardsmith @ git+{url}@{commit}", local + more
-    return f"shardsmith @ {url}", local
+    return requirement(), local
 
 
 def _normal(name: str) -> str:

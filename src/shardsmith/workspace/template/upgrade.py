@@ -6,6 +6,7 @@ import difflib
 from dataclasses import dataclass
 
 from shardsmith.dataset.errors import VersionError
+from shardsmith.installation import need
 from shardsmith.workspace.lock_file import read_leniently
 from shardsmith.workspace.log import Log
 from shardsmith.workspace.paths import CODE
@@ -18,7 +19,8 @@ from shardsmith.workspace.workspace import Workspace
 class Upgrade:
     """What became of the template's files.
 
-    replaced: those that the user had not changed. kept: file -> how the user's differs from the new one, as a diff.
+    replaced: those that the user had not changed. kept: file of the user's -> how it differs from the new one, as a
+    diff; "" where the new one is as the old one was.
     """
 
     replaced: list[str]
@@ -35,6 +37,7 @@ def upgrade(workspace: Workspace, log: Log) -> Upgrade:
     """
     if workspace.is_own_repository():
         raise VersionError(f"{workspace.root}: is Shardsmith's own repository; `git pull` upgrades it")
+    need("cv2", "dvc", "prefect")
     path = workspace.root / CODE
     recorded = read_leniently(path.read_text(encoding="utf-8")).get("template") if path.exists() else None
     known = recorded if isinstance(recorded, dict) else {}
@@ -48,8 +51,8 @@ def upgrade(workspace: Workspace, log: Log) -> Upgrade:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(new, encoding="utf-8")
             done.replaced.append(file)
-        elif known.get(file) != text_hash(new):
-            done.kept[file] = _diff(own or "", new, file)
+        else:
+            done.kept[file] = _diff(own or "", new, file) if known.get(file) != text_hash(new) else ""
     pin_requirements(workspace, log)
     pin_code(workspace, renew_template=True)
     return done

@@ -1,0 +1,83 @@
+"""The ids that a COCO file is written with: the source's own where they can be, else made of what they are for.
+
+A source's id is kept where it is a whole number and no other image (annotation) of the version has it, over all splits.
+A made one depends on nothing else, so it stays as the dataset grows. Copies, tiles and mosaics have made ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from shardsmith.dataset.errors import StageError
+from shardsmith.dataset.manifest import Annotation, Image
+
+_WHOLE = re.compile(r"0|[1-9][0-9]{0,17}")
+Key = TypeVar("Key", bound=Hashable)
+_HEX_DIGITS = 13  # 52 bits: a float holds them exactly, as JavaScript reads numbers
+
+
+def image_ids(images: Iterable[Image]) -> dict[str, int]:
+    """image_id -> its id in COCO.
+
+    Raises:
+        StageError: two images come to one id.
+    """
+    images = list(images)
+    known = {image.image_id: image.source_id for image in images if not image.parent_id}
+    ids = _kept(known, least=0)
+    for image in images:
+        if image.image_id not in ids:
+            ids[image.image_id] = _made(image.image_id)
+    _check(ids, "image")
+    return ids
+
+
+def annotation_ids(annotations: Sequence[Annotation]) -> list[int]:
+    """The id of each.
+
+    0 is made anew: pycocotools counts an object of that id as never found.
+
+    Raises:
+        StageError: two annotations come to one id.
+    """
+    known = {
+        number: row.source_key
+        for number, row in enumerate(annotations)
+        if row.source_image in (None, row.image_id)
+    }  # fmt: skip
+    ids: dict[int, int] = _kept(known, least=1)
+    seen: Counter[tuple] = Counter()
+    for number, row in enumerate(annotations):
+        key = (row.image_id, row.source_image, row.source_key)
+        seen[key] += 1
+        if number not in ids:
+            ids[number] = _made(*key, seen[key])
+    names = {number: f"{number + 1} ({row.label} of {row.image_id})" for number, row in enumerate(annotations)}
+    _check({names[number]: id_ for number, id_ in ids.items()}, "annotation")
+    return [ids[number] for number in range(len(annotations))]
+
+
+def _kept(known: Mapping[Key, str | None], least: int) -> dict[Key, int]:
+    whole = {key: int(text) for key, text in known.items() if text and _WHOLE.fullmatch(text) and int(text) >= least}
+    counts = Counter(whole.values())
+    return {key: id_ for key, id_ in whole.items() if counts[id_] == 1}
+
+
+def _made(*parts: object) -> int:
+    text = "\0".join("" if part is None else str(part) for part in parts)
+    return int(hashlib.sha256(text.encode()).hexdigest()[:_HEX_DIGITS], 16)
+
+
+def _check(ids: Mapping[str, int], what: str) -> None:
+    owners: dict[int, str] = {}
+    for name, id_ in ids.items():
+        if id_ in owners:
+            raise StageError(
+                f"COCO: {what} {owners[id_]} and {what} {name} both come to the id {id_}; "
+                "give one of them another id in the source"
+            )
+        owners[id_] = name

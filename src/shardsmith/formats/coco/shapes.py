@@ -1,0 +1,141 @@
+"""One entry of COCO's `annotations` -> a row with its box as the file has it, or why there is none.
+
+Sources: the data format page of the COCO dataset; CVAT's COCO export, which writes the frame of a turned box before it
+is turned, and `rotation` (degrees, clockwise, about its centre) among the attributes.
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from shardsmith.dataset.manifest import Annotation
+from shardsmith.dataset.shapes import OutlineError, box_around, parse_outline
+from shardsmith.formats.coco.values import EntryError, as_number, id_text, is_scalar
+from shardsmith.formats.shapes.placement import Box, to_json
+
+_READ = frozenset({
+    "id", "image_id", "category_id", "bbox", "area", "iscrowd", "segmentation", "attributes", "num_keypoints",
+})  # fmt: skip
+_NAMED = {"segments_info": "panoptic segments", "caption": "captions"}
+_KINDS = {2: "point", 4: "line"}  # how many numbers their points have
+
+
+class NotCarried(ValueError):
+    """The kind of an annotation that a dataset here cannot hold."""
+
+
+def parse_annotation(entry: dict[str, Any]) -> tuple[Annotation, str]:
+    """The row, and what is wrong with its outline where that, or a part of it, is left out.
+
+    Raises:
+        NotCarried: it has neither box nor outline, and is of another kind.
+        EntryError: it has neither box nor outline.
+    """
+    if kind := kind_without_box(entry):
+        raise NotCarried(kind)
+    outline, problem = _outline(entry.get("segmentation"))
+    box = _box(entry, outline)
+    if outline is None and not problem:
+        box, outline = _turned(entry, box)
+    row = Annotation("", "", *box, entry.get("iscrowd") in (1, "1"), as_number(entry.get("area")), outline)
+    row.source_key = id_text(entry.get("id"))
+    return row, problem
+
+
+def kind_without_box(entry: dict[str, Any]) -> str | None:
+    """What an entry is that has no box and no outline; None for one that has, or that should have."""
+    bbox, segmentation = entry.get("bbox"), entry.get("segmentation")
+    if bbox and not _is_blank(bbox):
+        return None
+    if isinstance(segmentation, dict):
+        return None
+    parts = [part for part in _polygons(segmentation) if part != []]
+    if parts:
+        lengths = {len(part) if isinstance(part, list) else 0 for part in parts}
+        return _KINDS.get(lengths.pop()) if len(lengths) == 1 else None
+    if "caption" in entry and not bbox:
+        return "caption"
+    return "keypoints" if _is_said(entry.get("keypoints")) else None
+
+
+def attributes_of(entry: dict[str, Any]) -> tuple[str | None, Iterator[str]]:
+    """The `attributes` column: what the entry says in one word or number; and the names of what it says at length."""
+    own = entry.get("attributes")
+    attributes = dict(own) if isinstance(own, dict) else {}
+    others = {key: entry[key] for key in sorted(entry.keys() - _READ)}
+    attributes |= {key: value for key, value in others.items() if key not in _NAMED and is_scalar(value)}
+    at_length = (key for key, value in others.items() if _is_said(value) and (key in _NAMED or not is_scalar(value)))
+    names = [_NAMED.get(key, key) for key in at_length]
+    if own and not isinstance(own, dict):
+        names.append("attributes that are no JSON object")
+    return to_json(attributes), iter(names)
+
+
+def _is_said(value: Any) -> bool:
+    return bool(value) and not (isinstance(value, list) and not any(value))  # unlabelled keypoints are zeros
+
+
+def _polygons(segmentation: Any) -> list[Any]:
+    if not isinstance(segmentation, list) or not segmentation:
+        return []
+    return segmentation if isinstance(segmentation[0], list) else [segmentation]
+
+
+def _outline(segmentation: Any) -> tuple[str | None, str]:
+    """The outline, and what is wrong with what is left out of it."""
+    try:
+        return parse_outline(segmentation), ""
+    except OutlineError as error:
+        good = [part for part in _polygons(segmentation) if _is_polygon(part)]
+        what = "that part of the outline is left out, the rest stays"
+        return parse_outline(good), f"{error}; {what if good else 'the outline is dropped, the box stays'}"
+
+
+def _is_polygon(part: Any) -> bool:
+    try:
+        return bool(part) and parse_outline([part]) is not None
+    except OutlineError:
+        return False
+
+
+def _is_blank(bbox: Any) -> bool:
+    """Whether a bbox is a point: its sides are 0."""
+    return (
+        isinstance(bbox, list) and len(bbox) == 4 and all(type(side) in (int, float) and side == 0 for side in bbox[2:])
+    )
+
+
+def _box(entry: dict[str, Any], outline: str | None) -> Box:
+    """From bbox, else around the outline.
+
+    Raises:
+        EntryError: there is neither.
+    """
+    bbox = entry.get("bbox")
+    if outline and (not bbox or _is_blank(bbox)) and (around := box_around(outline)):
+        return around
+    try:
+        x, y, width, height = (float(value) for value in bbox)  # type: ignore[union-attr]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise EntryError(f"its bbox is not four numbers: {str(bbox)[:60]}") from error
+    return x, y, x + width, y + height
+
+
+def _turned(entry: dict[str, Any], box: Box) -> tuple[Box, str | None]:
+    """The box around a turned one, and its corners; a box that is not turned as it is."""
+    attributes = entry.get("attributes")
+    degrees = as_number(attributes.get("rotation")) if isinstance(attributes, dict) else None
+    if not degrees or degrees % 360 == 0 or not all(map(math.isfinite, box)):
+        return box, None
+    turn = cmath.rect(1, math.radians(degrees))
+    centre = complex(box[0] + box[2], box[1] + box[3]) / 2
+    corners = [complex(*at) for at in ((box[0], box[1]), (box[2], box[1]), (box[2], box[3]), (box[0], box[3]))]
+    points = [centre + (corner - centre) * turn for corner in corners]
+    try:
+        outline = parse_outline([[at for point in points for at in (point.real, point.imag)]])
+    except OutlineError:
+        return box, None
+    return box_around(outline or "") or box, outline

@@ -1,0 +1,89 @@
+"""The manifest -> COCO JSON, a file a split, and the images beside it.
+
+Source: the data format page of the COCO dataset.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from shardsmith.dataset.manifest import Annotation, Image
+from shardsmith.dataset.shapes import area_px
+from shardsmith.formats.coco.facts import info_of, licenses_of
+from shardsmith.formats.coco.ids import annotation_ids, image_ids
+from shardsmith.formats.shapes.placement import corners
+from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
+
+Numbered = tuple[Image, int, list[tuple[Annotation, int]]]
+
+
+def write(job: ExportJob, out: Path) -> None:
+    """annotations/instances_SPLIT.json, and each split's images in a folder of its name.
+
+    Raises:
+        StageError: two images or annotations come to one id.
+    """
+    (out / "annotations").mkdir(parents=True, exist_ok=True)
+    images = job.manifest.image_rows()
+    names, ids = leaving_names(images), image_ids(images)
+    splits = list(job.by_split())
+    boxed = [row for _, rows in splits for _, of_image in rows for row in of_image if row.xmin is not None]
+    numbers = iter(zip(boxed, annotation_ids(boxed), strict=True))
+    for split, rows in splits:
+        write_images([image for image, _ in rows], names, out / (split or "images"))
+        numbered = [
+            (image, ids[image.image_id], [next(numbers) for row in of_image if row.xmin is not None])
+            for image, of_image in rows
+        ]
+        text = format_json(numbered, names, job)
+        (out / "annotations" / f"instances{f'_{split}' if split else ''}.json").write_text(text, encoding="utf-8")
+
+
+def format_json(rows: Iterable[Numbered], names: dict[str, str], job: ExportJob) -> str:
+    """One split's file, an entry a line; categories' ids are those of the label map."""
+    images: list[str] = []
+    annotations: list[str] = []
+    licenses = licenses_of(job.facts)
+    for image, image_id, boxes in rows:
+        entry = {"id": image_id, "file_name": names[image.image_id], "width": image.width, "height": image.height}
+        tags = {"extra": {"user_tags": image.tags}} if image.tags else {}
+        images.append(_line({**entry, **({"license": 1} if licenses else {}), **tags}))
+        for row, id_ in boxes:
+            own = {"id": id_, "image_id": image_id, "category_id": job.label_map.ids[row.label]}
+            annotations.append(_line({**own, **_entry(row, image)}))
+    categories = [_line({"id": job.label_map.ids[name], "name": name}) for name in job.label_map.names]
+    info = _line(info_of(job.facts, job.label_map.dataset))
+    lists = {
+        "licenses": [_line(each) for each in licenses],
+        "images": images,
+        "annotations": annotations,
+        "categories": categories,
+    }
+    return f'{{"info": {info}' + "".join(f',\n"{key}": {_list(lines)}' for key, lines in lists.items()) + "}\n"
+
+
+def _line(entry: dict[str, Any]) -> str:
+    return json.dumps(entry, ensure_ascii=False)
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "[" + ",\n".join(lines) + "]"
+
+
+def _entry(row: Annotation, image: Image) -> dict[str, Any]:
+    x, y, xmax, ymax = corners(row)
+    width, height = xmax - x, ymax - y
+    attributes = row.attributes_dict()
+    area = row.area
+    if area is None and row.segmentation and image.width and image.height:
+        area = area_px(row.segmentation, image.width, image.height)
+    return {
+        "bbox": [x, y, width, height],
+        "area": width * height if area is None else area,
+        "iscrowd": int(row.is_crowd),
+        "segmentation": json.loads(row.segmentation) if row.segmentation else [],
+        **({"attributes": attributes} if attributes else {}),
+    }
