@@ -131,13 +131,13 @@ def test_a_name_that_git_refuses(built: Place, name: str) -> None:
 
 def test_settings_stay_only_when_the_build_succeeds(place: Place) -> None:
     before = place.read("params.yaml")
-    for wrong, message in (
-        ("augment.copys=3", "did you mean copies"),
-        ("split.strategy=source", "split: dvc repro failed"),
-        ("split", "not KEY=VALUE"),
+    for wrong, code, message in (
+        ("augment.copys=3", 1, "did you mean copies"),
+        ("split.strategy=source", 1, "split: dvc repro failed"),
+        ("split", 2, "not KEY=VALUE"),
     ):
         done = place.build("-S", wrong, ok=False)
-        assert done.returncode == 1
+        assert done.returncode == code
         assert message in done.stderr
         assert "Traceback" not in done.stderr
         assert place.read("params.yaml") == before

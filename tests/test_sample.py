@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image as PilImage
 
-from shardsmith.dataset.errors import RawDataError
+from shardsmith.dataset.errors import RawDataError, UsageError
 from shardsmith.dataset.images import probe
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.formats.registry import READERS
@@ -149,6 +149,6 @@ def test_a_killed_run_leaves_nothing_that_counts(tmp_path: Path, monkeypatch: py
 
 
 def test_an_unknown_format_lists_the_known(tmp_path: Path) -> None:
-    with pytest.raises(RawDataError, match="voc"):
+    with pytest.raises(UsageError, match="voc"):
         write_sample(tmp_path / "new", "yaml")
     assert not (tmp_path / "new").exists()

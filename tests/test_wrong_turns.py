@@ -30,7 +30,12 @@ OUTSIDE = [
     ("convert my_voc --to yolo", 2, "did you mean ultralytics (labels/*.txt with data.yaml", "two formats, one name"),
     ("convert my_voc --to tfrecords", 2, "no such format; did you mean tfrecord?", "another name of a format"),
     ("convert my_voc --to labelbox", 2, "--to labelbox: is read, not written", "a format that is only read"),
-    ("convert my_voc --to coco --from cvat", 2, "did you mean panlabel:cvat?", "a format that goes through panlabel"),
+    (
+        "convert my_voc --to coco --from marmot",
+        2,
+        "did you mean panlabel:marmot?",
+        "a format that goes through panlabel",
+    ),
     ("convert my_voc --to coco --split 70,30", 2, "100 together; the shares must make 1", "percent for shares"),
     ("convert my_voc --to coco --split abc", 2, "for example --split 0.7,0.2,0.1", "no shares at all"),
     ("convert my_voc --to voc --masks", 2, "voc carries no masks; those that do: coco, tfrecord", "masks for boxes"),
@@ -38,7 +43,7 @@ OUTSIDE = [
     ("convert my_voc --to coco --workers 0", 2, "--workers 0: not a whole number from 1", "no process at all"),
     ("convert my_vok --to coco", 1, "did you mean my_voc? give a folder, .zip", "a path with a slip"),
     ("convert my_voc/a.jpg --to coco", 1, "give the folder it lies in", "an image for a dataset"),
-    ("convert two --to coco", 1, "say which to read: --from coco | voc", "its own option, not ingest.format"),
+    ("convert notes --to coco", 1, "no annotations found among 1 files (1 .md)", "a folder of something else"),
     ("convert my_voc --to coco --out my_voc", 1, "exists already; name another place with --out", "a taken place"),
     ("check empty", 1, "the folder is empty; put images and annotations there", "a folder without a dataset"),
     ("versions", 1, "make one: shardsmith init DIR", "no workspace here"),
@@ -59,14 +64,13 @@ INSIDE = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small set, one that is two at once, and an empty folder."""
+    """A small set, a folder of something else, and an empty one."""
     folder = tmp_path_factory.mktemp("turns")
-    for name in ("my_voc", "two"):
+    for name in ("my_voc", "notes", "empty"):
         (folder / name).mkdir()
-        (folder / name / "a.jpg").write_bytes(image_bytes())
-        (folder / name / "a.xml").write_text(VOC)
-    (folder / "two/all.json").write_text('{"images": [], "annotations": [], "categories": []}')
-    (folder / "empty").mkdir()
+    (folder / "my_voc/a.jpg").write_bytes(image_bytes())
+    (folder / "my_voc/a.xml").write_text(VOC)
+    (folder / "notes/a.md").write_text("hello")
     return folder
 
 

@@ -61,7 +61,7 @@ def read_raw(raw: Path, params: IngestParams, out: Path | None = None) -> tuple[
     """
     folder = RawFolder.scan(raw)
     formats = find_formats(folder, params.format)
-    forced = "" if params.format == "auto" else " (ingest.format says so)"
+    forced = "" if params.format == "auto" else " (as asked for)"
     print(f"ingest: found {said(formats)}{forced}", file=sys.stderr)
     unpack_images(folder, formats, out)
     probe_images(folder)
