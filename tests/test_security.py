@@ -14,7 +14,7 @@ from test_formats import raw_folder, read
 from shardsmith.dataset.errors import ParamsError, RawDataError, StageError
 from shardsmith.dataset.images import decode, decoding_error, probe
 from shardsmith.dataset.label_map import MAX_ID, LabelMap, parse_label_map, read_label_map
-from shardsmith.formats.panlabel import inputs as panlabel_inputs
+from shardsmith.formats.panlabel import format as panlabel
 from shardsmith.formats.registry import READERS
 from shardsmith.formats.tfrecord import masks as tfrecord_masks
 from shardsmith.formats.voc import xml as voc
@@ -59,7 +59,8 @@ def test_xml_entities_are_refused(tmp_path: Path, kind: str) -> None:
     assert "Forbidden" in said.problem
     cvat = f'{ENTITIES[kind]}<annotations><image name="a.jpg"/><x>&i;</x></annotations>'
     folder = raw_folder(tmp_path, {"a.jpg": image_bytes(), "x.xml": cvat})
-    assert panlabel_inputs.Prepared(folder, "x.xml").refused
+    with panlabel.staged(folder) as (_, refused):
+        assert [one.file for one in refused] == ["x.xml"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-7", "unicode_escape", "idna", "punycode", "zlib", "rot13", "no-such"])

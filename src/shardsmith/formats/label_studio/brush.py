@@ -8,15 +8,12 @@ all values are there: 1 bit for a run or single values, 2 for the kind of length
 from __future__ import annotations
 
 import base64
-import binascii
-import io
 import re
-import warnings
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
+from shardsmith.dataset.images import opened
 from shardsmith.dataset.shapes import OutlineError
 
 _MAX_PIXELS = 1 << 28
@@ -65,12 +62,9 @@ def decode_png(url: Any) -> np.ndarray:
     if not head:
         raise OutlineError("its imageDataURL is no image")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(base64.b64decode(url[head.end() :], validate=True))) as image:
-                pixels = np.asarray(image.convert("RGBA"))
-    except (binascii.Error, ValueError, OSError, SyntaxError, Image.DecompressionBombWarning,
-            Image.DecompressionBombError) as error:  # fmt: skip
+        with opened(base64.b64decode(url[head.end() :], validate=True)) as image:
+            pixels = np.asarray(image.convert("RGBA"))
+    except (ValueError, OSError, SyntaxError) as error:
         raise OutlineError(f"its imageDataURL is no image: {str(error)[:80]}") from None
     return (pixels[:, :, :3].max(axis=2) > 0) & (pixels[:, :, _ALPHA] > 0)
 
