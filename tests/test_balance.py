@@ -242,4 +242,4 @@ def test_the_trace_tells_where_each_row_is_from(rows: Manifest) -> None:
     told = trace.result()
     assert (told.ids.to_pylist(), told.parents.tolist()) == (["a.jpg", "b.jpg"], [0, 1])
     assert (told.counts.tolist(), told.rows.tolist(), told.planned.tolist()) == ([1, 0], [1], [True, True, True])
-    assert told.lost == {("a.jpg", "", "cat"): 1, ("b.jpg", "", "cat"): 1}
+    assert told.lost == {("a.jpg", "n1", "a.jpg"): 1, ("b.jpg", "n1", "b.jpg"): 1}

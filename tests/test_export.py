@@ -86,7 +86,7 @@ def test_a_second_export_leaves_nothing_of_the_first(workspace: Path) -> None:
     Path("params.yaml").write_text("export: {formats: [tfrecord]}")
     run()
     assert sorted(path.name for path in Path("data/export").iterdir()) == [
-        "annotations.parquet", "images.parquet", "ledger.csv", "tfrecord",
+        "annotations.parquet", "description.json", "images.parquet", "ledger.csv", "tfrecord",
     ]  # fmt: skip
 
 

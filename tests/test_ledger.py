@@ -57,8 +57,8 @@ def test_every_row_of_raw_data_has_a_fate(workspace: Path) -> None:
     draw_raw(Path("data/raw"))
     run_stages("ingest: {classes: {junk: null, tiny: small}}")
     assert of_stage("ingest") == {
-        ("images", "kept", ""): 18,
-        ("images", "dropped", "image-unlabelled"): 2,
+        ("images", "kept", ""): 19,
+        ("images", "dropped", "image-unlabelled"): 1,
         ("boxes", "kept", ""): 33,
         ("boxes", "kept", "ingest.classes"): 13,
         ("boxes", "dropped", "class-name-empty"): 1,
@@ -67,7 +67,7 @@ def test_every_row_of_raw_data_has_a_fate(workspace: Path) -> None:
     }
     assert of_stage("validate") == {
         ("images", "kept", ""): 16,
-        ("images", "dropped", "image-left-empty"): 1,
+        ("images", "dropped", "image-left-empty"): 2,
         ("images", "dropped", "image-unreadable"): 1,
         ("boxes", "kept", ""): 40,
         ("boxes", "repaired", "box-inverted"): 1,

@@ -61,7 +61,8 @@ def detect(folder: RawFolder, form: str = "auto") -> list[str]:
 def read(folder: RawFolder, files: list[str], form: str = "auto") -> Source:
     """
     Raises:
-        RawDataError: panlabel cannot read a file, not even without its bad items.
+        RawDataError: panlabel cannot read a file, not even without its bad items; or it finds nothing in all of them,
+            as in files of another format: that is no set of negatives.
     """
     source = Source(shapes=0)
     with staged(folder) as (stage, refused):
@@ -76,6 +77,9 @@ def read(folder: RawFolder, files: list[str], form: str = "auto") -> Source:
             coco.add(folder, parse(text, place), place, source)
             came = Counter(row.image_id for row in source.annotations[before:])
             add_uncarried(folder, report["from"], _below_path(folder, file), came, removed, source)
+    if not source.annotations and not source.findings:
+        place = files[0] if files[0] != "." else folder.root
+        raise RawDataError(f"{place}: panlabel cannot read it: it finds no object; is it of another format?")
     source.ids = {}  # panlabel's own numbers, as those of images are
     for entry in source.entries.values():
         entry.source_id = None
