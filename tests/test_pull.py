@@ -172,7 +172,7 @@ def test_another_format_has_the_bytes_that_a_build_would_have_written(
     assert record["part"] == {"format": name, "splits": [], "classes": []}
     assert (record["images"], record["boxes"]) == (9, 9)
     assert (tmp_path / "out/label_map.pbtxt").read_text() == shared.read("data/label_map.pbtxt")
-    assert "- This is a part of sample@one: " in (tmp_path / f"out/{name}/README.md").read_text()
+    assert "- Source: a part of sample@one: " in (tmp_path / f"out/{name}/README.md").read_text()
     assert states(tmp_path / "out") == ["ok", "ok", "not here"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["direct", "out"]
 

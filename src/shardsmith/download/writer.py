@@ -134,5 +134,6 @@ def _readme(
         preprocessing=said.get("preprocessing", as_in),
         augmentation=said.get("augmentation", as_in),
         facts=said.get("facts", {}),
+        left_out=tuple(loss.value for loss in losses),
     )
     return format_readme(about, WRITERS[part.format].loading)

@@ -25,6 +25,7 @@ class Description:
 
     findings: code -> action -> how often.
     facts: about the whole dataset, as the source or params.yaml says them.
+    left_out: what this format cannot carry of a part, with counts.
     """
 
     label_map: LabelMap
@@ -36,6 +37,7 @@ class Description:
     preprocessing: list[str]
     augmentation: list[str]
     facts: dict[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
     def as_data(self) -> dict[str, Any]:
         """What a version says of itself, as data: `description.json` in its export."""
@@ -86,6 +88,11 @@ def format_readme(about: Description, loading: str) -> str:
         "## Findings",
         "",
         *_findings(about.findings),
+        *(
+            ["", f"This format cannot carry, and leaves out: {plain(', '.join(about.left_out))}."]
+            if about.left_out
+            else []
+        ),
         "",
         "## How to load it",
         "",
