@@ -13,7 +13,7 @@ from browser import CHROMIUM, Page, open_browser
 from conftest import box, image_bytes, make_image, make_manifest
 from test_report_page import ENDING, HOSTILE, page_of
 
-from shardsmith.dataset.findings import found
+from shardsmith.dataset.findings import about, found
 from shardsmith.dataset.manifest import SPLITS, Annotation, Image
 from shardsmith.pipeline.params import Params
 from shardsmith.report.marks import COLOURS
@@ -42,14 +42,16 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows.append(make_image(folder, "thin.png", image_bytes(900, 4, format="PNG"), split="train"))
     rows += [make_image(folder, f"0.jpg#{n}", split="train", parent_id="0.jpg", copy=n, origin="{}") for n in (1, 2)]
     findings = [found("box-over-edge", "3.jpg", HOSTILE, ENDING), found("image-turned", ENDING)]
-    findings.append(found("box-tiny", "0.jpg", "box 1", "cat 40 30 120 90"))
-    findings.append(found("class-omitted", "thin.png", "box -900 1 300 2"))
-    findings.append(found("box-outside-image", "1.jpg", "box 80 60 320 120"))
-    findings.append(found("box-outside-image", "2.jpg", "box 9000 10 9010 20"))
-    findings.append(found("image-unreadable", "thin.png"))
+    findings.append(about("box-tiny", "0.jpg", place="box 1", value="cat 40 30 120 90", source_key="n1"))
+    findings.append(about("class-omitted", "thin.png", place="box -900 1 300 2", source_key="n1"))
+    findings.append(about("box-outside-image", "1.jpg", place="box 80 60 320 120", source_key="n3"))
+    findings.append(about("box-outside-image", "2.jpg", place="box 9000 10 9010 20", source_key="n3"))
+    findings.append(about("image-unreadable", "thin.png"))
+    gone = [box("thin.png", "cat", -900, 1, 300, 2), box("1.jpg", "cat", 80, 60, 320, 120)]
+    taken_in = make_manifest(*rows, *gone, box("2.jpg", "cat", 9000, 10, 9010, 20))
     page = folder / "index.html"
     params = Params.model_validate({"export": {"formats": ["tfrecord", "coco", "voc"]}})
-    page.write_text(page_of(make_manifest(*rows), *findings, params=params), encoding="utf-8")
+    page.write_text(page_of(make_manifest(*rows), *findings, params=params, taken_in=taken_in), encoding="utf-8")
     return page
 
 

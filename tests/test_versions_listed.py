@@ -138,7 +138,7 @@ class TestRealVersions:
 
     def test_show_on_the_terminal(self, place: Place) -> None:
         shown = place.shardsmith("show", "two").stdout
-        assert "data/export/tfrecord/README.md:\n  - Source: data labelled as PASCAL VOC XML." in shown
+        assert "How it was made:\n  - Source: data labelled as PASCAL VOC XML." in shown
         assert "  - Augmentation: 2 random copies of each train image" in shown
         assert f"Commit:   {place.git('rev-parse', 'sample@two^{}')}\n" in shown
         assert "Flow run" not in shown
