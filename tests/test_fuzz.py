@@ -99,7 +99,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     ("file", "data", "message"),
     [
         ("set/a.json", b'{"images": [', "a.json"),
-        ("set/a.json", b'{"images": ' + b"[" * 100_000, "a.json"),
+        ("set/a.json", b'{"images": [{"id": 1, "file_name": ' + b"[" * 100_000, "a.json"),
         ("set/\x1b]0;x\x07.xml", b"<annotation><filename>\x1b</filename>", "voc"),
         ("set.zip", b"PK\x03\x04" + b"\0" * 40, "set.zip"),
         ("set/data.yaml", b"names: &a [*a]", "data.yaml"),

@@ -19,7 +19,7 @@ from shardsmith.dataset.manifest import Manifest
 from shardsmith.pipeline.ingest import ingest
 from shardsmith.pipeline.params import Params, parse_params
 from shardsmith.pipeline.splits.split import split
-from shardsmith.pipeline.validate import validate
+from shardsmith.pipeline.validate import examine
 
 _PLACES, _PLACE_LENGTH = 3, 60
 
@@ -54,8 +54,8 @@ def check(source: Path, params: Params) -> Checked:
     params = _never_failing(params, failing)
     with in_own_words(), opened(source) as folder, tempfile.TemporaryDirectory(prefix="shardsmith-") as work:
         manifest, _, findings, read_as = ingest(folder, params.ingest, LabelMap(params.dataset.name), Path(work))
-        valid, findings = validate(manifest, findings, params)
-        if params.split.strategy != "source" or _has_splits(valid):
+        valid, findings = examine(manifest, findings, params)
+        if valid.images.num_rows and (params.split.strategy != "source" or _has_splits(valid)):
             findings = [*findings, *split(valid, params)[1]]
     counts = manifest.images.num_rows, manifest.annotations.num_rows
     all_lost = not valid.annotations.num_rows and any(map(_is_loss, findings))

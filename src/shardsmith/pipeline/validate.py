@@ -50,6 +50,15 @@ def validate(manifest: Manifest, findings: list[Finding], params: Params) -> tup
         ParamsError: an action that comes too late, as ingest has done otherwise.
         StageError: an image file is gone or changed, or no image is left.
     """
+    after, found_all = examine(manifest, findings, params)
+    if not len(after.images):
+        because = _because(found_all[len(findings) :])
+        raise StageError(f"none of {len(manifest.images)} images is left{because}")
+    return after, found_all
+
+
+def examine(manifest: Manifest, findings: list[Finding], params: Params) -> tuple[Manifest, list[Finding]]:
+    """As `validate`, where it is no error that no image is left."""
     actions = params.validate_.actions
     _refuse_late_actions(findings, actions)
     if not len(manifest.images):
@@ -70,8 +79,6 @@ def validate(manifest: Manifest, findings: list[Finding], params: Params) -> tup
     after = _unlabelled(_without(left, empty_findings), empty_findings)
     own += [*box_findings, *empty_findings, *check_classes(after, actions)]
     stop_on_fail([*findings, *own], actions)
-    if not len(after.images):
-        raise StageError(f"none of {len(manifest.images)} images is left" + _because(own))
     return after, [*findings, *own]
 
 
