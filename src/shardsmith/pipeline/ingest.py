@@ -87,7 +87,8 @@ def apply_classes(source: Source, classes: dict[str, str | int | None]) -> list[
     for name, id_ in list(source.ids.items()):  # a class that is renamed takes its id along
         if isinstance(target := classes.get(name), str):
             source.ids.setdefault(target, id_)
-    source.classes = list(dict.fromkeys(str(name) for name in renamed if classes.get(str(name), "") is not None))
+    named = (name for name in map(str, renamed) if name.strip() and classes.get(name, "") is not None)
+    source.classes = list(dict.fromkeys(named))
     used = {row.label for row in kept}
     targets = {target for target in classes.values() if isinstance(target, str)}
     findings += [found("class-not-found", "params.yaml", value=name) for name in classes if name not in seen | targets]
