@@ -2,7 +2,7 @@
 
 Source: brush.py of label-studio-sdk, whose encoding is that of the rle-pack package: 32 bits say how many values there
 are, 5 how many bits a value has (less 1), four times 4 how many bits each of four kinds of length has (less 1). Then,
-until all values are there: 1 bit for a run or single values, 2 for the kind of length, the length less 1, and the values.
+until all values are there: 1 bit for a run or single values, 2 for the kind of length, the length less 1, the values.
 """
 
 from __future__ import annotations
