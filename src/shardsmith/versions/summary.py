@@ -11,8 +11,8 @@ from shardsmith.dataset.errors import paint, printable
 SPLITS = ("train", "valid", "test")
 _LOADING = {
     "tfrecord": [
-        "import tensorflow_datasets as tfds",
-        'train = tfds.builder_from_directory("{folder}").as_dataset(split="train")',
+        "import shardsmith",
+        'train = shardsmith.open("{root}").tf_dataset("train")',
     ],
     "ultralytics": ["from ultralytics import YOLO", 'YOLO("yolo11n.pt").train(data="{folder}/data.yaml")'],
     "coco": ["from pycocotools.coco import COCO", 'train = COCO("{folder}/annotations/instances_train.json")'],
@@ -53,7 +53,7 @@ def how_to_load(tag: str, formats: Sequence[str]) -> list[str]:
     folder = tag.replace("@", "-").replace("/", "-")
     lines = [f"shardsmith pull {tag} --out {folder}"]
     for name in formats:
-        lines += [line.format(folder=f"{folder}/{name}") for line in _LOADING.get(name, [_SEE])]
+        lines += [line.format(folder=f"{folder}/{name}", root=folder) for line in _LOADING.get(name, [_SEE])]
     return lines
 
 
