@@ -136,7 +136,7 @@ def _verify_workspace(workspace: Workspace, recorded: Recorded, export: Mapping[
             damage.append(Damage(file, f"edited since {tag}", undo.format(file)))
     if content(workspace.lock_file())[EXPORT] != content(recorded.lock)[EXPORT]:
         remedy = f"`shardsmith build` records it, `git checkout {tag} && dvc checkout` goes back"
-        damage.append(Damage(EXPORT, f"made anew since {tag}, and not recorded", remedy))
+        damage.append(Damage(EXPORT, f"rebuilt since {tag}, and not recorded", remedy))
     elif export is not None and (root / EXPORT).is_dir():
         remedy = f"`dvc checkout --force {EXPORT}` brings the version's files back"
         damage += check_folder(export, hash_folder(root / EXPORT, f"reading {EXPORT}"), f"{EXPORT}/", remedy)

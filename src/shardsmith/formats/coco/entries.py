@@ -16,9 +16,10 @@ from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.formats.coco.facts import info_facts, license_fact, license_names
 from shardsmith.formats.coco.shapes import NotCarried, attributes_of, parse_annotation
-from shardsmith.formats.coco.values import EntryError, Id, as_id, as_number, as_text, id_text, in_order
+from shardsmith.formats.coco.values import EntryError, Id, as_id, as_text, id_text, in_order
 from shardsmith.formats.shapes.placement import Size
 from shardsmith.formats.shared.json import members, paired
+from shardsmith.formats.shared.numbers import as_number
 
 _LISTS = {"categories": "category", "images": "image", "annotations": "annotation"}
 _OF_IMAGE = frozenset({"id", "file_name", "width", "height", "license", "extra", "user_tags", "extra.user_tags"})

@@ -39,7 +39,7 @@ def image_ids(images: Iterable[Image]) -> dict[str, int]:
 def annotation_ids(annotations: Sequence[Annotation]) -> list[int]:
     """The id of each.
 
-    0 is made anew: pycocotools counts an object of that id as never found.
+    An id of 0 is replaced by a new one: pycocotools counts an object of that id as never found.
 
     Raises:
         StageError: two annotations come to one id.

@@ -13,8 +13,9 @@ from typing import Any
 
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.dataset.shapes import OutlineError, box_around, parse_outline
-from shardsmith.formats.coco.values import EntryError, as_number, id_text, is_scalar
+from shardsmith.formats.coco.values import EntryError, id_text, is_scalar
 from shardsmith.formats.shapes.placement import Box, to_json
+from shardsmith.formats.shared.numbers import as_number
 
 _READ = frozenset({
     "id", "image_id", "category_id", "bbox", "area", "iscrowd", "segmentation", "attributes", "num_keypoints",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -27,15 +26,6 @@ def as_id(value: Any) -> Id | None:
 def id_text(value: Any) -> str | None:
     """An id as the manifest keeps it: text stays as it is, 7.0 is 7; None for what is no id."""
     return value.strip() or None if isinstance(value, str) else None if (id_ := as_id(value)) is None else str(id_)
-
-
-def as_number(value: Any) -> float | None:
-    """A finite number, else None."""
-    try:
-        number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
 
 
 def as_text(value: Any) -> str:

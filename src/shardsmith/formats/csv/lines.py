@@ -36,13 +36,16 @@ def numbered(text: str) -> Iterator[tuple[str, list[str]]]:
             yield f"line {lines.line_num}", cells
 
 
-def add_bad(folder: RawFolder, file: str, bad: Iterable[Finding], source: Source) -> None:
-    """Add what cannot be read of a file: somebody looked at each image that such a line names.
+def add_findings(folder: RawFolder, file: str, findings: Iterable[Finding], source: Source) -> None:
+    """Add what was found in a file; of a line that cannot be read, somebody looked at the image that it names.
 
     Args:
-        bad: with the image's name as the line has it in `image_id`.
+        findings: those that drop a line with the image's name as the line has it in `image_id`.
     """
-    for finding in bad:
+    for finding in findings:
+        if finding.action != "drop":
+            source.findings.append(finding)
+            continue
         image_id = folder.locate(finding.image_id, file) if finding.image_id else ""
         if isinstance(image_id, Finding):
             image_id = ""

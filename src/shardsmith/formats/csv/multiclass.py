@@ -11,7 +11,7 @@ from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.formats.csv import tfod as tfod_csv
-from shardsmith.formats.csv.lines import add_bad, entry_of, format_lines, head_lines, numbered
+from shardsmith.formats.csv.lines import add_findings, entry_of, format_lines, head_lines, numbered
 from shardsmith.formats.format import Format
 from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
 from shardsmith.formats.shared.raw_folder import RawFolder, Source
@@ -65,13 +65,13 @@ def read(folder: RawFolder, files: list[str]) -> Source:
                 source.entries[image_id] = entry_of(image_id, file)
                 source.shapes = (source.shapes or 0) + len(labels)
                 source.annotations += [Annotation(image_id, label, None, None, None, None) for label in labels]
-        add_bad(folder, file, findings, source)
+        add_findings(folder, file, findings, source)
     return source
 
 
 def parse(text: str, file: str) -> tuple[list[str], list[tuple[str, str, list[str]]], list[Finding]]:
     """(classes, (place, file name, its classes) of each image, findings); a line that cannot be read is a finding
-    for `add_bad`.
+    for `add_findings`.
 
     Raises:
         RawDataError: the header has no class, or one twice.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation, Image
-from shardsmith.formats.csv.lines import add_bad, entry_of, format_lines, head_lines, name_commas, numbered
+from shardsmith.formats.csv.lines import add_findings, entry_of, format_lines, head_lines, name_commas, numbered
 from shardsmith.formats.format import Format
 from shardsmith.formats.shapes.placement import Box, corners, on_displayed
 from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
@@ -77,13 +77,12 @@ def read(folder: RawFolder, files: list[str]) -> Source:
     for file in files:
         rows, findings = parse(folder.text(file), file)
         _add(folder, file, rows, source)
-        add_bad(folder, file, (one for one in findings if one.action == "drop"), source)
-        source.findings += [one for one in findings if one.action != "drop"]
+        add_findings(folder, file, findings, source)
     return source
 
 
 def parse(text: str, file: str) -> tuple[list[RetinaRow], list[Finding]]:
-    """The rows of one file; a line that cannot be read is a finding for `add_bad`."""
+    """The rows of one file; a line that cannot be read is a finding for `add_findings`."""
     rows, findings, cells_read = [], [], []
     for number, (place, cells) in enumerate(numbered(text)):
         if number == 0 and _is_header(cells):

@@ -14,7 +14,7 @@ from pathlib import Path
 from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation
-from shardsmith.formats.csv.lines import add_bad, entry_of, format_lines, head_lines, name_commas, numbered
+from shardsmith.formats.csv.lines import add_findings, entry_of, format_lines, head_lines, name_commas, numbered
 from shardsmith.formats.format import Format
 from shardsmith.formats.shapes.placement import Box, corners, number, on_displayed
 from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
@@ -68,13 +68,12 @@ def read(folder: RawFolder, files: list[str]) -> Source:
     for file in files:
         rows, findings = parse(folder.text(file), file)
         _add(folder, file, rows, source)
-        add_bad(folder, file, (one for one in findings if one.action == "drop"), source)
-        source.findings += [one for one in findings if one.action != "drop"]
+        add_findings(folder, file, findings, source)
     return source
 
 
 def parse(text: str, file: str) -> tuple[list[CsvRow], list[Finding]]:
-    """The rows of one file; a line that cannot be read is a finding for `add_bad`.
+    """The rows of one file; a line that cannot be read is a finding for `add_findings`.
 
     Raises:
         RawDataError: a column is missing.

@@ -6,12 +6,12 @@ another region. Source: Label Studio's "Export annotations" and its tags' "Sampl
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 from shardsmith.formats.shapes.placement import Size
+from shardsmith.formats.shared.numbers import as_number
 
 FIGURES = frozenset({"rectangle", "polygon", "ellipse", "brush", "bitmask"})
 _ANSWERS = frozenset({"choices", "taxonomy"})
@@ -187,15 +187,6 @@ def _note(meta: Any) -> dict[str, object]:
     words = [text] if isinstance(text, str) else text if isinstance(text, list) else []
     note = " ".join(word for word in words if isinstance(word, str)).strip()
     return {"note": note} if note else {}
-
-
-def as_number(value: Any) -> float | None:
-    """A finite number, else None."""
-    try:
-        number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
 
 
 def has_place(value: dict[str, Any]) -> bool:

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import re
+from typing import Any
 
 _COMMA = re.compile(r"[-+]?\d+,\d+")
+
+
+def as_number(value: Any) -> float | None:
+    """A finite number, else None."""
+    try:
+        number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def comma_decimals(text: str) -> bool:

@@ -28,7 +28,6 @@ from shardsmith.formats.tfrecord.labels import add_classes, differing_ids, label
 
 _NAME = re.compile(r"\.(tfrecords?|tfrec|record)(-\d+-of-\d+)?$", re.IGNORECASE)
 _SHARD = re.compile(r"^(.+)-(\d{5})-of-(\d{5})$")
-_CLOSED = "its image does not open"
 _COPY = re.compile(r"(.+)#\d+")
 
 
