@@ -241,6 +241,7 @@ def test_only_seed_image_and_copy_decide(tmp_path: Path, monkeypatch: pytest.Mon
     seen = {}
     for name, workers, part in (("all", "1", rows), ("shuffled", "2", rows[::-1]), ("half", "4", rows[::2])):
         monkeypatch.setenv("SHARDSMITH_WORKERS", workers)
+        monkeypatch.setattr("shardsmith.dataset.workers.ALONE_S", 0)
         seen[name] = looks(augment(with_boxes(part), on(), tmp_path / name)[0])
     assert seen["shuffled"] == seen["all"]
     assert len(seen["half"]) == 75

@@ -163,6 +163,7 @@ def test_the_same_bytes_with_any_number_of_workers(tmp_path: Path, monkeypatch: 
         (tmp_path / place).mkdir()
         monkeypatch.chdir(tmp_path / place)
         monkeypatch.setenv("SHARDSMITH_WORKERS", workers)
+        monkeypatch.setattr("shardsmith.dataset.workers.ALONE_S", 0)
         manifest = make_manifest(*some_images(Path("raw"), 30))
         write_stage(Path("in"), manifest, [about("image-turned", "03.jpg"), about("image-unlabelled", "left.jpg")])
         manifest.write(Path("ingest"))

@@ -121,6 +121,7 @@ def test_bytes_depend_on_neither_workers_nor_order(tmp_path: Path, monkeypatch, 
     first = job(tmp_path, 30, shard_size_mb=0.004)
     tfrecord.write(first, tmp_path / "one")
     monkeypatch.setenv("SHARDSMITH_WORKERS", workers)
+    monkeypatch.setattr("shardsmith.dataset.workers.ALONE_S", 0)
     rows, boxes = first.manifest.image_rows(), first.manifest.annotation_rows()
     shuffled = ExportJob(Manifest.of(rows[::-1], boxes), first.label_map, 0.004)
     tfrecord.write(shuffled, tmp_path / "two")

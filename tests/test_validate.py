@@ -319,8 +319,8 @@ def test_the_number_of_workers_changes_no_byte(tmp_path: Path) -> None:
     images = [make_image(tmp_path, f"{i}.jpg", image_bytes(seed=i)[: 600 if i % 7 == 0 else None]) for i in range(30)]
     boxes = [box(f"{i}.jpg", "cat", -1, 0, 5, 5) for i in range(30)]
     write_stage(tmp_path / "in", make_manifest(*images, *boxes), [])
-    code = "from pathlib import Path; import sys, shardsmith.pipeline.validate as v, stages.validate as s; "
-    code += "v._ALONE_PIXELS = 0; s.main(*map(Path, sys.argv[1:]))"
+    code = "from pathlib import Path; import sys, shardsmith.dataset.workers as w, stages.validate as s; "
+    code += "w.ALONE_S = 0; s.main(*map(Path, sys.argv[1:]))"
     for workers in ("1", "2"):
         done = subprocess.run(
             [sys.executable, "-c", code, "in", f"out{workers}"],

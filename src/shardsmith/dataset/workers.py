@@ -6,11 +6,13 @@ not depend on it.
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -26,7 +28,7 @@ from shardsmith.dataset.errors import ParamsError, StageError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_ALONE = 48  # items that one process does sooner than others start
+ALONE_S = 1.0  # of work that one process does before others are started, which takes them about as long
 _PATIENCE_S = 0.5
 
 
@@ -52,27 +54,26 @@ def map_items(
     unit: str = "image",
     chunk: int = 16,
     setup: Callable[[], None] | None = None,
-    alone_below: int = _ALONE,
     total: int | None = None,
     preload: Sequence[str] = (),
 ) -> Iterator[Result]:
     """Yield work(item) for each item, in order, with a progress bar on a terminal (or now and then a line in a log).
 
-    Items are taken as they are needed, results given as they come: memory does not grow with how many there are.
+    Items are taken as they are needed, results given as they come: memory does not grow with how many there are. The
+    first second of work is done here, so that little work starts no process.
 
     Args:
         work: a function at the top level of a module.
         chunk: items sent to a process at once.
         setup: called once in each process before any work, here too.
-        alone_below: with fewer items than this, no process is started.
         total: how many items there are, for the progress bar, where they are no sequence.
-        preload: modules that `work` imports by itself: once for all processes, and not here.
+        preload: modules that `work` imports by itself: once for all other processes.
 
     Raises:
         StageError: a process was killed from outside. What `work` raises is raised here.
     """
     with progress(len(items) if isinstance(items, Sequence) else total, label, unit) as bar:
-        for number, result in enumerate(_map(work, items, chunk, setup, alone_below, preload)):
+        for number, result in enumerate(_map(work, items, chunk, setup, preload)):
             if number == 0:
                 bar.unpause()  # its time begins with the work, not with what the processes import
             bar.update()
@@ -118,21 +119,21 @@ def _map(
     items: Iterable[Item],
     chunk: int,
     setup: Callable[[], None] | None,
-    alone_below: int,
     preload: Sequence[str],
 ) -> Iterator[Result]:
     items = iter(items)
+    if setup:
+        setup()
     workers = worker_count()
-    first = list(islice(items, max(alone_below, workers * chunk)))
+    yield from _alone(work, items, math.inf if workers == 1 else ALONE_S)
+    first = list(islice(items, workers * chunk))
     workers = min(workers, -(-len(first) // chunk))
-    if workers <= 1 or len(first) < alone_below:
-        if setup:
-            setup()
-        yield from map(work, chain(first, items))
+    if workers <= 1:
+        yield from map(work, first)
         return
     # forkserver: a fork of this process could inherit a lock that one of its threads holds
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*(name for name in sys.modules if name.startswith("stages.")), *preload])
+    context.set_forkserver_preload([*(name for name in sys.modules if name.startswith("shardsmith.")), *preload])
     pool = ProcessPoolExecutor(workers, context, _start_worker, (setup,))
     try:
         for results in _chunks(pool, work, chain(first, items), chunk, ahead=2 * workers):
@@ -152,6 +153,17 @@ def _map(
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _alone(work: Callable[[Item], Result], items: Iterator[Item], most_s: float) -> Iterator[Result]:
+    """The results of the first items, in this process, until the work has taken so long."""
+    for item in items:
+        start_s = time.monotonic()
+        result = work(item)
+        most_s -= time.monotonic() - start_s
+        yield result
+        if most_s < 0:
+            return
 
 
 def _chunks(

@@ -101,7 +101,7 @@ def with_bytes(manifest: Manifest, found: Mapping[str, Stored]) -> Manifest:
 def _from_records(folder: Path, wanted: Collection[str], work: Path) -> dict[str, Stored]:
     shards = sorted(folder.glob("*.tfrecord-*"))
     unpack = partial(_unpack, frozenset(wanted), work)
-    unpacked = map_items(unpack, shards, "taking images out of the shards", "shard", chunk=1, alone_below=8)
+    unpacked = map_items(unpack, shards, "taking images out of the shards", "shard", chunk=1)
     return {name: there for of_shard in unpacked for name, there in of_shard}
 
 

@@ -35,8 +35,6 @@ from shardsmith.pipeline.checks.images import (
 )
 from shardsmith.pipeline.params import Params
 
-_ALONE_PIXELS = 300_000_000  # as many are decoded here before other processes have started
-
 
 def validate(manifest: Manifest, findings: list[Finding], params: Params) -> tuple[Manifest, list[Finding]]:
     """The manifest without what is dropped and with what is repaired, and the findings given plus its own.
@@ -202,9 +200,7 @@ def _decode(images: pa.Table) -> Iterator[Decoded]:
     """What decoding each image tells."""
     columns = (images[name].to_pylist() for name in ("path", "format", "orientation"))
     items = list(zip(*columns, strict=True))
-    pixels = pc.sum(pc.multiply(images["width"].cast(pa.int64()), images["height"].cast(pa.int64()))).as_py() or 0
-    alone_below = len(items) + 1 if pixels < _ALONE_PIXELS else 0
-    return map_items(look, items, "validate", alone_below=alone_below)
+    return map_items(look, items, "validate")
 
 
 def _refuse_late_actions(findings: list[Finding], actions: Mapping[str, Action]) -> None:

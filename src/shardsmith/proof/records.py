@@ -40,7 +40,7 @@ def verify_records(
     except StageError as error:
         return Check("records", "", [Damage(LABEL_MAP, f"cannot be read ({error})", remedy)])
     read = partial(read_contents, names={id_: name for name, id_ in ids.items()})
-    results = map_items(read, [there[file] for file in files], "reading records", "file", chunk=1, alone_below=8)
+    results = map_items(read, [there[file] for file in files], "reading records", "file", chunk=1)
     contents = dict(zip(files, results, strict=True))
     lengths = {name: length for file in there if file.endswith(INFO) for name, length in _lengths(file, there[file])}
     unnamed = sorted({*counts.get("classes", {})} - {*ids})

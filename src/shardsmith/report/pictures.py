@@ -51,7 +51,7 @@ def shrink(images: Sequence[Image]) -> Iterator[Thumbnail]:
         StageError: a file is gone, is not the one in the manifest, or does not decode.
     """
     most = min(_MOST, BUDGET // max(len(images), 1))
-    return map_items(_shrink, list(_wanted(images, most)), "report: pictures", chunk=4, alone_below=24)
+    return map_items(_shrink, list(_wanted(images, most)), "report: pictures", chunk=4)
 
 
 def _wanted(images: Iterable[Image], most: int) -> Iterator[_Wanted]:

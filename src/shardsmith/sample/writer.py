@@ -55,7 +55,7 @@ def write_sample(folder: Path, format: str = "voc") -> str:
 def _write(part: Path, format: str) -> Counter[str]:
     (part / "drawn").mkdir(parents=True)
     images, annotations = [], []
-    for picture in map_items(draw_picture, TASKS, "sample: drawing", alone_below=len(TASKS) + 1):
+    for picture in map_items(draw_picture, TASKS, "sample: drawing"):
         path = part / "drawn" / picture.name
         path.write_bytes(picture.data)
         height, width = picture.owner.shape

@@ -81,7 +81,7 @@ def write(job: ExportJob, out: Path) -> None:
     every = [plan for of_split in plans.values() for plan in of_split]
     every.sort(key=lambda plan: -len(plan.rows))  # the largest first, so that no process waits for it at the end
     write_one = partial(write_shard, names=job.label_map.names_by_id())
-    sizes = dict(map_items(write_one, Shards(job, every), "export: tfrecord", "shard", chunk=1, alone_below=2))
+    sizes = dict(map_items(write_one, Shards(job, every), "export: tfrecord", "shard", chunk=1))
     splits = [
         SplitFiles(split, [len(plan.rows) for plan in of_split], sum(sizes[plan.path] for plan in of_split))
         for split, of_split in plans.items()
