@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from shardsmith.dataset.errors import ParamsError, StageError
 from shardsmith.dataset import workers
+from shardsmith.dataset.errors import ParamsError, StageError
 from shardsmith.dataset.workers import map_items, worker_count
 
 _READY = "SHARDSMITH_TEST_READY"
