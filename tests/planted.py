@@ -116,6 +116,7 @@ OF_FORMATS = {
     "read-leniently": Plant("commas.csv", "a coordinate `20,5` with a decimal comma"),
     "image-annotated-twice": Plant("images/two.jpg", "a cat in the CSV, and a dog in the NDJSON"),
     "file-not-read": Plant("clip.mp4", "a video"),
+    "region-ignored": Plant("region.txt", "a `DontCare` in KITTI's labels"),
     "orientation-decided": Plant("", "EXIF orientation 3 without a declared size; another image declares its own"),
 }
 OF_STEPS = {
@@ -286,7 +287,8 @@ def plant_masks(root: Path) -> None:
 def plant_formats(root: Path) -> None:
     """Write the dataset in two formats."""
     (root / "images").mkdir(parents=True, exist_ok=True)
-    photos = {"commas": {}, "two": {}, "caption": {}, "turned": {"exif": turned(6)}, "upside": {"exif": turned(3)}}
+    photos = {"commas": {}, "two": {}, "caption": {}, "region": {}}
+    photos |= {"turned": {"exif": turned(6)}, "upside": {"exif": turned(3)}}
     for number, (name, save) in enumerate(photos.items()):
         (root / "images" / f"{name}.jpg").write_bytes(saved(photograph(400 + number), **save))
     (root / "commas.csv").write_text(
@@ -300,6 +302,8 @@ def plant_formats(root: Path) -> None:
         {"file": "upside.jpg", "annotations": {"boxes": [[0, 0.7, 0.6, 0.25, 0.25]]}},
     ]
     (root / "notes.ndjson").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    columns = "0 0 0 20 20 60 50 0 0 0 0 0 0 0"
+    (root / "region.txt").write_text(f"cat {columns}\nDontCare {columns}\n")
     (root / "clip.mp4").write_bytes(b"ftyp")
 
 

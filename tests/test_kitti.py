@@ -43,8 +43,8 @@ def test_what_is_not_known_is_left_out(line: str, label: str, attributes: dict) 
 @pytest.mark.parametrize(
     ("text", "boxes", "found"),
     [
-        (f"{CAR}\n{IGNORED}\n", 1, ["shape-not-carried"]),
-        (IGNORED, 0, ["shape-not-carried"]),
+        (f"{CAR}\n{IGNORED}\n", 1, ["region-ignored"]),
+        (IGNORED, 0, ["region-ignored"]),
         (f"{CAR} 0.9", 0, ["annotation-unreadable"]),  # a detector's result
         (f"{CAR}\nCar 0 0 0 2 3\n{FLAT}", 2, ["annotation-unreadable"]),
         (CAR.replace(" 3 12", " x 12") + f"\n{CAR}", 1, ["annotation-unreadable"]),

@@ -1,6 +1,6 @@
 """KITTI object labels: a text file an image, 15 columns an object, boxes in pixels from 0.
 
-`DontCare` marks a region in which nobody labelled: it is named, so that an image with nothing else is no negative.
+`DontCare` marks a region in which nobody labelled: a finding, no class, and an image with nothing else is no negative.
 `truncated` (a share) and `occluded` (0 to 2) are the flags of a dataset here, and are kept as they are where they say
 more; the observation angle, size, place and turn in space are attributes. A 16th column is the score of a detector's
 result, which is no label. Image sets of `ImageSets/` give the split.
@@ -18,7 +18,6 @@ from shardsmith.dataset.findings import found
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.dataset.shapes import OutlineError
 from shardsmith.formats.format import Format
-from shardsmith.formats.shapes.outlines import NotCarriedError
 from shardsmith.formats.shapes.placement import to_json
 from shardsmith.formats.shapes.sheet import Sheet, put
 from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
@@ -117,7 +116,11 @@ def parse(text: str, file: str) -> Sheet:
     """One file's objects; a line that cannot be read is a finding."""
     sheet = Sheet(file)
     for number, line in enumerate(text.split("\n"), start=1):
-        if words := line.split():
+        words = line.split()
+        if words[:1] == [_IGNORED]:
+            sheet.shapes += 1
+            sheet.note("region-ignored", f"line {number}", _IGNORED)
+        elif words:
             sheet.take(f"line {number}", partial(parse_line, words))
     return sheet
 
@@ -126,10 +129,7 @@ def parse_line(words: list[str]) -> Annotation:
     """
     Raises:
         OutlineError: why it cannot be read.
-        NotCarriedError: it is a region in which nobody labelled.
     """
-    if words[0] == _IGNORED:
-        raise NotCarriedError(f"{_IGNORED} region")
     numbers = [_number(word) for word in words[-_NUMBERS:]]
     if len(words) < _COLUMNS or None in numbers:
         raise OutlineError(f"it has {len(words)} columns, not a class and {_NUMBERS} numbers")
