@@ -22,7 +22,8 @@ from shardsmith.formats import class_folders
 from shardsmith.formats.class_folders import place_images
 from shardsmith.formats.csv import multiclass as multiclass_csv
 from shardsmith.formats.csv.lines import format_lines
-from shardsmith.formats.registry import READERS
+from shardsmith.formats.losses import find_losses, fitted
+from shardsmith.formats.registry import READERS, WRITERS
 from shardsmith.formats.shared.job import ExportJob
 from shardsmith.formats.shared.raw_folder import RawFolder, Source
 from shardsmith.formats.tfrecord import format as tfrecord
@@ -254,6 +255,14 @@ result = sorted([int(example["image"]["class"]["label"]), example["image"]["obje
                  example["image"]["object"]["class"]["label"].numpy().tolist()]
                 for example in builder.as_dataset(split="train"))"""
     assert in_tfds(tmp_path / "out", body) == [[2, [0.5], [1]], [3, [], []]]
+
+
+def test_an_image_with_labels_alone_is_no_negative_of_a_format_without_them(tmp_path: Path) -> None:
+    images = [make_image(tmp_path, id_, image_bytes(seed=ord(id_))) for id_ in "abc"]
+    manifest = make_manifest(*images, label("a", "day"), box("a", "cat"), label("b", "night"))
+    carries = WRITERS["coco"].carries
+    assert fitted(manifest, carries).images["image_id"].to_pylist() == ["a", "c"]
+    assert [one.value for one in find_losses(manifest, "coco", carries)] == ["1 images", "2 labels"]
 
 
 def test_detection_keeps_its_keys_and_metadata(tmp_path: Path) -> None:

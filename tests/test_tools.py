@@ -16,7 +16,7 @@ from test_formats import OBJECT, XML
 
 from shardsmith.conversion.convert import convert
 from shardsmith.dataset.archive import unpack
-from shardsmith.dataset.errors import RawDataError, ShardsmithError
+from shardsmith.dataset.errors import RawDataError, ShardsmithError, StageError
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.formats.choice import format_rows
 from shardsmith.formats.losses import count_held, find_losses
@@ -62,8 +62,10 @@ def test_formats_without_boxes_get_the_classes_of_the_boxes(source: Path, tmp_pa
     done = convert(source, to, tmp_path / "out")
     losses = [finding for finding in done.findings if finding.code == "not-exported"]
     assert [loss.value for loss in losses] == ["8 boxes"] + ["1 negatives"] * (to == "class_folders")
-    again = convert(tmp_path / "out", "coco", tmp_path / "back", read_as=to)
+    again = convert(tmp_path / "out", "class_folders", tmp_path / "again", read_as=to)
     assert again.boxes == 8
+    with pytest.raises(StageError, match="choose one that carries labels"):
+        convert(tmp_path / "again", "coco", tmp_path / "none", read_as="class_folders")
 
 
 def test_convert_keeps_a_source_without_splits_without(source: Path, tmp_path: Path) -> None:

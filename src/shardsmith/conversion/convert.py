@@ -26,7 +26,7 @@ from shardsmith.dataset.findings import Finding, count_actions, summarise
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Manifest
 from shardsmith.formats.choice import check_writer
-from shardsmith.formats.losses import find_losses, fitted
+from shardsmith.formats.losses import find_losses, fitted, in_brief
 from shardsmith.formats.readme import Description, format_readme, group_of
 from shardsmith.formats.registry import WRITERS
 from shardsmith.formats.shared.job import ExportJob
@@ -95,9 +95,15 @@ def convert(
         if fractions:
             manifest, own = split_images(manifest, params)
             findings = [*findings, *own]
-        findings = [*findings, *find_losses(manifest, to, WRITERS[to].carried(masks))]
+        losses = find_losses(manifest, to, WRITERS[to].carried(masks))
+        findings = [*findings, *losses]
         about = _describe(manifest, label_map, findings, found_format, fractions)
-        about = replace(about, facts=read.facts, annotation_group=group_of(read.facts, "objects"))
+        about = replace(
+            about,
+            facts=read.facts,
+            annotation_group=group_of(read.facts, "objects"),
+            left_out=in_brief(losses),
+        )
         job = ExportJob(fitted(manifest, WRITERS[to].carries), label_map, masks=masks, facts=read.facts)
         _write(job, to, about, out, zipped)
     return Converted(found_format, to, out, manifest.images.num_rows, manifest.annotations.num_rows, findings)

@@ -21,7 +21,7 @@ from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Manifest
 from shardsmith.download.images import Stored, find_images, read_by_format, read_tables, with_bytes
 from shardsmith.download.selection import TABLES, TFRECORD, Part, in_words, select, stored_formats
-from shardsmith.formats.losses import find_losses, fitted
+from shardsmith.formats.losses import find_losses, fitted, in_brief
 from shardsmith.formats.readme import Description, format_readme
 from shardsmith.formats.registry import WRITERS
 from shardsmith.formats.shared.job import ExportJob
@@ -134,6 +134,6 @@ def _readme(
         preprocessing=said.get("preprocessing", as_in),
         augmentation=said.get("augmentation", as_in),
         facts=said.get("facts", {}),
-        left_out=tuple(loss.value for loss in losses),
+        left_out=in_brief(losses),
     )
     return format_readme(about, WRITERS[part.format].loading)

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shardsmith.dataset.errors import StageError
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation, Manifest
 from shardsmith.formats.registry import WRITERS
@@ -33,8 +34,13 @@ def losses_of_export(manifest: Manifest, formats: Iterable[str], masks: bool) ->
 
 def find_losses(manifest: Manifest, format_name: str, carries: frozenset[str]) -> list[Finding]:
     """A finding for each word of CARRYABLE that the manifest holds and the format does not carry, with its count."""
-    held = count_held(fitted(manifest, carries))
+    fit = fitted(manifest, carries)
+    held = count_held(fit)
     findings = []
+    if left_out := manifest.images.num_rows - fit.images.num_rows:
+        reason = "all that they have are classes of whole images; without these they would be negatives"
+        findings.append(found("not-exported", format_name, "", f"{left_out:,} images", reason))
+        held["labels"] = manifest.annotations["xmin"].null_count
     if "boxes" not in carries and (boxes := _count_boxes(manifest)):
         reason = "each image keeps the classes of its boxes" if "labels" in carries else ""
         findings.append(found("not-exported", format_name, "", f"{boxes:,} boxes", reason))
@@ -43,13 +49,43 @@ def find_losses(manifest: Manifest, format_name: str, carries: frozenset[str]) -
     return findings + [found("not-exported", format_name, value=f"{count:,} {word}") for word, count in lost.items()]
 
 
+def in_brief(losses: Iterable[Finding]) -> tuple[str, ...]:
+    """What is lost, with counts, for a README."""
+    return tuple(loss.value for loss in losses)
+
+
 def fitted(manifest: Manifest, carries: frozenset[str]) -> Manifest:
-    """The manifest as a format without boxes takes it: each image has the classes of its boxes as its own."""
-    if "boxes" in carries or "labels" not in carries or not _count_boxes(manifest):
+    """The manifest as a format takes it.
+
+    Where the format has no boxes, each image has the classes of its boxes as its own. Where it has no labels of whole
+    images, those that have nothing else are left out: there they would be negatives.
+
+    Raises:
+        StageError: none is left.
+    """
+    if "labels" not in carries:
+        return _without_labelled(manifest)
+    if "boxes" in carries or not _count_boxes(manifest):
         return manifest
     rows = dict.fromkeys((row.image_id, row.label) for row in manifest.annotation_rows())
     labels = [Annotation(image_id, label, None, None, None, None) for image_id, label in rows]
     return Manifest.of(manifest.image_rows(), labels)
+
+
+def _without_labelled(manifest: Manifest) -> Manifest:
+    table, ids = manifest.annotations, manifest.images["image_id"]
+    boxed = table.filter(pc.is_valid(table["xmin"]))["image_id"].combine_chunks()
+    left_out = pc.and_(pc.is_in(ids, table["image_id"].combine_chunks()), pc.invert(pc.is_in(ids, boxed)))
+    if not pc.any(left_out).as_py():
+        return manifest
+    images = manifest.images.filter(pc.invert(left_out)).combine_chunks()
+    if not images.num_rows:
+        raise StageError(
+            "the annotations are classes of whole images, and this format has no place for them; "
+            "choose one that carries labels (`shardsmith formats`)"
+        )
+    there = pc.is_in(table["image_id"], images["image_id"].combine_chunks())
+    return Manifest(images, table.filter(there).combine_chunks())
 
 
 def count_held(manifest: Manifest) -> dict[str, int]:

@@ -25,7 +25,7 @@ class Description:
 
     findings: code -> action -> how often.
     facts: about the whole dataset, as the source or params.yaml says them.
-    left_out: what this format cannot carry of a part, with counts.
+    left_out: what this format cannot carry, with counts.
     """
 
     label_map: LabelMap

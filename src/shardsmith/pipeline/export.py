@@ -15,7 +15,7 @@ from shardsmith.dataset.errors import FindingError, StageError
 from shardsmith.dataset.findings import Finding, summarise
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import SPLITS, Manifest
-from shardsmith.formats.losses import fitted
+from shardsmith.formats.losses import find_losses, fitted, in_brief
 from shardsmith.formats.readme import Description, format_readme
 from shardsmith.formats.registry import WRITERS
 from shardsmith.formats.shared.job import ExportJob
@@ -43,7 +43,9 @@ def export(job: ExportJob, about: Description, formats: list[str], ledger: list[
         for name in dict.fromkeys(formats):
             writer = WRITERS[name]
             writer.write(replace(job, manifest=fitted(job.manifest, writer.carries)), part / name)
-            (part / name / "README.md").write_text(format_readme(about, writer.loading), encoding="utf-8")
+            losses = find_losses(job.manifest, name, writer.carried(job.masks))
+            text = format_readme(replace(about, left_out=in_brief(losses)), writer.loading)
+            (part / name / "README.md").write_text(text, encoding="utf-8")
         write_tables(job.manifest, part)
         write_json(part / DESCRIPTION, about.as_data())
         write_ledger(part, [*ledger, *balance_tables(job.manifest, part)])
