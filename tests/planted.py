@@ -74,7 +74,7 @@ PLANTED = {
     "class-alike": Plant("Dog", "`Dog` beside `dog`"),
     "class-not-found": Plant("params.yaml", "`ingest.classes: {nothing_like_it: cat}`"),
     "not-carried": Plant(_LIST, "an annotation with `keypoints`"),
-    "metadata-not-carried": Plant(_LIST, "`date_captured` of an image"),
+    "metadata-not-carried": Plant(_LIST, "a list of `neg_category_ids` of an image"),
     "image-unreadable": Plant("images/cut-off.jpg", "the last 300 bytes are cut off"),
     "image-turned": Plant("images/turned.jpg", "EXIF orientation 6", 3),
     "image-encoding": Plant("images/bitmap.bmp", "a BMP"),
@@ -228,7 +228,7 @@ def _plant_in_reading(data: Dataset) -> None:
     data.entries("train")["annotations"][-1]["keypoints"] = [1, 2, 2]
     data.add("caption.jpg", saved(photograph(112)), CAT)
     image = data.entries("train")["images"][-1]
-    image["date_captured"] = "2020-01-01"
+    image["neg_category_ids"] = [2]
     data.entries("train")["annotations"].append({"id": 1, "image_id": image["id"], "caption": "a cat"})
     data.add("no-split.jpg", saved(photograph(111)), CAT, split="")
 

@@ -33,7 +33,8 @@ from shardsmith.dataset.shapes import (
     upright_outline,
 )
 from shardsmith.formats.coco import format as coco
-from shardsmith.formats.coco.entries import CocoFile, parse
+from shardsmith.formats.coco.content import CocoFile
+from shardsmith.formats.coco.entries import parse
 from shardsmith.formats.registry import READERS
 from shardsmith.formats.shared.job import ExportJob
 from shardsmith.formats.shared.json import elements, members

@@ -42,7 +42,6 @@ def dropped(source: Source) -> list[Finding]:
         ({**BARE, "id": 5, "segmentation": [[3, 4, 5, 6]]}, "shape-not-carried", "line"),
         ({"id": 1, "image_id": 7, "segments_info": [{"id": 5, "category_id": 3}]}, "shape-not-carried",
          "panoptic segment"),
-        ({**BARE, "id": 5}, "annotation-unreadable", ""),
         ({**BARE, "id": 5, "bbox": "here"}, "annotation-unreadable", ""),
         ({**BARE, "id": 5, "segmentation": {"size": [24, 32], "counts": [24 * 32]}}, "annotation-unreadable", ""),
         ({**ENTRY, "id": 5, "category_id": 99}, "annotation-unreadable", ""),
@@ -108,6 +107,19 @@ def test_captions_alone_make_no_negative(tmp_path: Path) -> None:
     files = {"a.jpg": image_bytes(), "b.jpg": image_bytes(seed=1), "l.json": json.dumps(captions)}
     source = read(tmp_path, files)
     assert (list(source.entries), codes(source), source.shapes) == (["a.jpg"], ["shape-not-carried"], 1)
+
+
+def test_classes_without_a_place_are_of_the_whole_image_where_all_are(tmp_path: Path) -> None:
+    """iNaturalist's files."""
+    images = [*COCO["images"], B]
+    files = {"a.jpg": image_bytes(), "b.jpg": image_bytes(seed=1)}
+    source = read(tmp_path, files | {"l.json": with_annotations(BARE, {**BARE, "id": 2, "image_id": 8}, images=images)})
+    assert [(row.image_id, row.label, row.xmin) for row in source.annotations] == [
+        ("a.jpg", "cat", None), ("b.jpg", "cat", None),
+    ]  # fmt: skip
+    source = read(tmp_path, {"l.json": with_annotations(ENTRY, {**BARE, "id": 2, "image_id": 8}, images=images)})
+    assert [(one.image_id, one.source_key) for one in dropped(source)] == [("b.jpg", "2")]
+    assert source.shapes == 2
 
 
 # --- ids

@@ -10,7 +10,7 @@ import pytest
 from conftest import box, image_bytes, make_image, make_manifest
 from staged import run_stages
 from test_coco import ENTRY, with_annotations
-from test_formats import COCO, read
+from test_formats import COCO, raw_folder, read
 
 from shardsmith.conversion.convert import convert
 from shardsmith.dataset.errors import StageError
@@ -142,18 +142,21 @@ def test_what_coco_says_of_the_dataset(tmp_path: Path, info: Any, licenses: list
     text = with_annotations(ENTRY, images=listed, info=info, licenses=licenses)
     source = read(tmp_path, {f"{n}.jpg": image_bytes(seed=n) for n in range(len(images))} | {"l.json": text})
     assert source.facts == facts
-    several = {"metadata-not-carried"} if len(images) > 1 else set()
-    assert {finding.code for finding in source.findings} == several
+    assert source.findings == []
 
 
-def test_metadata_of_images_is_named(tmp_path: Path) -> None:
-    images = [
-        {**COCO["images"][0], "date_captured": "2020", "flickr_url": "", "extra": {"name": "x", "user_tags": ["t"]}}
+def test_what_a_source_says_of_an_image_is_written_back(tmp_path: Path) -> None:
+    said = {"date_captured": "2020", "license": 2, "extra": {"name": "x", "user_tags": ["t"]}}
+    images = [{**COCO["images"][0], **said, "flickr_url": "", "neg_category_ids": [1]}, {"id": 8, "file_name": "b.jpg"}]
+    text = with_annotations(ENTRY, images=images, licenses=[{"id": 2, "name": "CC", "url": "http://c"}])
+    raw_folder(tmp_path / "raw", {"a.jpg": image_bytes(), "b.jpg": image_bytes(seed=1), "l.json": text})
+    done = convert(tmp_path / "raw", "coco", tmp_path / "out")
+    (content,) = written(tmp_path / "out").values()
+    assert [one.value for one in done.findings if one.code == "metadata-not-carried"] == [
+        "neg_category_ids of images (1)"
     ]
-    source = read(tmp_path, {"a.jpg": image_bytes(), "l.json": with_annotations(ENTRY, images=images)})
-    assert [(finding.code, finding.value) for finding in source.findings] == [
-        ("metadata-not-carried", "date_captured of images (1); extra.name of images (1)")
-    ]
+    assert content["licenses"] == [{"id": 1, "name": "CC", "url": "http://c"}]
+    assert content["images"][0].items() >= {**said, "license": 1}.items()
 
 
 def test_roboflow_says_more_beside_the_annotations() -> None:

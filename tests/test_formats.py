@@ -146,7 +146,7 @@ def test_coco_keeps_the_order_of_its_ids(tmp_path: Path) -> None:
         ({"image_id": 8, "category_id": 3, "bbox": [1, 1, 2, 2]}, "its image_id 8 is not in images"),
         ({"image_id": 7, "category_id": 9, "bbox": [1, 1, 2, 2]}, "its category_id 9 is not in categories"),
         ({"image_id": 7, "category_id": 3, "bbox": [1, 1, 2]}, "its bbox is not four numbers"),
-        ({"image_id": 7, "category_id": 3}, "its bbox is not four numbers"),
+        ({"image_id": 7, "category_id": 3}, "it has neither bbox nor segmentation"),
         ("text", "it is no annotation"),
         ({"image_id": [7], "category_id": 3, "bbox": [1, 1, 2, 2]}, "image_id"),
         ({"image_id": 7, "category_id": [3], "bbox": [1, 1, 2, 2]}, "category_id"),

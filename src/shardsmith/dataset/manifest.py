@@ -13,6 +13,7 @@ images, a row an image, sorted by image_id:
     copy         0, or the copy's number from 1
     group        images of one group stay in one split; null for none
     tags         what the source had
+    metadata     JSON object: what else the source says of the image in words and numbers; null for nothing
     origin       of an image that a stage made: JSON, the image of data/raw and every operation since with the values
                  drawn (transforms/run/origin.py); null for an image whose bytes are those of data/raw
     source_id    the source's own id of the image, as text; null for none, and for a copy, a tile or an isolated object
@@ -67,6 +68,7 @@ IMAGES = pa.schema(
         ("copy", pa.int32()),
         ("group", pa.string()),
         ("tags", pa.list_(pa.string())),
+        ("metadata", pa.string()),
         ("annotated", pa.bool_()),
         ("origin", pa.string()),
         ("source_id", pa.string()),
@@ -109,6 +111,10 @@ class Image:
     annotated: bool = True
     origin: str | None = None
     source_id: str | None = None
+    metadata: str | None = None
+
+    def metadata_dict(self) -> dict[str, Any]:
+        return json.loads(self.metadata) if self.metadata else {}
 
 
 @dataclass(slots=True)

@@ -28,7 +28,8 @@ from shardsmith.pipeline.stage import write_table
 
 DESCRIPTION = "description.json"  # what the version says of itself, as data
 _LASTING = [
-    "image_id", "sha256", "width", "height", "split", "parent_id", "copy", "tags", "annotated", "origin", "source_id",
+    "image_id", "sha256", "width", "height", "split", "parent_id", "copy", "tags", "metadata", "annotated", "origin",
+    "source_id",
 ]  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from shardsmith.dataset.findings import Finding, about, count_severities, found
 from shardsmith.dataset.label_map import MAX_ID, LabelMap, read_label_map
 from shardsmith.dataset.manifest import Annotation, Image, Manifest
+from shardsmith.formats.shapes.placement import to_json
 from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
 from shardsmith.ledger.reading import box_place
 from shardsmith.pipeline.intake.find import find_format as find_format
@@ -45,6 +46,7 @@ def build_manifest(folder: RawFolder, source: Source, unlabelled: str) -> tuple[
     for image_id, entry in entries.items():
         row = image_row(folder, image_id)
         row.split, row.tags, row.group, row.source_id = entry.split, entry.tags, entry.group, entry.source_id
+        row.metadata = to_json(entry.metadata)
         row.annotated = image_id not in unlabelled_ids
         images.append(row)
     return Manifest.of(images, source.annotations), findings

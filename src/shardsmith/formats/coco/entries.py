@@ -8,80 +8,21 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation
+from shardsmith.formats.coco.content import Category, CocoFile, CocoImage, CocoRow
 from shardsmith.formats.coco.facts import info_facts, license_fact, license_names
-from shardsmith.formats.coco.shapes import NotCarried, attributes_of, parse_annotation
-from shardsmith.formats.coco.values import EntryError, Id, as_id, as_text, id_text, in_order
-from shardsmith.formats.shapes.placement import Size
+from shardsmith.formats.coco.shapes import NotCarried, attributes_of, is_label, parse_annotation, parse_label
+from shardsmith.formats.coco.values import EntryError, Id, as_id, as_text, id_text, in_order, is_scalar
 from shardsmith.formats.shared.json import members, paired
 from shardsmith.formats.shared.numbers import as_number
 
 _LISTS = {"categories": "category", "images": "image", "annotations": "annotation"}
-_OF_IMAGE = frozenset({"id", "file_name", "width", "height", "license", "extra", "user_tags", "extra.user_tags"})
+_OF_IMAGE = frozenset({"id", "file_name", "width", "height", "license", "extra", "user_tags"})
 _OF_CATEGORY = frozenset({"id", "name", "supercategory"})
-
-
-@dataclass(slots=True)
-class CocoRow:
-    """One annotation, its box as the file has it; position is its place in the list."""
-
-    annotation: Annotation
-    position: int
-    category: Id
-
-    @property
-    def key(self) -> tuple:
-        row = self.annotation
-        return row.source_key, row.label, row.xmin, row.ymin, row.xmax, row.ymax
-
-
-@dataclass(slots=True)
-class CocoImage:
-    """One entry of `images` with its annotations; declared_px is (width, height), None where it says none.
-
-    lost: findings about its annotations that are no rows. notes: those about rows, which they cost nothing.
-    """
-
-    name: str
-    place: str
-    declared_px: Size | None = None
-    source_id: str | None = None
-    tags: list[str] = field(default_factory=list)
-    rows: list[CocoRow] = field(default_factory=list)
-    lost: list[Finding] = field(default_factory=list)
-    notes: list[Finding] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Category:
-    """One entry of `categories`."""
-
-    id_: Id
-    name: str
-    parent: str
-
-
-@dataclass
-class CocoFile:
-    """One file: images and categories in the order of their ids.
-
-    shapes: how many annotations there are. is_text: all of them are captions. is_joined: one of them at least is of one
-    of the images; else nobody knows what is on these.
-    """
-
-    images: list[CocoImage] = field(default_factory=list)
-    categories: list[Category] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    facts: dict[str, str] = field(default_factory=dict)
-    not_carried: Counter[str] = field(default_factory=Counter)
-    shapes: int = 0
-    is_text: bool = False
-    is_joined: bool = True
 
 
 def parse(text: str, file: str) -> CocoFile:
@@ -135,8 +76,8 @@ class _Reader:
         self.not_carried: Counter[str] = Counter()
         self.unsaid: Counter[str] = Counter()
         self.licenses: list[Any] = []
-        self.licensed: Counter[Id] = Counter()
         self.facts: dict[str, str] = {}
+        self.labels: list[tuple[dict[str, Any], int]] = []
         self.shapes = self.captions = self.segments = 0
 
     def add(self, key: str, position: int, entry: Any) -> None:
@@ -173,12 +114,8 @@ class _Reader:
             self.broken.append(image)
             return
         self.images[id_] = image
-        if (license_ := as_id(entry.get("license"))) is not None:
-            self.licensed[license_] += 1
-        extra = entry.get("extra")
-        further = {f"extra.{key}": value for key, value in extra.items()} if isinstance(extra, dict) else {}
-        every = (entry | further).items()
-        self.unsaid.update(f"{key} of images" for key, value in every if key not in _OF_IMAGE and value)
+        at_length = (key for key, value in _further(entry).items() if value and not is_scalar(value))
+        self.unsaid.update(f"{key} of images" for key in at_length)
 
     def _add_category(self, entry: dict[str, Any], place: str) -> None:
         id_, name, parent = as_id(entry.get("id")), as_text(entry.get("name")), as_text(entry.get("supercategory"))
@@ -204,7 +141,9 @@ class _Reader:
                 key = id_text(segment.get("id")) if isinstance(segment, dict) else None
                 self._lose(image, self._of_kind("panoptic segment", f"{place}.segments_info[{number}]", key))
             return
-        category = as_id(entry.get("category_id"))
+        if is_label(entry):
+            self.labels.append((entry, position))
+            return
         try:
             row, problem = parse_annotation(entry)
         except NotCarried as kind:
@@ -214,26 +153,43 @@ class _Reader:
         except EntryError as error:
             self._lose(image, self._unreadable(place, str(error), key))
             return
+        if problem and image is not None:
+            note = found("not-carried", self.file, f"{place}.segmentation", reason=problem, source_key=key or "")
+            self.notes.setdefault(image, []).append(note)
+        self._keep(row, entry, position)
+
+    def _keep(self, row: Annotation, entry: dict[str, Any], position: int) -> None:
+        """A row, if it has an image and a class."""
+        image, category = as_id(entry.get("image_id")), as_id(entry.get("category_id"))
+        place, key = f"annotations[{position}]", row.source_key
         if category is None:
             reason = f"its category_id {str(entry.get('category_id'))[:40]} is not in categories"
             self._lose(image, self._unreadable(place, reason, key))
-            return
-        if image is None:
+        elif image is None:
             reason = f"its image_id {str(entry.get('image_id'))[:40]} is not in images"
             self._lose(None, self._unreadable(place, reason, key))
-            return
-        row.attributes, at_length = attributes_of(entry)
-        self.not_carried.update(at_length)
-        if problem:
-            note = found("not-carried", self.file, f"{place}.segmentation", reason=problem, source_key=key or "")
-            self.notes.setdefault(image, []).append(note)
-        self.shapes += 1
-        self.rows.setdefault(image, []).append(CocoRow(row, position, category))
+        else:
+            row.attributes, at_length = attributes_of(entry)
+            self.not_carried.update(at_length)
+            self.shapes += 1
+            self.rows.setdefault(image, []).append(CocoRow(row, position, category))
+
+    def _add_labels(self) -> None:
+        """Annotations without a place: classes of whole images, where all are so, else boxes that are missing."""
+        whole = not self.shapes
+        for entry, position in self.labels:
+            if whole:
+                self._keep(parse_label(entry), entry, position)
+            else:
+                reason = "it has neither bbox nor segmentation, as others of its file have"
+                unreadable = self._unreadable(f"annotations[{position}]", reason, id_text(entry.get("id")))
+                self._lose(as_id(entry.get("image_id")), unreadable)
 
     def _of_kind(self, kind: str, place: str, key: str | None) -> Finding:
         return found("shape-not-carried", self.file, place, kind, source_key=key or "")
 
     def content(self) -> CocoFile:
+        self._add_labels()
         strays = list(self.lost.pop(None, []))
         for id_, rows in self.rows.items():
             strays += self._join(id_, rows)
@@ -250,7 +206,11 @@ class _Reader:
         content.is_text = bool(self.captions) and self.captions == self.shapes
         content.is_joined = not strays or any(image.rows or image.lost for image in images)
         content.facts = self.facts
-        if name := license_fact(license_names(self.licenses), self.licensed):
+        names = license_names(self.licenses)
+        for image in images:
+            if image.license in names:
+                image.metadata["license"] = names[image.license]
+        if name := license_fact(names, Counter(image.license for image in images if image.license is not None)):
             content.facts["license"] = name
         return content
 
@@ -270,8 +230,6 @@ class _Reader:
                 image.rows.append(row)
 
     def _unsaid(self) -> Iterator[Finding]:
-        if len(self.licensed) > 1:
-            self.unsaid["which image has which licence"] += 1
         if self.unsaid:
             value = "; ".join(f"{key} ({count:,})" for key, count in sorted(self.unsaid.items())[:20])
             yield found("metadata-not-carried", self.file, value=value)
@@ -286,4 +244,15 @@ def parse_image(entry: dict[str, Any], place: str) -> CocoImage:
     tags: list[str] = []
     for said in (extra.get("user_tags") if isinstance(extra, dict) else None, entry.get("user_tags")):
         tags += [tag for tag in said if isinstance(tag, str)] if isinstance(said, list) else []
-    return CocoImage(name, place, declared, id_text(entry.get("id")), list(dict.fromkeys(tags)))
+    metadata = {key: value for key, value in _further(entry).items() if is_scalar(value) and value == value != ""}
+    image = CocoImage(name, place, declared, id_text(entry.get("id")), list(dict.fromkeys(tags)), metadata)
+    image.license = as_id(entry.get("license"))
+    return image
+
+
+def _further(entry: dict[str, Any]) -> dict[str, Any]:
+    """What an entry of `images` says besides name, size, licence and tags; what stands in `extra` as `extra.KEY`."""
+    extra = entry.get("extra")
+    of_extra = extra.items() if isinstance(extra, dict) else ()
+    more = {f"extra.{key}": value for key, value in of_extra if key != "user_tags"}
+    return {key: value for key, value in entry.items() if key not in _OF_IMAGE} | more

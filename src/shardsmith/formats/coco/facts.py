@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from shardsmith.dataset.manifest import Image
 from shardsmith.formats.coco.values import Id, as_id, as_text, is_scalar
 
 _OURS = {"url": "homepage"}
@@ -51,9 +52,27 @@ def info_of(facts: Mapping[str, str], dataset: str) -> dict[str, str]:
     return {"description": dataset, **others}
 
 
-def licenses_of(facts: Mapping[str, str]) -> list[dict[str, Any]]:
-    """`licenses` for a file that is written."""
-    text = facts.get("license", "")
+def licenses_of(facts: Mapping[str, str], images: Iterable[Image]) -> dict[str, int]:
+    """Licence -> its id for a file that is written: those of the images, or where none says one, the dataset's."""
+    said = {text for image in images if (text := image.metadata_dict().get("license"))}
+    return {text: id_ for id_, text in enumerate(sorted(said) or filter(None, [facts.get("license")]), start=1)}
+
+
+def license_entry(id_: int, text: str) -> dict[str, Any]:
+    """One of `licenses`."""
     match = _WITH_URL.fullmatch(text)
     name, url = match.groups() if match else (text, "")
-    return [{"id": 1, "name": name, "url": url}] if text else []
+    return {"id": id_, "name": name, "url": url}
+
+
+def image_facts(image: Image, licenses: Mapping[str, int], of_all: str) -> dict[str, Any]:
+    """What an entry of `images` says besides its name and size, as it was read.
+
+    Args:
+        of_all: the dataset's licence.
+    """
+    said = image.metadata_dict()
+    own = licenses.get(said.pop("license", of_all))
+    extra = {key.removeprefix("extra."): said.pop(key) for key in list(said) if key.startswith("extra.")}
+    extra |= {"user_tags": image.tags} if image.tags else {}
+    return {**({"license": own} if own else {}), **said, **({"extra": extra} if extra else {})}

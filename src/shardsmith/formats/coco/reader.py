@@ -14,7 +14,8 @@ from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.label_map import MAX_ID
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.dataset.shapes import OutlineError
-from shardsmith.formats.coco.entries import CocoFile, CocoImage, CocoRow, parse
+from shardsmith.formats.coco.content import CocoFile, CocoImage, CocoRow
+from shardsmith.formats.coco.entries import parse
 from shardsmith.formats.shapes.placement import corners, on_displayed, outline_on_displayed
 from shardsmith.formats.shared.facts import merged
 from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
@@ -121,7 +122,7 @@ def _add_classes(content: CocoFile, file: str, source: Source, group: str) -> No
 def _add_entry(image: CocoImage, image_id: str, file: str, source: Source) -> None:
     split = split_in_name(file) or split_in_path(image_id, file)
     entry = source.entries.setdefault(image_id, ImageEntry(split, source_id=image.source_id))
-    entry.tags += [tag for tag in image.tags if tag not in entry.tags]
+    entry.add(image.tags, image.metadata)
     if split and entry.split and split != entry.split:
         reason = f"it is in {entry.split} by another file and in {split} by this one; {entry.split} counts"
         source.findings.append(found("split-leak", file, image_id, reason=reason, image_id=image_id))
@@ -151,12 +152,11 @@ def _on_image(
     image: CocoImage, rows: list[CocoRow], image_id: str, folder: RawFolder, file: str, source: Source
 ) -> list[Annotation]:
     info, where = folder.images[image_id], f"{file}, {image_id}"
-    boxes, findings = on_displayed([corners(row.annotation) for row in rows], info, image.declared_px, where)
+    boxed = [row for row in rows if row.annotation.xmin is not None]
+    boxes, findings = on_displayed([corners(row.annotation) for row in boxed], info, image.declared_px, where)
     source.findings += [replace(finding, image_id=image_id) for finding in findings]
-    placed = []
-    for row, box in zip(rows, boxes, strict=True):
+    for row, box in zip(boxed, boxes, strict=True):
         annotation = row.annotation
-        annotation.image_id = image_id
         annotation.xmin, annotation.ymin, annotation.xmax, annotation.ymax = box
         if annotation.segmentation:
             try:
@@ -164,8 +164,9 @@ def _on_image(
             except OutlineError as error:
                 source.findings.append(_without_outline(row, image_id, file, str(error)))
                 annotation.segmentation = None
-        placed.append(annotation)
-    return placed
+    for row in rows:
+        row.annotation.image_id = image_id
+    return [row.annotation for row in rows]
 
 
 def _without_outline(row: CocoRow, image_id: str, file: str, error: str) -> Finding:

@@ -46,6 +46,12 @@ def parse_annotation(entry: dict[str, Any]) -> tuple[Annotation, str]:
     return row, problem
 
 
+def is_label(entry: dict[str, Any]) -> bool:
+    """Whether it says a class and no place, as iNaturalist's files do of a whole image."""
+    said = ("bbox", "segmentation", "keypoints", "caption", "segments_info")
+    return entry.get("category_id") is not None and not any(entry.get(key) for key in said)
+
+
 def kind_without_box(entry: dict[str, Any]) -> str | None:
     """What an entry is that has no box and no outline; None for one that has, or that should have."""
     bbox, segmentation = entry.get("bbox"), entry.get("segmentation")
@@ -60,6 +66,11 @@ def kind_without_box(entry: dict[str, Any]) -> str | None:
     if "caption" in entry and not bbox:
         return "caption"
     return "keypoints" if _is_said(entry.get("keypoints")) else None
+
+
+def parse_label(entry: dict[str, Any]) -> Annotation:
+    """A class of the whole image."""
+    return Annotation("", "", None, None, None, None, source_key=id_text(entry.get("id")))
 
 
 def attributes_of(entry: dict[str, Any]) -> tuple[str | None, Iterator[str]]:

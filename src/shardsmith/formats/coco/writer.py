@@ -12,7 +12,7 @@ from typing import Any
 
 from shardsmith.dataset.manifest import Annotation, Image
 from shardsmith.dataset.shapes import area_px
-from shardsmith.formats.coco.facts import info_of, licenses_of
+from shardsmith.formats.coco.facts import image_facts, info_of, license_entry, licenses_of
 from shardsmith.formats.coco.ids import annotation_ids, image_ids
 from shardsmith.formats.shapes.placement import corners
 from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
@@ -32,32 +32,35 @@ def write(job: ExportJob, out: Path) -> None:
     splits = list(job.by_split())
     boxed = [row for _, rows in splits for _, of_image in rows for row in of_image if row.xmin is not None]
     numbers = iter(zip(boxed, annotation_ids(boxed), strict=True))
+    licenses = licenses_of(job.facts, images)
     for split, rows in splits:
         write_images([image for image, _ in rows], names, out / (split or "images"))
         numbered = [
             (image, ids[image.image_id], [next(numbers) for row in of_image if row.xmin is not None])
             for image, of_image in rows
         ]
-        text = format_json(numbered, names, job)
+        text = format_json(numbered, names, job, licenses)
         (out / "annotations" / f"instances{f'_{split}' if split else ''}.json").write_text(text, encoding="utf-8")
 
 
-def format_json(rows: Iterable[Numbered], names: dict[str, str], job: ExportJob) -> str:
-    """One split's file, an entry a line; categories' ids are those of the label map."""
+def format_json(rows: Iterable[Numbered], names: dict[str, str], job: ExportJob, licenses: dict[str, int]) -> str:
+    """One split's file, an entry a line; categories' ids are those of the label map.
+
+    Args:
+        licenses: licence -> its id.
+    """
     images: list[str] = []
     annotations: list[str] = []
-    licenses = licenses_of(job.facts)
     for image, image_id, boxes in rows:
         entry = {"id": image_id, "file_name": names[image.image_id], "width": image.width, "height": image.height}
-        tags = {"extra": {"user_tags": image.tags}} if image.tags else {}
-        images.append(_line({**entry, **({"license": 1} if licenses else {}), **tags}))
+        images.append(_line(entry | image_facts(image, licenses, job.facts.get("license", ""))))
         for row, id_ in boxes:
             own = {"id": id_, "image_id": image_id, "category_id": job.label_map.ids[row.label]}
             annotations.append(_line({**own, **_entry(row, image)}))
     categories = [_line({"id": job.label_map.ids[name], "name": name}) for name in job.label_map.names]
     info = _line(info_of(job.facts, job.label_map.dataset))
     lists = {
-        "licenses": [_line(each) for each in licenses],
+        "licenses": [_line(license_entry(id_, text)) for text, id_ in licenses.items()],
         "images": images,
         "annotations": annotations,
         "categories": categories,

@@ -60,7 +60,7 @@ class Sheet:
 def put(sheet: Sheet, image_id: str, folder: RawFolder, source: Source, entry: ImageEntry) -> None:
     """A sheet's annotations on its image, as rows of the source."""
     known = source.entries.setdefault(image_id, entry)
-    known.tags += [tag for tag in entry.tags if tag not in known.tags]
+    known.add(entry.tags, entry.metadata)
     info = folder.images[image_id]
     boxed = [row for row in sheet.rows if row.xmin is not None]
     where = sheet.file if not sheet.place else f"{sheet.file}, {sheet.place}"

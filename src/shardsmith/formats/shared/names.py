@@ -9,6 +9,7 @@ Sources: Label Studio's upload (eight hexadecimal digits and a hyphen before the
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections import defaultdict
@@ -17,6 +18,7 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from shardsmith.dataset.images import EXTENSIONS
+from shardsmith.formats.shared.splits import split_in_name, split_in_path
 
 _PREFIX = re.compile(r"[0-9a-f]{8}(?:-|__)(?=.)")
 _SIGNS = re.compile(r"[^-\w.]")
@@ -86,6 +88,27 @@ def _key(name: str, no_extension: bool, no_signs: bool) -> str:
 def ending_with(files: list[str], wanted: PurePosixPath) -> list[str]:
     """The files whose paths end as the wanted one does, folders included; [] where it has no folder."""
     return [file for file in files if f"/{file}".endswith(f"/{wanted}")] if len(wanted.parts) > 1 else []
+
+
+def nearest(files: list[str], annotation_file: str) -> list[str]:
+    """The files that share the most leading folders with the annotation file (set1/xml/a.xml means set1/images/a.jpg);
+    of several, those with its last folder's name (Annotations/train/a.xml means images/train/a.jpg), or of its split.
+    """
+    folder = PurePosixPath(annotation_file).parent
+
+    def shared(file: str) -> int:
+        pairs = zip(PurePosixPath(file).parent.parts, folder.parts, strict=False)
+        return len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)))
+
+    most = max((shared(file) for file in files), default=0)
+    found = [file for file in files if shared(file) == most]
+    split = split_in_name(annotation_file) or split_in_path(annotation_file)
+    for narrower in (
+        [file for file in found if PurePosixPath(file).parent.name == folder.name],
+        [file for file in found if split and split_in_path(file) == split],
+    ):
+        found = narrower or found
+    return found
 
 
 def fold_path(path: PurePosixPath) -> PurePosixPath:

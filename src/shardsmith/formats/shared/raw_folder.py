@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -14,8 +13,7 @@ from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.images import EXTENSIONS, ImageInfo
 from shardsmith.dataset.manifest import Annotation
-from shardsmith.formats.shared.names import NameIndex, clean_path, difference, ending_with, fold_path
-from shardsmith.formats.shared.splits import split_in_name, split_in_path
+from shardsmith.formats.shared.names import NameIndex, clean_path, difference, ending_with, fold_path, nearest
 
 SHOWN = 300  # characters of a name from the data, in a finding
 
@@ -29,9 +27,15 @@ class ImageEntry:
 
     split: str | None = None
     tags: list[str] = field(default_factory=list)
+    metadata: dict[str, object] = field(default_factory=dict)
     group: str | None = None
     source_id: str | None = None
     implied: bool = False
+
+    def add(self, tags: Iterable[str], metadata: Mapping[str, object]) -> None:
+        """What another file says of the image; what was said first counts."""
+        self.tags += [tag for tag in tags if tag not in self.tags]
+        self.metadata = {**metadata, **self.metadata}
 
 
 @dataclass
@@ -209,7 +213,7 @@ class RawFolder:
             if str(candidate) in self._image_set:
                 return [str(candidate)]
         same_name = self._by_name.get(wanted.name, [])
-        for matching in (ending_with(same_name, wanted), _nearest(same_name, annotation_file)):
+        for matching in (ending_with(same_name, wanted), nearest(same_name, annotation_file)):
             if len(matching) == 1:
                 return matching
         return same_name
@@ -219,7 +223,7 @@ class RawFolder:
         folded = fold_path(wanted)
         for images in self._names.matches(wanted.name):
             ending = [image for image in images if ending_with([str(fold_path(PurePosixPath(image)))], folded)]
-            for matching in (ending, _nearest(images, annotation_file)):
+            for matching in (ending, nearest(images, annotation_file)):
                 if len(matching) == 1:
                     return matching
             if images:
@@ -237,8 +241,8 @@ class RawFolder:
         """The image whose name differs from the annotation file's in its extension alone, if just one is nearest."""
         same_stem = self._by_stem.get(PurePosixPath(annotation_file).stem, [])
         beside = [file for file in same_stem if PurePosixPath(file).parent == PurePosixPath(annotation_file).parent]
-        nearest = beside or _nearest(same_stem, annotation_file)
-        return nearest[0] if len(nearest) == 1 else None
+        near = beside or nearest(same_stem, annotation_file)
+        return near[0] if len(near) == 1 else None
 
     def near_stem(self, annotation_file: str) -> str | None:
         """The only image whose stem is nearly the annotation file's; say so by `note`, where it is taken."""
@@ -274,24 +278,3 @@ def _is_text(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _nearest(files: list[str], annotation_file: str) -> list[str]:
-    """The files that share the most leading folders with the annotation file (set1/xml/a.xml means set1/images/a.jpg);
-    of several, those with its last folder's name (Annotations/train/a.xml means images/train/a.jpg), or of its split.
-    """
-    folder = PurePosixPath(annotation_file).parent
-
-    def shared(file: str) -> int:
-        pairs = zip(PurePosixPath(file).parent.parts, folder.parts, strict=False)
-        return len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)))
-
-    most = max((shared(file) for file in files), default=0)
-    nearest = [file for file in files if shared(file) == most]
-    split = split_in_name(annotation_file) or split_in_path(annotation_file)
-    for narrower in (
-        [file for file in nearest if PurePosixPath(file).parent.name == folder.name],
-        [file for file in nearest if split and split_in_path(file) == split],
-    ):
-        nearest = narrower or nearest
-    return nearest

@@ -68,7 +68,7 @@ def _add_entry(whole: Source, image_id: str, entry: ImageEntry, name: str) -> No
         reason = f"it is in {known.split} by another format and in {entry.split} by {name}; {known.split} counts"
         whole.findings.append(found("split-leak", image_id, reason=reason, image_id=image_id))
     known.split, known.group = known.split or entry.split, known.group or entry.group
-    known.tags += [tag for tag in entry.tags if tag not in known.tags]
+    known.add(entry.tags, entry.metadata)
     known.implied = known.implied and entry.implied
     known.source_id = known.source_id or entry.source_id
 
