@@ -25,7 +25,8 @@ from shardsmith.pipeline.params import IngestParams, Params
 from shardsmith.pipeline.validate import validate
 
 BARE = {key: value for key, value in ENTRY.items() if key != "bbox"}
-B = {"id": 8, "file_name": "b.jpg"}
+TEXT = {**ENTRY, "bbox": ["2", "3", "10", "10"]}
+B = {"id": 8, "file_name": "b.jpg", "width": 32, "height": 24}
 
 
 def dropped(source: Source) -> list[Finding]:
@@ -120,6 +121,16 @@ def test_classes_without_a_place_are_of_the_whole_image_where_all_are(tmp_path: 
     source = read(tmp_path, {"l.json": with_annotations(ENTRY, {**BARE, "id": 2, "image_id": 8}, images=images)})
     assert [(one.image_id, one.source_key) for one in dropped(source)] == [("b.jpg", "2")]
     assert source.shapes == 2
+
+
+def test_what_is_read_leniently_is_named(tmp_path: Path) -> None:
+    sized = {key: value for key, value in COCO["images"][0].items() if key not in ("width", "height")}
+    said = []
+    for images, entry in [([sized], ENTRY), ([{**sized, "width": 0, "height": 0}], ENTRY), (COCO["images"], TEXT)]:
+        source = read(tmp_path, {"a.jpg": image_bytes(), "l.json": with_annotations(entry, images=images)})
+        said.append([(one.code, one.reason.split(";")[0]) for one in source.findings])
+    no_size = "images declare no width and height, or 0"
+    assert said == [[("read-leniently", no_size)]] * 2 + [[("read-leniently", "annotations have numbers as text")]]
 
 
 # --- ids

@@ -15,14 +15,22 @@ from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.formats.coco.content import Category, CocoFile, CocoImage, CocoRow
 from shardsmith.formats.coco.facts import info_facts, license_fact, license_names
-from shardsmith.formats.coco.shapes import NotCarried, attributes_of, is_label, parse_annotation, parse_label
-from shardsmith.formats.coco.values import EntryError, Id, as_id, as_text, id_text, in_order, is_scalar
+from shardsmith.formats.coco.shapes import (
+    NotCarried,
+    attributes_of,
+    has_text_numbers,
+    is_label,
+    parse_annotation,
+    parse_label,
+)
+from shardsmith.formats.coco.values import EntryError, Id, as_id, as_text, id_text, in_order, is_scalar, number_in
 from shardsmith.formats.shared.json import members, paired
-from shardsmith.formats.shared.numbers import as_number
 
 _LISTS = {"categories": "category", "images": "image", "annotations": "annotation"}
 _OF_IMAGE = frozenset({"id", "file_name", "width", "height", "license", "extra", "user_tags"})
 _OF_CATEGORY = frozenset({"id", "name", "supercategory"})
+_NO_SIZE = "images declare no width and height, or 0; the images' own are used"
+_TEXT = "annotations have numbers as text; they are read as numbers"
 
 
 def parse(text: str, file: str) -> CocoFile:
@@ -75,6 +83,7 @@ class _Reader:
         self.findings: list[Finding] = []
         self.not_carried: Counter[str] = Counter()
         self.unsaid: Counter[str] = Counter()
+        self.lenient: Counter[str] = Counter()
         self.licenses: list[Any] = []
         self.facts: dict[str, str] = {}
         self.labels: list[tuple[dict[str, Any], int]] = []
@@ -114,6 +123,7 @@ class _Reader:
             self.broken.append(image)
             return
         self.images[id_] = image
+        self.lenient[_NO_SIZE] += image.declared_px is None
         at_length = (key for key, value in _further(entry).items() if value and not is_scalar(value))
         self.unsaid.update(f"{key} of images" for key in at_length)
 
@@ -171,6 +181,7 @@ class _Reader:
         else:
             row.attributes, at_length = attributes_of(entry)
             self.not_carried.update(at_length)
+            self.lenient[_TEXT] += has_text_numbers(entry)
             self.shapes += 1
             self.rows.setdefault(image, []).append(CocoRow(row, position, category))
 
@@ -233,11 +244,13 @@ class _Reader:
         if self.unsaid:
             value = "; ".join(f"{key} ({count:,})" for key, count in sorted(self.unsaid.items())[:20])
             yield found("metadata-not-carried", self.file, value=value)
+        for reason, count in (+self.lenient).items():
+            yield found("read-leniently", self.file, value=f"{count:,}", reason=reason)
 
 
 def parse_image(entry: dict[str, Any], place: str) -> CocoImage:
     """One entry of `images`; LVIS names its files by their addresses alone."""
-    width, height = as_number(entry.get("width")), as_number(entry.get("height"))
+    width, height = number_in(entry.get("width")), number_in(entry.get("height"))
     declared = (round(width), round(height)) if width and height else None
     name = as_text(entry.get("file_name")) or "/".join(as_text(entry.get("coco_url")).split("/")[-2:])
     extra = entry.get("extra")

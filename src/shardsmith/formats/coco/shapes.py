@@ -13,7 +13,7 @@ from typing import Any
 
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.dataset.shapes import OutlineError, box_around, parse_outline
-from shardsmith.formats.coco.values import EntryError, id_text, is_scalar
+from shardsmith.formats.coco.values import EntryError, id_text, is_scalar, number_in
 from shardsmith.formats.shapes.placement import Box, to_json
 from shardsmith.formats.shared.numbers import as_number
 
@@ -41,7 +41,7 @@ def parse_annotation(entry: dict[str, Any]) -> tuple[Annotation, str]:
     box = _box(entry, outline)
     if outline is None and not problem:
         box, outline = _turned(entry, box)
-    row = Annotation("", "", *box, entry.get("iscrowd") in (1, "1"), as_number(entry.get("area")), outline)
+    row = Annotation("", "", *box, entry.get("iscrowd") in (1, "1"), number_in(entry.get("area")), outline)
     row.source_key = id_text(entry.get("id"))
     return row, problem
 
@@ -71,6 +71,12 @@ def kind_without_box(entry: dict[str, Any]) -> str | None:
 def parse_label(entry: dict[str, Any]) -> Annotation:
     """A class of the whole image."""
     return Annotation("", "", None, None, None, None, source_key=id_text(entry.get("id")))
+
+
+def has_text_numbers(entry: dict[str, Any]) -> bool:
+    """Whether its box or its area is written as text."""
+    bbox = entry.get("bbox")
+    return any(isinstance(value, str) for value in [entry.get("area"), *(bbox if isinstance(bbox, list) else [])])
 
 
 def attributes_of(entry: dict[str, Any]) -> tuple[str | None, Iterator[str]]:

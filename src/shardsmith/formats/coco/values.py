@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from shardsmith.formats.shared.numbers import as_number
+
 Id = int | str
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 
@@ -26,6 +28,14 @@ def as_id(value: Any) -> Id | None:
 def id_text(value: Any) -> str | None:
     """An id as the manifest keeps it: text stays as it is, 7.0 is 7; None for what is no id."""
     return value.strip() or None if isinstance(value, str) else None if (id_ := as_id(value)) is None else str(id_)
+
+
+def number_in(value: Any) -> float | None:
+    """A finite number, also as text; else None."""
+    try:
+        return as_number(float(value) if isinstance(value, str) else value)
+    except ValueError:
+        return None
 
 
 def as_text(value: Any) -> str:
