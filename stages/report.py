@@ -11,7 +11,7 @@ except ModuleNotFoundError as error:
 from shardsmith.dataset.label_map import read_label_map
 from shardsmith.formats.losses import losses_of_export
 from shardsmith.ledger.fates import read_ledger
-from shardsmith.pipeline.description import read_source
+from shardsmith.pipeline.description import read_facts, read_source
 from shardsmith.pipeline.params import load_params
 from shardsmith.pipeline.report import describe, read_all, report, write_report
 from shardsmith.pipeline.stage import read_stage
@@ -24,8 +24,9 @@ def main(source: Path, ingested: Path, label_map: Path, out: Path) -> None:
 
     # findings are about what ingest read, and about the images that it dropped
     taken_in = read_all(ingested)
-    ids, about = read_label_map(label_map), read_source(ingested / "source.json")
-    page, content = report(manifest, taken_in, findings, read_ledger(source), ids, about, params)
+    about = ingested / "source.json"
+    ids, labelled, facts = read_label_map(label_map), read_source(about), read_facts(about)
+    page, content = report(manifest, taken_in, findings, read_ledger(source), ids, labelled, params, facts)
 
     write_report(page, content, out)
     print(f"report: {describe(page, content, manifest, out)}")

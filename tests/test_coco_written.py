@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Annotation, Image
 from shardsmith.formats.coco import format as coco
 from shardsmith.formats.coco import ids
+from shardsmith.formats.registry import WRITERS
 from shardsmith.formats.shared.facts import chosen, merged, readme_facts, yaml_facts
 from shardsmith.formats.shared.job import ExportJob
 
@@ -167,6 +169,7 @@ def test_roboflow_says_more_beside_the_annotations() -> None:
     }  # fmt: skip
     text = "names: [a]\nroboflow: {license: CC BY 4.0, url: 'https://x', version: 2, workspace: w}"
     assert yaml_facts(text) == {"homepage": "https://x", "license": "CC BY 4.0", "version": "2"}
+    assert yaml_facts("license: MIT\nroboflow: 3") == {"license": "MIT"}
     assert [yaml_facts(text) for text in ("", "roboflow: [1]", "{", "[a]")] == [{}] * 4
 
 
@@ -180,6 +183,21 @@ def test_params_come_before_the_source() -> None:
     assert chosen({"year": "2020", "citation": "C", "license": "MIT"}, wanted) == {
         "license": "mine", "citation": "C", "year": "2020",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("to", "file", "pattern"),
+    [
+        ("tfrecord", "dataset_info.json", r'"citation": "C".*Cats\\nMade.*"http://x".*"license": "MIT"'),
+        ("ultralytics", "data.yaml", r'description: "Cats"\nlicense: "MIT"\ncitation: "C"\nhomepage: "http://x"'),
+        ("voc", "Annotations/a.xml", r"<source><database>http://x</database><license>MIT</license></source>"),
+    ],
+)
+def test_facts_stand_in_every_format_with_a_place_for_them(tmp_path: Path, to: str, file: str, pattern: str) -> None:
+    rows = [make_image(tmp_path / "in", "a.jpg", split="train"), box("a.jpg")]
+    facts = {"description": "Cats", "license": "MIT", "citation": "C", "homepage": "http://x"}
+    WRITERS[to].write(ExportJob(make_manifest(*rows), LabelMap("d", {"cat": 1}), facts=facts), tmp_path / "out")
+    assert re.search(pattern, (tmp_path / "out" / file).read_text(), re.DOTALL)
 
 
 def test_facts_and_tags_come_back_from_what_is_written(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from shardsmith.dataset.images import probe
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import SPLITS, Annotation, Image, Manifest
 from shardsmith.pipeline.checks.boxes import check_boxes
-from shardsmith.pipeline.params import Params
+from shardsmith.pipeline.params import Params, parse_params
 from shardsmith.pipeline.stage import write_stage
 from shardsmith.report import samples
 from shardsmith.report.areas import Box, Viewport, box_of, frame_of, point
@@ -54,6 +54,12 @@ def test_it_says_what_and_how_many(tmp_path: Path) -> None:
         "negative: nothing to find here",
     ):
         assert words in page.text, words
+
+
+def test_it_says_what_is_known_of_the_data(tmp_path: Path) -> None:
+    params = parse_params("dataset: {license: CC <b>, homepage: 'http://x'}")
+    page = Seen(page_of(make_manifest(*some_images(tmp_path, 1)), params=params))
+    assert "Licence CC <b> Homepage http://x" in page.text
 
 
 def test_classification_speaks_of_labels_and_draws_no_box(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,8 @@ def make_part(stored: Path, part: Part, label_map: LabelMap, tag: str, work: Pat
             images = find_images(whole, stored / origin, {*manifest.images["image_id"].to_pylist()}, work)
             losses = _not_held(manifest, images, origin)
             manifest = with_bytes(manifest, images)
-        losses += _write(manifest, _has_masks(stored), part.format, label_map, out)
+        job = ExportJob(manifest, label_map, masks=_has_masks(stored), facts=said.get("facts", {}))
+        losses += _write(job, part.format, out)
     if whole:
         _write_tables(stored, manifest, part, out)
     counts = count_manifest(manifest)
@@ -96,12 +97,11 @@ def _has_masks(stored: Path) -> bool:
     return path.is_file() and '"mask"' in path.read_text(encoding="utf-8")
 
 
-def _write(manifest: Manifest, masks: bool, format_name: str, label_map: LabelMap, out: Path) -> list[Finding]:
+def _write(job: ExportJob, format_name: str, out: Path) -> list[Finding]:
     """Returns what the format cannot carry."""
     writer = WRITERS[format_name]
-    job = ExportJob(fitted(manifest, writer.carries), label_map, masks=masks)
-    writer.write(job, out / format_name)
-    return find_losses(manifest, format_name, writer.carried(masks))
+    writer.write(replace(job, manifest=fitted(job.manifest, writer.carries)), out / format_name)
+    return find_losses(job.manifest, format_name, writer.carried(job.masks))
 
 
 def _write_tables(stored: Path, manifest: Manifest, part: Part, out: Path) -> None:

@@ -107,8 +107,13 @@ def group_of(facts: Mapping[str, str], wanted: str) -> str:
     return facts.get(_GROUP, wanted) if wanted == "objects" else wanted
 
 
+def named_facts(facts: Mapping[str, str]) -> list[tuple[str, str]]:
+    """("Licence", "CC BY 4.0") of each."""
+    return [(_NAMES.get(name, name), text) for name, text in facts.items() if name != _GROUP]
+
+
 def _facts(facts: Mapping[str, str]) -> list[str]:
-    told = [f"- {plain(_NAMES.get(name, name))}: {plain(text)}" for name, text in facts.items() if name != _GROUP]
+    told = [f"- {plain(name)}: {plain(text)}" for name, text in named_facts(facts)]
     return ["## About the data", "", *told, ""] if told else []
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from shardsmith.dataset.errors import StageError
 from shardsmith.dataset.findings import Finding
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import LEFT_OUT, SPLITS, Manifest
+from shardsmith.formats.readme import group_of, named_facts
 from shardsmith.formats.registry import WRITERS
+from shardsmith.formats.shared.facts import chosen
 from shardsmith.formats.shared.job import stored_size
 from shardsmith.ledger.fates import Line
 from shardsmith.pipeline.description import describe_augmentation, describe_preprocessing, describe_split
@@ -30,19 +32,23 @@ def report(
     label_map: LabelMap,
     source: str,
     params: Params,
+    facts: Mapping[str, str] | None = None,
 ) -> tuple[str, Content]:
     """The page as HTML, and what is on it.
 
     Args:
         taken_in: what ingest read: findings are about its images and boxes, dropped ones among them.
+        facts: what the source says of itself.
 
     Raises:
         StageError: no image is left, one is gone, or one is not that of the manifest.
     """
     if not manifest.images.num_rows:
         raise StageError("no image is left to show; see findings.csv in data/augment")
+    facts = chosen(facts or {}, params.dataset.facts())
     made = HowMade(
-        annotation_group=params.dataset.annotation_group,
+        annotation_group=group_of(facts, params.dataset.annotation_group),
+        facts=named_facts(facts),
         source=source,
         split=describe_split(params),
         preprocessing=describe_preprocessing(params),

@@ -32,9 +32,13 @@ _LEAST_RATIO, _MOST_RATIO = 0.3, 4.0
 
 @dataclass(frozen=True)
 class HowMade:
-    """How the version was made, and how its formats (title, LOADING) are loaded; all in words."""
+    """How the version was made, and how its formats (title, LOADING) are loaded; all in words.
+
+    facts: ("Licence", "CC BY 4.0"), of the data.
+    """
 
     annotation_group: str
+    facts: list[tuple[str, str]]
     source: str
     split: str
     preprocessing: list[str]

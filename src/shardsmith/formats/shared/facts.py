@@ -1,6 +1,6 @@
 """What a source says of the whole dataset: its licence, its authors, where it is from.
 
-Sources: the README.dataset.txt and the `roboflow` block of data.yaml in Roboflow's exports.
+Sources: the README.dataset.txt and the `roboflow` block of data.yaml in Roboflow's exports; our own data.yaml.
 """
 
 from __future__ import annotations
@@ -67,16 +67,18 @@ def readme_facts(text: str) -> dict[str, str]:
 
 
 def yaml_facts(text: str) -> dict[str, str]:
-    """The `roboflow` block of data.yaml."""
+    """Its own keys, as they are written here, and the `roboflow` block of data.yaml."""
     try:
         content = load_yaml(text, _MOST_CHARACTERS)
     except YamlError:
         return {}
-    block = content.get("roboflow") if isinstance(content, dict) else None
-    if not isinstance(block, dict):
+    if not isinstance(content, dict):
         return {}
+    facts = {fact: content[fact] for fact in MAIN if isinstance(content.get(fact), str)}
+    block = content.get("roboflow")
     names = {"url": "homepage", "license": "license", "version": "version"}
-    return {fact: str(block[key]) for key, fact in names.items() if isinstance(block.get(key), str | int)}
+    said = block if isinstance(block, dict) else {}
+    return facts | {fact: str(said[key]) for key, fact in names.items() if isinstance(said.get(key), str | int)}
 
 
 def chosen(facts: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:

@@ -87,7 +87,7 @@ def write(job: ExportJob, out: Path) -> None:
         for split, of_split in plans.items()
     ]
     (out / "label_map.pbtxt").write_text(job.label_map.format(), encoding="utf-8")
-    write_metadata(out, job.label_map, splits, *contents(job.manifest), masks=job.masks)
+    write_metadata(out, job.label_map, splits, *contents(job.manifest), masks=job.masks, facts=job.facts)
 
 
 def plan_shards(job: ExportJob, out: Path) -> dict[str, list[ShardPlan]]:

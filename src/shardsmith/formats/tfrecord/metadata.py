@@ -56,6 +56,7 @@ def write_metadata(
     labels_per_image: str = "none",
     boxed: bool = True,
     masks: bool = False,
+    facts: Mapping[str, str] | None = None,
 ) -> None:
     """dataset_info.json, features.json and the names of the classes.
 
@@ -74,7 +75,7 @@ def write_metadata(
         features |= {"image/class/label": ("label", many), "image/class/text": ("text", many)}
     _write_json(out / "features.json", (_tree if boxed else _flat)(features, len(names)))
     supervised = {} if boxed else {"supervisedKeys": {"tuple": {"items": [{"featureKey": key} for key in _SUPERVISED]}}}
-    _write_json(out / "dataset_info.json", _dataset_info(label_map.dataset, splits) | supervised)
+    _write_json(out / "dataset_info.json", _dataset_info(label_map.dataset, splits, facts or {}) | supervised)
     lines = "".join(f"{name}\n" for name in names)
     for key in features:
         if features[key][0] == "label":
@@ -82,11 +83,18 @@ def write_metadata(
             (out / file).write_text(lines, encoding="utf-8")
 
 
-def _dataset_info(name: str, splits: list[SplitFiles]) -> dict[str, Any]:
+def _dataset_info(name: str, splits: list[SplitFiles], facts: Mapping[str, str]) -> dict[str, Any]:
+    made = f"Made by Shardsmith; README.md beside this file says what {name} is."
+    said = {
+        "citation": facts.get("citation"),
+        "location": {"urls": [facts["homepage"]]} if "homepage" in facts else None,
+        "redistributionInfo": {"license": facts["license"]} if "license" in facts else None,
+    }
     return {
         "name": name,
         "version": "1.0.0",
-        "description": f"Made by Shardsmith; README.md beside this file says what {name} is.",
+        "description": f"{facts['description']}\n{made}" if "description" in facts else made,
+        **{key: value for key, value in said.items() if value},
         "fileFormat": "tfrecord",
         "splits": [
             {

@@ -6,6 +6,7 @@ Source: the VOC2012 development kit.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from xml.sax.saxutils import escape
 
@@ -28,7 +29,7 @@ def write(job: ExportJob, out: Path) -> None:
         for image, boxes in rows:
             stem = PurePosixPath(names[image.image_id]).stem
             stems.append(stem)
-            xml = format_xml(image, boxes, names[image.image_id])
+            xml = format_xml(image, boxes, names[image.image_id], job.facts)
             (out / "Annotations" / f"{stem}.xml").write_text(xml, encoding="utf-8")
         if split:
             listing = "".join(f"{stem}\n" for stem in stems)
@@ -41,11 +42,14 @@ def _escaped(text: str) -> str:
     return escape(_NO_CHARACTERS.sub("\ufffd", text))
 
 
-def format_xml(image: Image, annotations: list[Annotation], filename: str) -> str:
+def format_xml(image: Image, annotations: list[Annotation], filename: str, facts: Mapping[str, str]) -> str:
+    said = {"database": facts.get("title") or facts.get("homepage"), "license": facts.get("license")}
+    source = [f"<{name}>{_escaped(text)}</{name}>" for name, text in said.items() if text]
     lines = [
         "<annotation>",
         "  <folder>JPEGImages</folder>",
         f"  <filename>{_escaped(filename)}</filename>",
+        *([f"  <source>{''.join(source)}</source>"] if source else []),
         f"  <size><width>{image.width}</width><height>{image.height}</height><depth>3</depth></size>",
     ]
     for row in annotations:

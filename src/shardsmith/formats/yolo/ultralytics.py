@@ -14,6 +14,7 @@ from __future__ import annotations
 import io
 import reprlib
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -27,6 +28,7 @@ from shardsmith.dataset.manifest import Annotation, Image
 from shardsmith.dataset.yaml import YamlError, load_yaml
 from shardsmith.formats.format import Format
 from shardsmith.formats.shapes.placement import corners
+from shardsmith.formats.shared.facts import MAIN
 from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
 from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
 from shardsmith.formats.yolo.files import (
@@ -200,7 +202,8 @@ def write(job: ExportJob, out: Path) -> None:
             if image.annotated:
                 path = (labels / names[image.image_id]).with_suffix(".txt")
                 path.write_text(_text(image, boxes, job, outlined), encoding="utf-8")
-    (out / "data.yaml").write_text(format_data(job.label_map.names_by_id()[1:], folders), encoding="utf-8")
+    text = format_data(job.label_map.names_by_id()[1:], folders, job.facts)
+    (out / "data.yaml").write_text(text, encoding="utf-8")
 
 
 def _text(image: Image, rows: list[Annotation], job: ExportJob, outlined: bool) -> str:
@@ -214,7 +217,7 @@ def _text(image: Image, rows: list[Annotation], job: ExportJob, outlined: bool) 
     return "".join(f"{line}\n" for line in lines)
 
 
-def format_data(names: list[str], folders: dict[str, str]) -> str:
+def format_data(names: list[str], folders: dict[str, str], facts: Mapping[str, str]) -> str:
     """data.yaml. Ultralytics needs `train` and `val` even where a split has no image. Without `path` it looks beside
     the file; `path: .` would be the folder that it runs in. Names are quoted: it reads YAML 1.1, where `no` is false.
     """
@@ -225,6 +228,7 @@ def format_data(names: list[str], folders: dict[str, str]) -> str:
     }
     if "test" in folders:
         content["test"] = folders["test"]
+    content |= {name: DoubleQuotedScalarString(facts[name]) for name in MAIN if name in facts}
     content["names"] = {number: DoubleQuotedScalarString(name) for number, name in enumerate(names)}
     yaml, stream = YAML(), io.StringIO()
     yaml.width = 1 << 30
