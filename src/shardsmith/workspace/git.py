@@ -31,7 +31,13 @@ def git(root: Path, *arguments: str) -> str:
     if arguments[0] in ("commit", "tag", "merge"):
         env |= _identity(root)
     done = subprocess.run(
-        ["git", *_NO_PROGRAMS, *arguments], cwd=root, env=env, capture_output=True, text=True, check=False
+        ["git", *_NO_PROGRAMS, *arguments],
+        cwd=root,
+        env=env,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
     )
     if done.returncode:
         raise VersionError(f"git {shlex.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")

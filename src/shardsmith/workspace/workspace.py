@@ -120,13 +120,27 @@ class Workspace:
 
     def lock_file(self, revision: str | None = None) -> dict[str, Any]:
         """dvc.lock as of a commit or tag, or as it stands; {} where there is none."""
-        path = self.root / LOCK
-        text = self.file_at(revision, LOCK) if revision else path.read_text("utf-8") if path.exists() else None
+        here = (self.root / LOCK).exists()
+        text = self.file_at(revision, LOCK) if revision else self.read(LOCK) if here else None
         return _as_mapping(text or "", LOCK)
+
+    def read(self, file: str) -> str:
+        """A text file of the workspace, as it stands.
+
+        Raises:
+            VersionError: it is not UTF-8.
+        """
+        try:
+            return (self.root / file).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise VersionError(
+                f"{file}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8, or restore it: "
+                f"git checkout {file}"
+            ) from None
 
     def params_text(self) -> str:
         """params.yaml as it stands."""
-        return (self.root / PARAMS).read_text(encoding="utf-8")
+        return self.read(PARAMS)
 
     def params(self) -> Params:
         """params.yaml as it stands, checked.
@@ -143,7 +157,7 @@ class Workspace:
         return json.loads(self.dvc("status", "--json") or "{}")
 
     def _stages(self) -> dict[str, Any]:
-        stages = _as_mapping((self.root / PIPELINE).read_text(encoding="utf-8"), PIPELINE).get("stages")
+        stages = _as_mapping(self.read(PIPELINE), PIPELINE).get("stages")
         if not isinstance(stages, dict):
             raise VersionError("dvc.yaml: has no stages; restore it: git checkout dvc.yaml")
         return stages
