@@ -8,6 +8,7 @@ from typing import Any
 from prefect import flow
 
 from shardsmith.flow import form, steps
+from shardsmith.flow.name import flow_name
 from shardsmith.versions.publish import Publishing
 from shardsmith.versions.record import Outcome
 from shardsmith.workspace.workspace import Workspace
@@ -29,7 +30,7 @@ def make(
     return outcome
 
 
-@flow(name="build", flow_run_name="build", persist_result=False)
+@flow(name=flow_name(), flow_run_name="build", persist_result=False)
 @steps.told
 def build(
     name: str | None = None,
@@ -52,7 +53,7 @@ def build(
     return make(Workspace.find(), name, settings or {}, Publishing(push, verify_remote, allow_label_change), wait)
 
 
-@flow(name="build", persist_result=False)
+@flow(name=flow_name(), persist_result=False)
 @steps.told
 def build_apart(
     name: str = "",

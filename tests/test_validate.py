@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 import subprocess
 import sys
@@ -279,8 +280,18 @@ def test_what_is_kept_is_a_good_box_and_what_is_lost_is_named(rows: list) -> Non
     assert len(set(own)) == len(own), "one fate a box"
 
 
+@pytest.mark.parametrize("cell", ["=1+1", "'=1+1", "@SUM(A1)", "+a", "-cmd|' /C calc'!A0", "\t=1", "''-x", "-", "\r="])
+def test_a_spreadsheet_runs_no_finding(tmp_path: Path, cell: str) -> None:
+    finding = Finding("box-lost", "drop", cell, cell, cell, cell, cell, cell, cell)
+    write_findings([finding], tmp_path / "findings.csv")
+    with (tmp_path / "findings.csv").open(newline="", encoding="utf-8") as file:
+        assert all(each[0] not in "=+-@\t\r" for each in list(csv.reader(file))[1])
+    assert read_findings(tmp_path / "findings.csv") == [finding]
+
+
 def test_findings_survive_their_file(tmp_path: Path) -> None:
     odd = [
+        found("box-lost", "'a", "-12.5", "+3", "'-3"),
         Finding("box-empty", "drop", 'a "b", c.jpg', "box 1", "return\ralone", "Füchse"),
         found("box-lost", "", "x"),
     ]

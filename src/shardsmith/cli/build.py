@@ -38,10 +38,12 @@ def add(commands: Commands) -> None:
     command.add_argument("--out", type=Path, metavar="FILE", help="write it there instead")
 
     command = add_command(
-        commands, "serve", serve, "run Prefect's server, a worker and a schedule", "serve", "serve --cron '0 3 * * *'"
-    )
-    command.add_argument("--cron", help="when to build, five fields in UTC; no schedule by default")
-    command.add_argument("--port", type=count, default=4200, help="of Prefect's page, 4200 by default")
+        commands, "serve", serve, "run Prefect's server, a worker and a schedule",
+        "serve", "serve --cron '0 3 * * *'", "serve --cron '0 3 * * *' --timezone Europe/Berlin",
+    )  # fmt: skip
+    command.add_argument("--cron", help="when to build, five fields; by default as it was set before")
+    command.add_argument("--timezone", metavar="ZONE", default="UTC", help="with --cron: of its hours, UTC by default")
+    command.add_argument("--port", type=count, help="of Prefect's page; 4200, or where it runs already, by default")
 
 
 def build(options: argparse.Namespace) -> int:
@@ -76,7 +78,7 @@ def report(options: argparse.Namespace) -> int:
     from shardsmith.workspace.workspace import Workspace
 
     workspace = Workspace.find()
-    prepare_environment(workspace.root)
+    prepare_environment()
     page = find_page(workspace, options.name)
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -89,11 +91,13 @@ def report(options: argparse.Namespace) -> int:
 
 
 def serve(options: argparse.Namespace) -> int:
+    if options.timezone != "UTC" and not options.cron:
+        options.wrong("--timezone goes with --cron; for example --cron '0 3 * * *'")
     from shardsmith.flow.serve import serve as run_server
     from shardsmith.workspace.environment import prepare_environment
     from shardsmith.workspace.workspace import Workspace
 
     workspace = Workspace.find()
-    prepare_environment(workspace.root)
-    run_server(workspace, options.cron, options.port)
+    prepare_environment()
+    run_server(workspace, options.cron, options.timezone, options.port)
     return 0

@@ -138,7 +138,7 @@ def _show_code(options: argparse.Namespace) -> int:
     from shardsmith.workspace.workspace import Workspace
 
     workspace = Workspace.find()
-    prepare_environment(workspace.root)
+    prepare_environment()
     text = code_for(workspace, options.name, options.code, options.remote)
     print_json({"code": text}) if options.json else print(text, end="")
     return 0
@@ -152,7 +152,7 @@ def _show_image(options: argparse.Namespace) -> int:
     from shardsmith.workspace.workspace import Workspace
 
     workspace = Workspace.find()
-    prepare_environment(workspace.root)
+    prepare_environment()
     version = find_version(workspace, options.name)
     (table,) = read_files(workspace, version, ["images.parquet"])
     row = find_image(table, options.image)
@@ -172,7 +172,7 @@ def diff(options: argparse.Namespace) -> int:
     from shardsmith.workspace.workspace import Workspace
 
     workspace = Workspace.find()
-    prepare_environment(workspace.root)
+    prepare_environment()
     for name in (options.old, options.new):
         if name != "workspace":
             find_version(workspace, name)  # before what is slow to import
@@ -195,7 +195,7 @@ def pull(options: argparse.Namespace) -> int:
     from shardsmith.workspace.environment import prepare_environment
     from shardsmith.workspace.workspace import Workspace
 
-    prepare_environment(Path.cwd())
+    prepare_environment()
     wanted = WantedPart(options.format, tuple(options.split), tuple(options.classes), options.zip, options.page)
     repo = options.repo or (None if options.remote else str(Workspace.find().root))
     out = options.out or Path(options.name.replace("/", "-"))

@@ -52,7 +52,7 @@ def init(options: argparse.Namespace) -> int:
     from shardsmith.workspace.environment import prepare_environment
     from shardsmith.workspace.template.init import init as make_workspace
 
-    prepare_environment(Path.cwd())
+    prepare_environment()
     name = make_workspace(options.folder, options.source, options.name, to_stderr)
     print(
         f"{options.folder}: a workspace for the dataset {name}\n\n"
@@ -87,7 +87,7 @@ def fetch(options: argparse.Namespace) -> int:
     from shardsmith.workspace.workspace import Workspace
 
     workspace = Workspace.find()
-    prepare_environment(workspace.root)
+    prepare_environment()
     if options.source:
         bring(workspace, options.source, to_stderr, options.add)
         print("data/raw: ready; `shardsmith build` makes a version of it")

@@ -50,8 +50,7 @@ def _recorded(workspace: Workspace, name: str) -> tuple[Side, str]:
 def _standing(workspace: Workspace, log: Log) -> tuple[Side, str]:
     try:
         tables = [(workspace.root / EXPORT / file).read_bytes() for file in TABLES]
-        files = (workspace.root / file for file in (LABEL_MAP, METRICS, PARAMS))
-        label_map, metrics, params = (file.read_text(encoding="utf-8") for file in files)
+        label_map, metrics, params = (workspace.read(file) for file in (LABEL_MAP, METRICS, PARAMS))
     except FileNotFoundError as error:
         raise VersionError(f"{error.filename}: no such file; `dvc repro` makes it, or `dvc checkout`") from None
     now = read_leniently(params)

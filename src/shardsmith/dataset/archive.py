@@ -52,11 +52,22 @@ def opened(source: Path) -> Iterator[Path]:
     if source.is_dir():
         yield source
         return
-    if not source.is_file():
-        check_there(source)
+    check_there(source)
+    check_file(source)
     with tempfile.TemporaryDirectory(prefix="shardsmith-") as folder:
         unpack(source, Path(folder))
         yield Path(folder)
+
+
+def check_file(path: Path) -> None:
+    """
+    Raises:
+        RawDataError: it is neither a file nor a folder, and who reads it may wait for ever.
+    """
+    with contextlib.suppress(FileNotFoundError):  # a link to nothing
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise RawDataError(f"{path}: a pipe, socket or device, and no file; delete it, or move it away")
 
 
 def check_there(source: Path) -> None:

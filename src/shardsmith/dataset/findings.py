@@ -6,6 +6,7 @@ Codes are stable: people write them into `validate.actions`. Add a code here and
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -96,20 +97,32 @@ def stop_on_fail(findings: Iterable[Finding], actions: Mapping[str, Action]) -> 
 
 _COLUMNS = [field.name for field in fields(Finding)]
 _cells = attrgetter(*_COLUMNS)
+# what a spreadsheet would run; an apostrophe before it makes it text, and one more where it has some already
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_NUMBER = re.compile(r"[+-]?[0-9.]+(e[+-]?[0-9]+)?", re.IGNORECASE)
 
 
 def write_findings(findings: Iterable[Finding], path: Path) -> None:
-    """The table of findings as CSV, with each code's severity and remedy beside it."""
+    """The table of findings as CSV, with each code's severity and remedy beside it. A spreadsheet runs none of it."""
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)  # with the standard's own line ends: with others a value's "\r" is not quoted
         table.writerow([*_COLUMNS, "severity", "remedy"])
-        table.writerows([*_cells(finding), finding.rule.severity, finding.rule.remedy] for finding in findings)
+        for finding in findings:
+            table.writerow([*map(_as_text, _cells(finding)), finding.rule.severity, finding.rule.remedy])
 
 
 def read_findings(path: Path) -> list[Finding]:
     with path.open(newline="", encoding="utf-8") as file:
         rows: list[dict[str, Any]] = list(csv.DictReader(file))
-    return [Finding(**{column: row[column] for column in _COLUMNS}) for row in rows]
+    return [Finding(**{column: _as_written(row[column]) for column in _COLUMNS}) for row in rows]
+
+
+def _as_text(cell: str) -> str:
+    return f"'{cell}" if _FORMULA.match(cell) and not _NUMBER.fullmatch(cell) else cell
+
+
+def _as_written(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def count_codes(findings: Iterable[Finding]) -> dict[str, int]:

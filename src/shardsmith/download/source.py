@@ -71,7 +71,10 @@ def open_source(name: str, repo: str | None, remote: str | None) -> AbstractCont
 
 @contextmanager
 def _repository(name: str, repo: str) -> Iterator[VersionSource]:
-    with opened(repo, "--repo") as root, open_stores(workspace := Workspace(root)) as stores:
+    with (
+        opened(repo, "--repo") as root,
+        open_stores(workspace := Workspace(root), is_clone=root != Path(repo).resolve()) as stores,
+    ):
         version = find_version(workspace, name)
         expected = content(workspace.lock_file(version.tag))[EXPORT]
         files = stores.listing(expected)

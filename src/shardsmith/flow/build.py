@@ -7,6 +7,7 @@ PARAMETERS is JSON; RESULT is a file, which gets the outcome as JSON. What the f
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -18,9 +19,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from shardsmith.dataset.errors import VersionError
+from shardsmith.dataset.errors import ShardsmithError, VersionError
 from shardsmith.dataset.errors import run as run_command
 from shardsmith.dataset.workers import print_above
+from shardsmith.flow.server import connect, explain, secret
 from shardsmith.installation import need
 from shardsmith.versions.publish import Publishing
 from shardsmith.versions.record import Outcome, record_if_current
@@ -51,7 +53,7 @@ def build(
         ShardsmithError: it failed.
     """
     need("dvc", "prefect")
-    prepare_environment(workspace.root)
+    prepare_environment()
     with_settings(
         workspace.params_text(), settings or {}, workspace.root
     )  # a misspelt key is said before Prefect starts
@@ -108,16 +110,31 @@ def build_version(
 def main() -> None:
     parameters, result = json.loads(sys.argv[1]), Path(sys.argv[2])
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # our own lines are enough
+    with contextlib.suppress(OSError):
+        secret()  # and with it Prefect's home, of which Prefect warns else; where it cannot be made, `connect` says so
+    try:
+        said = _run(parameters)
+    except ShardsmithError as error:
+        said = {"error": str(error)}
+    result.write_text(json.dumps(said), encoding="utf-8")
+
+
+def _run(parameters: dict[str, Any]) -> dict[str, Any]:
+    """
+    Raises:
+        ShardsmithError: Prefect's server cannot be had.
+    """
+    import httpx
     from prefect.flows import load_flow_from_entrypoint
 
+    connect()
     flow: Any = load_flow_from_entrypoint(f"{FLOW}:build")
     _log_to_stderr()
-    state: Any = flow(**parameters, return_state=True)
-    if state.is_completed():
-        said: dict[str, Any] = asdict(state.result())
-    else:
-        said = {"error": state.message or f"the build ended as {state.name}"}
-    result.write_text(json.dumps(said), encoding="utf-8")
+    try:
+        state: Any = flow(**parameters, return_state=True)
+    except httpx.HTTPError as error:
+        raise VersionError(explain(error, os.environ.get("PREFECT_API_URL"))) from None
+    return asdict(state.result()) if state.is_completed() else {"error": state.message or f"it ended as {state.name}"}
 
 
 def _log_to_stderr() -> None:

@@ -96,7 +96,7 @@ def started(workspace: Workspace, name: str | None, settings: dict[str, Any], wa
         ShardsmithError: the build could not be recorded; or what is raised inside.
     """
     run = Run(workspace)
-    prepare_environment(workspace.root)
+    prepare_environment()
     try:
         with workspace.lock(run.log, wait), applied(workspace, settings), kept_tree(workspace) as run.tree:
             run.dataset = recording.prepare(workspace, name, run.log)
@@ -155,7 +155,7 @@ def refresh(workspace: Workspace) -> Workspace:
     Raises:
         StageError: git or dvc refuses, or the raw data's source cannot be read.
     """
-    prepare_environment(workspace.root)
+    prepare_environment()
     return _as_task("refresh", lambda: clone.refresh(workspace, get_run_logger().info))
 
 

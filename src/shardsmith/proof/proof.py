@@ -49,7 +49,7 @@ def verify(
         raise _unlike(place, pulled, error) from None
     if place and pulled and not (remote or rebuild):
         return _named(place, verify_pulled(place, here))
-    prepare_environment(here.root)
+    prepare_environment()
     try:
         version = choose_version(here, str(name) if name else None)
     except VersionError as error:

@@ -129,7 +129,7 @@ def _verify_workspace(workspace: Workspace, recorded: Recorded, export: Mapping[
     """The workspace's own files still are the version's."""
     root, tag = workspace.root, recorded.tag
     undo = f"`git checkout {tag} -- {{}}` undoes that"
-    params = read_leniently((root / PARAMS).read_text(encoding="utf-8"))
+    params = read_leniently(workspace.params_text())
     damage = check_params(recorded, params, undo.format(PARAMS) + ", `shardsmith build` makes a version of it")
     for file in (LABEL_MAP, METRICS):
         if (root / file).exists() and (root / file).read_bytes() != recorded.files.get(file):

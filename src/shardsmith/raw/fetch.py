@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import filecmp
 import shutil
 import tempfile
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 from shardsmith.dataset.archive import MAX_BYTES, MAX_NAME_BYTES, replace_folder, unpack
 from shardsmith.dataset.errors import RawDataError, printable
 from shardsmith.dataset.workers import progress
+from shardsmith.installation import remedy
 from shardsmith.versions.record import add_raw
 from shardsmith.workspace.log import Log
 from shardsmith.workspace.paths import POINTER, RAW
@@ -67,8 +69,7 @@ def fetch(workspace: Workspace, source: str, log: Log, add: bool = False) -> Non
 
 def _is_imported(workspace: Workspace) -> bool:
     """Whether DVC brings data/raw from an address, and would replace what is added."""
-    pointer = workspace.root / POINTER
-    return pointer.exists() and "\ndeps:" in "\n" + pointer.read_text(encoding="utf-8")
+    return (workspace.root / POINTER).exists() and "\ndeps:" in "\n" + workspace.read(POINTER)
 
 
 def _merge(new: Path, raw: Path) -> int:
@@ -111,10 +112,9 @@ def fetch_images(workspace: Workspace, addresses: Iterable[tuple[str, str]], log
             try:
                 _fetch_image(raw, name, url)
                 came += 1
-            except (OSError, ValueError, RawDataError) as error:
-                reason = printable(str(error).replace(url, shown_address(url)))
+            except RawDataError as error:
                 place = f"{printable(name)}: {shown_address(url)}"
-                log(f"{place}: cannot be downloaded ({reason}); put the image into {RAW} by hand")
+                log(f"{place}: cannot be downloaded ({error}); put the image into {RAW} by hand")
             bar.update()
     return came
 
@@ -122,8 +122,7 @@ def fetch_images(workspace: Workspace, addresses: Iterable[tuple[str, str]], log
 def _fetch_image(raw: Path, name: str, url: str) -> None:
     """
     Raises:
-        RawDataError: the address or the name is not one that a file of annotations may give.
-        OSError, ValueError: it cannot be downloaded.
+        RawDataError: a file of annotations may not give such an address or name, or it cannot be downloaded.
     """
     if urlsplit(url).scheme not in _SCHEMES or "::" in url:  # fsspec would open `https://x::file:///etc/passwd` in turn
         raise RawDataError(f"not an address of {', '.join(_SCHEMES)}")
@@ -155,11 +154,14 @@ def _bring(source: str, folder: Path, log: Log) -> None:
         log(f"downloading {shown_address(source)}")
         try:
             _download(source, path, MAX_BYTES)
-        except (OSError, ValueError, ImportError) as error:
-            reason = str(error).replace(source, shown_address(source))
-            raise RawDataError(f"{shown_address(source)}: cannot be downloaded ({reason}); check the address") from None
+        except RawDataError as error:
+            raise RawDataError(f"{shown_address(source)}: cannot be downloaded ({error}); check the address") from None
     if path.is_dir():
-        shutil.copytree(path, folder / "raw", symlinks=True)
+        try:
+            shutil.copytree(path, folder / "raw", symlinks=True)
+        except shutil.Error as error:
+            file, _, reason = error.args[0][0]
+            raise RawDataError(f"{file}: cannot be copied ({reason})") from None
     elif path.is_file():
         (folder / "raw").mkdir()
         unpack(path, folder / "raw")
@@ -168,12 +170,26 @@ def _bring(source: str, folder: Path, log: Log) -> None:
 
 
 def _download(url: str, target: Path, max_bytes: int) -> None:
+    """
+    Raises:
+        RawDataError: it cannot be had, in words without the address's secrets; or it is larger.
+        OSError: our own disk is full.
+    """
     import fsspec
 
-    with fsspec.open(url, "rb") as stream, target.open("wb") as file:
-        left = max_bytes
-        while block := stream.read(_BLOCK):
-            left -= len(block)
-            if left < 0:
-                raise RawDataError(f"larger than {max_bytes / 1e6:,.0f} MB")
-            file.write(block)
+    try:
+        with fsspec.open(url, "rb") as stream, target.open("wb") as file:
+            left = max_bytes
+            while block := stream.read(_BLOCK):
+                left -= len(block)
+                if left < 0:
+                    raise RawDataError(f"larger than {max_bytes / 1e6:,.0f} MB")
+                file.write(block)
+    except RawDataError:
+        raise
+    except Exception as error:  # each kind of store has errors of its own
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        missing = remedy(error.__cause__) if isinstance(error.__cause__, ModuleNotFoundError) else ""
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise RawDataError(missing or printable(said.replace(url, shown_address(url)))) from None

@@ -53,9 +53,9 @@ class Store:
         return cls("the cache", LocalFileSystem(), str(folder / "files" / "md5"), worker_count())
 
     @classmethod
-    def remote(cls, name: str, objects: Any) -> Store:
-        """A remote of DVC's, from its own object database."""
-        return cls(f"the remote {name!r}", objects.fs, objects.path, _REMOTE_JOBS)
+    def remote(cls, name: str, fs: Any, objects: str) -> Store:
+        """A remote of DVC's."""
+        return cls(f"the remote {name!r}", fs, objects, _REMOTE_JOBS)
 
     @classmethod
     def bare(cls, address: str) -> Store:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from shardsmith.dataset.errors import VersionError
 from shardsmith.store.objects import Seen
@@ -18,12 +17,13 @@ from shardsmith.workspace.workspace import Workspace
 class Stores:
     """The cache of a workspace, and its default remote if it has one.
 
-    DVC, whose import takes a second, is asked only where the cache lacks something.
+    DVC, whose import takes a second, is asked only where the cache lacks something; it never reads .dvc/config itself.
     """
 
-    def __init__(self, workspace: Workspace, stack: ExitStack) -> None:
-        self._workspace, self._stack = workspace, stack
-        self.cache = Store.cache(workspace.cache_folder())
+    def __init__(self, workspace: Workspace, is_clone: bool) -> None:
+        self._workspace, self._is_clone = workspace, is_clone
+        # of a clone not even the cache, which git may have brought
+        self.cache = Store.cache(workspace.root / ".git" / "cache" if is_clone else workspace.cache_folder())
 
     @property
     def jobs(self) -> int:
@@ -38,17 +38,20 @@ class Stores:
         """
         if not self._workspace.mentions_remote():
             return None
+        config = self._workspace.remote_config(self._is_clone)
+        if not (name := config["core"].get("remote")):
+            return None
         from dvc.exceptions import DvcException
-        from dvc.repo import Repo
+        from dvc.fs import get_cloud_fs
 
-        name = "the default one"
         try:
-            repo: Any = self._stack.enter_context(Repo(str(self._workspace.root)))
-            if not (name := repo.config["core"].get("remote")):
-                return None
-            return Store.remote(name, repo.cloud.get_remote_odb(name, "verify"))
-        except DvcException as error:
+            file_system, options, path = get_cloud_fs(config, name=name)
+            if options.get("version_aware") or options.get("worktree"):
+                raise VersionError(f"the DVC remote {name!r}: is cloud versioned, which cannot be read; choose another")
+            fs = file_system(**options)
+        except (DvcException, RecursionError) as error:
             raise VersionError(f"the DVC remote {name!r}: {error}; see `dvc remote list`") from None
+        return Store.remote(name, fs, fs.join(path, "files", "md5"))
 
     def listing(self, md5: str, here: bool = False) -> dict[str, str] | None:
         """The files of a folder, from the cache, else the remote; None where neither has the listing unharmed.
@@ -73,7 +76,10 @@ class Stores:
 
 
 @contextmanager
-def open_stores(workspace: Workspace) -> Iterator[Stores]:
-    """The stores of a workspace, for as long as they are needed."""
-    with ExitStack() as stack:
-        yield Stores(workspace, stack)
+def open_stores(workspace: Workspace, is_clone: bool = False) -> Iterator[Stores]:
+    """The stores of a workspace, for as long as they are needed.
+
+    Args:
+        is_clone: it is a clone of anyone's repository, of which the remote's address alone is believed.
+    """
+    yield Stores(workspace, is_clone)

@@ -23,7 +23,7 @@ def message_lines(workspace: Workspace, flow_run: str | None) -> list[str]:
     Args:
         flow_run: id of the Prefect flow run that builds it; None outside of one.
     """
-    lock = (workspace.root / LOCK).read_text(encoding="utf-8")
+    lock = workspace.read(LOCK)
     here = {one.name.lower(): one.version for one in metadata.distributions()}
     packages = ", ".join(f"{name} {here[name]}" for name in _PACKAGES if name in here)
     return [

@@ -110,7 +110,7 @@ def restore_label_map(workspace: Workspace) -> None:
     recorded = workspace.file_at("HEAD", LABEL_MAP)
     if recorded is None:
         path.unlink(missing_ok=True)
-    elif not path.exists() or path.read_text(encoding="utf-8") != recorded:
+    elif not path.exists() or path.read_text(encoding="utf-8", errors="replace") != recorded:
         path.write_text(recorded, encoding="utf-8")
 
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shardsmith.dataset.archive import check_file
 from shardsmith.dataset.errors import VersionError
 from shardsmith.pipeline.params import Params
 from shardsmith.workspace.lock_file import built_with, read_leniently, value_at
@@ -99,7 +100,11 @@ def predict(raw: Raw, params: Params) -> Need:
 
 
 def scan(folder: Path) -> Raw:
-    """What lies in a folder and below; links count as what they lead to."""
+    """What lies in a folder and below; links count as what they lead to.
+
+    Raises:
+        RawDataError: something there is no file, and would be waited for when it is read.
+    """
     files = size = 0
     if folder.is_dir():
         with os.scandir(folder) as entries:
@@ -109,12 +114,14 @@ def scan(folder: Path) -> Raw:
                     files, size = files + below.files, size + below.bytes
                 elif entry.is_file():
                     files, size = files + 1, size + entry.stat().st_size
+                else:
+                    check_file(Path(entry.path))
     return Raw(files, size)
 
 
 def _recorded_raw(workspace: Workspace) -> Raw:
     pointer = workspace.root / POINTER
-    out = read_leniently(pointer.read_text(encoding="utf-8")).get("outs") if pointer.exists() else None
+    out = read_leniently(workspace.read(POINTER)).get("outs") if pointer.exists() else None
     return Raw(out[0].get("nfiles") or 0, out[0].get("size") or 0) if out else Raw()
 
 

@@ -37,8 +37,8 @@ class Version:
 
 def own_dataset(workspace: Workspace) -> str:
     """The dataset that params.yaml names."""
-    path = workspace.root / PARAMS
-    text = path.read_text(encoding="utf-8") if path.exists() else workspace.file_at("HEAD", PARAMS)
+    is_here = (workspace.root / PARAMS).exists()
+    text = workspace.params_text() if is_here else workspace.file_at("HEAD", PARAMS)
     block = read_leniently(text or "").get("dataset")
     name = block.get("name") if isinstance(block, dict) else None
     if isinstance(name, str) and _NAME.fullmatch(name):

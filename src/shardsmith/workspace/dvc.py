@@ -13,6 +13,7 @@ from configparser import ConfigParser
 from configparser import Error as ConfigError
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from shardsmith.dataset.errors import VersionError
 from shardsmith.installation import need
@@ -26,6 +27,19 @@ _ROUTINE = re.compile(
 )
 _STAGE = re.compile(r"(?:Running stage|Stage) '([^']+)'")  # what it says when it comes to one
 _NO_ROOM = 100_000  # bytes
+
+# settings of a remote that are believed where git brings them: of anyone's repository what an address needs, ...
+_ADDRESS = {"url", "endpointurl", "region", "allow_anonymous_login"}
+# ... of the one that is worked in also names, numbers, choices and its own secrets; never a file, program or prompt
+_PLAIN = _ADDRESS | {
+    "jobs", "checksum_jobs", "no_traverse", "version_aware", "worktree", "verify", "type", "shared",
+    "slow_link_warning", "profile", "access_key_id", "secret_access_key", "session_token", "use_ssl", "ssl_verify",
+    "listobjects", "sse", "sse_kms_key_id", "sse_customer_algorithm", "sse_customer_key", "acl", "grant_read",
+    "grant_read_acp", "grant_write_acp", "grant_full_control", "cache_regions", "read_timeout", "connect_timeout",
+    "connection_timeout", "timeout", "user", "password", "port", "max_sessions", "auth", "method",
+    "custom_auth_header", "token", "projectname", "account_name", "account_key", "connection_string", "sas_token",
+    "tenant_id", "client_id", "client_secret", "oss_key_id", "oss_key_secret", "oss_endpoint",
+}  # fmt: skip
 
 
 def dvc(
@@ -95,6 +109,65 @@ def mentions_remote(root: Path) -> bool:
     return any("remote" in path.read_text("utf-8") for path in configs if path.exists())
 
 
+def remote_config(root: Path, is_clone: bool, is_local_own: bool) -> dict[str, Any]:
+    """DVC's settings `core` and `remote`, as far as they are believed: git brings .dvc/config, whoever wrote it.
+
+    Args:
+        is_clone: it was cloned to look into it; the machine's own settings of a remote count if they name its url.
+        is_local_own: .dvc/config.local was written here.
+
+    Raises:
+        VersionError: .dvc/config names a file or a program, or cannot be read.
+    """
+    need("dvc")
+    from dvc.config import Config, ConfigError, merge
+
+    try:
+        own = Config(local_dvc_dir=str(root / ".dvc") if is_local_own else None, validate=False)
+        brought = _believed(root / ".dvc" / "config", is_clone)
+        levels: dict[str, Any] = {level: own.load_one(level) for level in own.files}
+        believed: dict[str, Any] = {"core": {}, "remote": {}}
+        for level in Config.SYSTEM_LEVELS:
+            merge(believed, {key: levels[level][key] for key in believed})
+        if is_clone:
+            urls = {name: remote.get("url") for name, remote in brought["remote"].items()}
+            same = {name: one for name, one in believed["remote"].items() if one.get("url") == urls.get(name)}
+            believed = {"core": {}, "remote": same}
+        merge(believed, brought)
+        if is_local_own:
+            merge(believed, {key: levels["local"][key] for key in believed})
+        return Config.validate(believed)
+    except ConfigError as error:
+        raise VersionError(f"{root / '.dvc/config'}: {error}; see `dvc config --list`") from None
+
+
+def _believed(path: Path, is_clone: bool) -> dict[str, Any]:
+    """The default remote and the addresses of a .dvc/config that git brings.
+
+    Raises:
+        VersionError: of the repository that is worked in, a remote has a setting that is not believed.
+        ConfigError: DVC's, where the file is none of its.
+    """
+    from dvc.config import Config
+
+    config = Config.load_file(str(path)) if path.is_file() else {}
+    remotes: dict[str, Any] = {}
+    for name, settings in config.get("remote", {}).items():
+        if (unsafe := sorted(settings.keys() - _PLAIN)) and not is_clone:
+            raise VersionError(
+                f".dvc/config: the remote {name!r} has `{unsafe[0]}`, which may name a file or a program, and comes "
+                f"with the repository; if it is yours: `dvc remote modify --local {name} {unsafe[0]} ...`, and delete "
+                "it there"
+            )
+        remotes[name] = {key: settings[key] for key in sorted(settings.keys() & (_ADDRESS if is_clone else _PLAIN))}
+        url = settings.get("url")
+        if isinstance(url, str) and "://" not in url:
+            remotes[name]["url"] = str(path.parent / Path(url).expanduser())
+    core = config.get("core")
+    name = core.get("remote") if isinstance(core, dict) else None
+    return {"core": {"remote": name} if name else {}, "remote": remotes}
+
+
 def _cache_config(root: Path) -> dict[str, str]:
     config = ConfigParser(interpolation=None)
     try:
@@ -109,7 +182,8 @@ def _lines(
 ) -> Iterator[str]:
     if python == sys.executable:
         need("dvc")
-    command = [python, "-u", "-m", "dvc", *arguments]  # else its lines come after those of its stages
+    # -P: no module that lies in the workspace; -u: else its lines come after those of its stages
+    command = [python, "-P", "-u", "-m", "dvc", *arguments]
     bars = None if shown and sys.stderr.isatty() else subprocess.STDOUT if shown else subprocess.PIPE
     process = subprocess.Popen(
         command, cwd=root, env=env, stdout=subprocess.PIPE, stderr=bars, text=True, errors="replace"

@@ -6,8 +6,6 @@ import os
 import sys
 from pathlib import Path
 
-from shardsmith.workspace.paths import PREFECT_HOME
-
 _QUIET = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -18,13 +16,19 @@ _QUIET = {
 }
 
 
-def prepare_environment(root: Path) -> None:
+def state_home() -> Path:
+    """This user's folder for what Prefect keeps: its database, the secret and the address of its server."""
+    base = Path(os.environ.get("XDG_STATE_HOME", ""))
+    return (base if base.is_absolute() else Path.home() / ".local" / "state") / "shardsmith"
+
+
+def prepare_environment() -> None:
     """Set what is not set yet, for this process and those it starts.
 
-    Prefect keeps its history in the workspace (`.prefect/`): another Prefect on this machine, perhaps of another
-    version, has a database of its own. Whoever sets PREFECT_HOME or PREFECT_API_URL keeps theirs.
+    Prefect has a home of ours (`state_home`), apart from another Prefect on this machine. Whoever sets PREFECT_HOME or
+    PREFECT_API_URL keeps theirs.
     """
-    for key, value in {**_QUIET, "PREFECT_HOME": str(root / PREFECT_HOME)}.items():
+    for key, value in {**_QUIET, "PREFECT_HOME": str(state_home())}.items():
         os.environ.setdefault(key, value)
     # dvc.yaml says `python`: it must be this one, whether or not the environment is activated
     folder = str(Path(sys.executable).parent)

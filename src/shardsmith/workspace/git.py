@@ -16,6 +16,8 @@ from shardsmith.workspace.addresses import clean, without_secrets
 # a server that does not answer is given up after a minute; one that wants a password fails at once
 _QUIET = {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
 _NO_PROMPT = {"GIT_TERMINAL_PROMPT": "0"}
+# programs that a repository's own settings name to read with: handed over with its .git, they would be a stranger's
+_NO_PROGRAMS = ("-c", "log.showSignature=false", "-c", "core.fsmonitor=false")
 _AUTHOR = {"NAME": "Shardsmith", "EMAIL": "shardsmith@localhost"}
 
 
@@ -28,7 +30,15 @@ def git(root: Path, *arguments: str) -> str:
     env = {**_QUIET, **os.environ, **_NO_PROMPT}
     if arguments[0] in ("commit", "tag", "merge"):
         env |= _identity(root)
-    done = subprocess.run(["git", *arguments], cwd=root, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["git", *_NO_PROGRAMS, *arguments],
+        cwd=root,
+        env=env,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
     if done.returncode:
         raise VersionError(f"git {shlex.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout

@@ -29,7 +29,6 @@ FILES = (
 )  # fmt: skip
 
 # what is this machine's, and in no commit
-PREFECT_HOME = ".prefect"
 BUILDS = ".builds"
 BUILD_LOCK = ".dvc/tmp/shardsmith.lock"
 KEPT_PARAMS = ".dvc/tmp/shardsmith-params"

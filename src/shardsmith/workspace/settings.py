@@ -164,7 +164,7 @@ def applied(workspace: Workspace, settings: Mapping[str, Any]) -> Iterator[None]
     """
     path, kept = workspace.root / PARAMS, workspace.root / KEPT_PARAMS
     _undo(path, kept)
-    before = path.read_text(encoding="utf-8")
+    before = workspace.params_text()
     after = with_settings(before, settings, workspace.root)
     parse_params(after, PARAMS, workspace.root)
     if after == before:
@@ -185,7 +185,7 @@ def applied(workspace: Workspace, settings: Mapping[str, Any]) -> Iterator[None]
 def _undo(path: Path, kept: Path) -> None:
     """Put params.yaml back, unless somebody changed it since."""
     if (kept / "before.yaml").exists():
-        if path.read_text(encoding="utf-8") == (kept / "after.yaml").read_text(encoding="utf-8"):
+        if path.read_bytes() == (kept / "after.yaml").read_bytes():
             _replace(path, (kept / "before.yaml").read_text(encoding="utf-8"))
         _forget(kept)
 

@@ -55,10 +55,12 @@ class Workspace:
 
     def dvc(self, *arguments: str, log: Log | None = None) -> str:
         """What dvc prints; see `dvc.dvc`."""
+        self._check_dvc_config()
         return dvc.dvc(self.root, *arguments, log=log)
 
     def repro(self) -> Iterator[tuple[str, Iterator[str]]]:
         """`dvc repro`, a stage after the other; see `dvc.repro`."""
+        self._check_dvc_config()
         return dvc.repro(self.root, self._stages())
 
     def stage_names(self) -> list[str]:
@@ -74,6 +76,28 @@ class Workspace:
 
     def mentions_remote(self) -> bool:
         return dvc.mentions_remote(self.root)
+
+    def remote_config(self, is_clone: bool) -> dict[str, Any]:
+        """DVC's settings of its remotes, as far as they are believed; see `dvc.remote_config`."""
+        return dvc.remote_config(self.root, is_clone, not is_clone and self._wrote_local_config())
+
+    def _check_dvc_config(self) -> None:
+        """
+        Raises:
+            VersionError: git brought a place for DVC's database, from which DVC would load what runs as code.
+        """
+        for file in (".dvc/config", *(() if self._wrote_local_config() else (".dvc/config.local",))):
+            path = self.root / file
+            if path.is_file() and "site_cache_dir" in path.read_text("utf-8", errors="replace").lower():
+                raise VersionError(
+                    f"{file}: names core.site_cache_dir, where DVC keeps what it runs, and comes with the repository; "
+                    "take it out, and name it with `dvc config --global` if you need it"
+                )
+
+    def _wrote_local_config(self) -> bool:
+        """Whether .dvc/config.local is of this machine: git brought neither it nor a link or submodule it is in."""
+        brought = self.git("ls-files", "-z", "--", ":(icase).dvc").lower().split("\0")
+        return not {".dvc", ".dvc/config.local"} & {*brought}
 
     def cache_folder(self) -> Path:
         return dvc.cache_folder(self.root)
@@ -96,13 +120,27 @@ class Workspace:
 
     def lock_file(self, revision: str | None = None) -> dict[str, Any]:
         """dvc.lock as of a commit or tag, or as it stands; {} where there is none."""
-        path = self.root / LOCK
-        text = self.file_at(revision, LOCK) if revision else path.read_text("utf-8") if path.exists() else None
+        here = (self.root / LOCK).exists()
+        text = self.file_at(revision, LOCK) if revision else self.read(LOCK) if here else None
         return _as_mapping(text or "", LOCK)
+
+    def read(self, file: str) -> str:
+        """A text file of the workspace, as it stands.
+
+        Raises:
+            VersionError: it is not UTF-8.
+        """
+        try:
+            return (self.root / file).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise VersionError(
+                f"{file}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8, or restore it: "
+                f"git checkout {file}"
+            ) from None
 
     def params_text(self) -> str:
         """params.yaml as it stands."""
-        return (self.root / PARAMS).read_text(encoding="utf-8")
+        return self.read(PARAMS)
 
     def params(self) -> Params:
         """params.yaml as it stands, checked.
@@ -119,7 +157,7 @@ class Workspace:
         return json.loads(self.dvc("status", "--json") or "{}")
 
     def _stages(self) -> dict[str, Any]:
-        stages = _as_mapping((self.root / PIPELINE).read_text(encoding="utf-8"), PIPELINE).get("stages")
+        stages = _as_mapping(self.read(PIPELINE), PIPELINE).get("stages")
         if not isinstance(stages, dict):
             raise VersionError("dvc.yaml: has no stages; restore it: git checkout dvc.yaml")
         return stages

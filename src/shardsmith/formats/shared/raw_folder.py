@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from shardsmith.dataset.archive import check_file
 from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.images import EXTENSIONS, ImageInfo
@@ -82,7 +83,8 @@ class RawFolder:
         """List the files; hidden ones are left out, as every labelling tool means them to be.
 
         Raises:
-            RawDataError: the folder is missing or empty, a link leads out of it, or a file's name is not UTF-8.
+            RawDataError: the folder is missing or empty, a link leads out of it, something in it is no file, or
+                its name is not UTF-8.
         """
         if not root.is_dir():
             raise RawDataError(
@@ -98,6 +100,7 @@ class RawFolder:
                     raise RawDataError(f"{path}: a link that leads out of {root}; copy its target there instead")
                 if path.is_symlink() and top.is_relative_to(path.resolve()):
                     raise RawDataError(f"{path}: a link to a folder that holds it; delete it")
+                check_file(path)
             files += [Path(folder, name).relative_to(root).as_posix() for name in names if not name.startswith(".")]
         if unnamed := next((file for file in files if not _is_text(file)), None):
             shown = os.fsencode(unnamed).decode("utf-8", "backslashreplace")
