@@ -71,7 +71,8 @@ def open_source(name: str, repo: str | None, remote: str | None) -> AbstractCont
 
 @contextmanager
 def _repository(name: str, repo: str) -> Iterator[VersionSource]:
-    with opened(repo, "--repo") as root, open_stores(workspace := Workspace(root)) as stores:
+    dataset = name.partition("@")[0] if "@" in name else ""
+    with opened(repo, "--repo", dataset=dataset) as root, open_stores(workspace := Workspace(root)) as stores:
         version = find_version(workspace, name)
         expected = content(workspace.lock_file(version.tag))[EXPORT]
         files = stores.listing(expected)

@@ -60,6 +60,8 @@ def list_versions(workspace: Workspace) -> list[Version]:
             continue  # a tag of another kind
         counts = json.loads(metrics)
         dataset, _, name = tag.partition("@")
+        if counts.get("dataset", dataset) != dataset:
+            continue  # of another workspace in this repository
         created = datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z")
         of_content = counts["images"], counts["boxes"], len(counts["classes"]), counts.get("bytes", 0)
         versions.append(Version(dataset, name, commit, created, *of_content))

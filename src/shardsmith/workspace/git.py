@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from shardsmith.dataset.errors import VersionError
 from shardsmith.workspace.addresses import clean, without_secrets
@@ -40,8 +41,12 @@ def git_ok(root: Path, *arguments: str) -> bool:
 
 
 def file_at(root: Path, revision: str, path: str) -> str | None:
-    """A file's text at a commit or tag; None where it has none."""
-    spec = f"{revision}:{path}"
+    """A file's text at a commit or tag; None where it has none.
+
+    Args:
+        path: from `root`, which may be a sub-folder of the repository.
+    """
+    spec = f"{revision}:./{path}"
     return git(root, "show", spec) if git_ok(root, "cat-file", "-e", spec) else None
 
 
@@ -53,17 +58,28 @@ def git_remote(root: Path, branch: str) -> str | None:
     return "origin" if "origin" in git(root, "remote").split() else None
 
 
+def top_folder(root: Path) -> Path:
+    """The top of the repository that `root` is in."""
+    return Path(git(root, "rev-parse", "--show-toplevel").strip())
+
+
+def subfolder(root: Path) -> str:
+    """Where `root` lies in its repository, `ml/birds`; "." at the top."""
+    return git(root, "rev-parse", "--show-prefix").strip().rstrip("/") or "."
+
+
 @contextmanager
-def opened(address: str, option: str, depth: int | None = None) -> Iterator[Path]:
-    """The folder of a repository: the one at a path where it is a workspace, else a temporary clone.
+def opened(address: str, option: str, depth: int | None = None, dataset: str = "") -> Iterator[Path]:
+    """The folder of a workspace: the one at a path, else the one in a temporary clone.
 
     Args:
         address: a folder, or what git can clone.
         option: "--repo", for messages.
         depth: how many commits to clone; None for all, which versions need.
+        dataset: the one that is wanted, where the repository has several workspaces; "" for any.
 
     Raises:
-        VersionError: git cannot clone it.
+        VersionError: git cannot clone it, or it does not say which workspace is meant.
     """
     if (Path(address) / ".dvc").is_dir() or (Path(address) / "dvc.yaml").is_file():
         yield Path(address).resolve()
@@ -77,10 +93,26 @@ def opened(address: str, option: str, depth: int | None = None) -> Iterator[Path
             said = clean(str(error).partition(": ")[2], address)
             shown = without_secrets(address)
             raise VersionError(f"{option} {shown}: {said}; give a folder or URL that git can clone") from None
-        if not (root / ".dvc").is_dir():  # a server's HEAD may name a branch that nobody ever pushed
+        if not git_ok(root, "rev-parse", "-q", "--verify", "HEAD"):  # a branch that nobody ever pushed
             newest = git(root, "for-each-ref", "--sort=-committerdate", "--format=%(refname)", "refs/remotes")
             git(root, "checkout", "--quiet", "--detach", *newest.split()[:1])
-        yield root
+        yield _workspace_in(root, dataset, f"{option} {without_secrets(address)}")
+
+
+def _workspace_in(root: Path, dataset: str, shown: str) -> Path:
+    """The only workspace of a clone, or of several that of the dataset."""
+    files = git(root, "ls-files", "-z", "--", "*dvc.yaml").split("\0")
+    folders = [(root / file).parent for file in files if PurePosixPath(file).name == "dvc.yaml"]
+    found = [folder for folder in folders if (folder / "params.yaml").is_file()]
+    if (root in found) or not found:
+        return root
+    named = re.compile(rf"""^ +name: *["']?{re.escape(dataset)}["']? *(#.*)?$""", re.MULTILINE)
+    own = [one for one in found if named.search((one / "params.yaml").read_text("utf-8"))] if dataset else found
+    if len(own) != 1:
+        listed = ", ".join(folder.relative_to(root).as_posix() for folder in found)
+        wanted = f" of {dataset}" if dataset else ", so the dataset must be named: DATASET@NAME"
+        raise VersionError(f"{shown}: {len(own) or 'none'} of its workspaces ({listed}) is the one{wanted}")
+    return own[0]
 
 
 def _identity(root: Path) -> dict[str, str]:
