@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
+from urllib.parse import unquote
 
 from shardsmith.dataset.errors import VersionError
 from shardsmith.dataset.workers import worker_count
@@ -153,7 +154,9 @@ class Store:
             listed = self._ask(lambda: self._fs.ls(self._beside(folder), detail=False), "read")
         except FileNotFoundError:
             return []
-        return sorted(Path(path).name for path in listed)
+        names = (Path(path).name for path in listed)
+        over_http = "http" in str(self._file_system.protocol)  # whose lists are links of a page
+        return sorted(unquote(name) if over_http else name for name in names)
 
     def write(self, md5: str, path: Path) -> None:
         """Put an object there, whatever is there under its name."""

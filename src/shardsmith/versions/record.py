@@ -23,7 +23,7 @@ from shardsmith.versions.publish import (  # fmt: skip
 from shardsmith.versions.push import push_data
 from shardsmith.versions.space import check_space
 from shardsmith.versions.tree import bring_outs, kept_tree
-from shardsmith.versions.version import last_tag, own_dataset, same_inputs
+from shardsmith.versions.version import check_history, last_tag, own_dataset, same_inputs
 from shardsmith.workspace.git import top_folder
 from shardsmith.workspace.lock_file import content
 from shardsmith.workspace.log import Log
@@ -94,6 +94,7 @@ def prepare(workspace: Workspace, name: str | None, log: Log) -> str:
     """
     check_ready(workspace)
     dataset = own_dataset(workspace)
+    check_history(workspace, dataset)
     if name is not None:
         check_name(workspace, dataset, name)
     check_space(workspace)

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shardsmith.dataset.errors import VersionError, near
+from shardsmith.store.release import is_wide, newest
+from shardsmith.workspace.git import git_remote, remote_tags
 from shardsmith.workspace.lock_file import content, read_leniently
 from shardsmith.workspace.paths import METRICS, PARAMS
 from shardsmith.workspace.workspace import Workspace
@@ -69,12 +71,17 @@ def list_versions(workspace: Workspace) -> list[Version]:
 
 
 def find_version(workspace: Workspace, name: str) -> Version:
-    """A version by NAME (of the workspace's own dataset) or DATASET@NAME.
+    """A version by NAME (of the workspace's own dataset) or DATASET@NAME, or by words for the newest of several.
+
+    Args:
+        name: also `latest`, a pattern (`v1.*`), or what GTO has assigned to a stage (`raccoon#prod`).
 
     Raises:
         VersionError: there is none; the message lists those there are.
     """
     versions = list_versions(workspace)
+    if "#" in name and (found := _at_stage(workspace, versions, name)):
+        return found
     tag = name if "@" in name else f"{own_dataset(workspace)}@{name}"
     for version in versions:
         if version.tag == tag:
@@ -82,9 +89,33 @@ def find_version(workspace: Workspace, name: str) -> Version:
     by_name = [version for version in versions if version.name == name]
     if len(by_name) == 1:
         return by_name[0]
+    if chosen := newest(tag, [version.tag for version in versions]):
+        return next(version for version in versions if version.tag == chosen)
     known = ", ".join(version.tag for version in versions[-8:]) or "none yet; `shardsmith build` makes one"
     guess = near(tag, [version.tag for version in versions])
     raise VersionError(f"{tag}: no such version; {guess}the versions are: {known}")
+
+
+def _at_stage(workspace: Workspace, versions: list[Version], name: str) -> Version | None:
+    """The version that GTO's last tag of the stage assigns: DATASET#STAGE, or DATASET#STAGE#N; `!` takes it back."""
+    dataset, _, stage = name.partition("#")
+    stage = f"{dataset or own_dataset(workspace)}#{stage}"
+    fields = "--format=%(refname:strip=2)\t%(objectname)\t%(*objectname)"
+    patterns = [f"refs/tags/{stage}{end}" for end in ("", "!", "#*", "!#*")]
+    lines = workspace.git("for-each-ref", "--sort=creatordate", fields, *patterns).splitlines()
+    if not lines:
+        return None
+    tag, own, commit = max((line.split("\t") for line in lines), key=lambda line: _number(line[0]))
+    if tag.startswith(f"{stage}!"):
+        raise VersionError(f"{stage}: no version is in this stage since {tag}; `gto show` lists what is assigned")
+    at = [version for version in versions if version.commit == (commit or own) and f"{version.dataset}#" in stage]
+    return at[-1] if at else None
+
+
+def _number(tag: str) -> int:
+    """GTO counts a stage's assignments, whatever the clocks say; without numbers the newest tag is the last."""
+    end = tag.rpartition("#")[2]
+    return int(end) if end.isdecimal() else 0
 
 
 def choose_version(workspace: Workspace, name: str | None) -> Version:
@@ -100,7 +131,7 @@ def choose_version(workspace: Workspace, name: str | None) -> Version:
             raise VersionError("no version yet; `shardsmith build` makes one")
         return versions[-1]
     tag = name if "@" in name else f"{dataset}@{name}"
-    if workspace.git_ok("rev-parse", "-q", "--verify", f"refs/tags/{tag}"):
+    if not is_wide(tag) and workspace.git_ok("rev-parse", "-q", "--verify", f"refs/tags/{tag}"):
         kind = workspace.git("cat-file", "-t", f"refs/tags/{tag}").strip()
         if kind != "tag":
             raise VersionError(
@@ -114,6 +145,32 @@ def last_tag(workspace: Workspace, dataset: str) -> str | None:
     """The newest version of the dataset that HEAD descends from."""
     tags = workspace.git("tag", "--merged", "HEAD", "--sort=-creatordate", "--list", f"{dataset}@*").split()
     return tags[0] if tags else None
+
+
+def check_history(workspace: Workspace, dataset: str) -> None:
+    """A clone without the tags or commits of earlier versions would make the same content a second time.
+
+    Raises:
+        VersionError: the git remote has versions of what HEAD is made of that this clone has not.
+    """
+    is_shallow = workspace.git("rev-parse", "--is-shallow-repository").strip() == "true"
+    said = workspace.git("log", "-1", "--format=%s", "--grep", f"^Version {dataset}@").strip()
+    here = set(workspace.git("tag", "--list", f"{dataset}@*").split())
+    remote = git_remote(workspace.root, workspace.git("branch", "--show-current").strip())
+    if remote is None or not (is_shallow or (said and said.removeprefix("Version ") not in here)):
+        return
+    try:
+        there = remote_tags(workspace.root, remote, dataset)
+    except VersionError:
+        return  # which a push will say
+    below = [tag for tag, commit in there.items() if workspace.git_ok("merge-base", "--is-ancestor", commit, "HEAD")]
+    if missing := sorted(there if is_shallow else {*below} - here):
+        more = f" and {len(missing) - 1} more" if missing[1:] else ""
+        raise VersionError(
+            f"{missing[0]}{more}: {remote} has it, and this clone {'is shallow' if is_shallow else 'has not'}; run "
+            f"`git fetch --tags{' --unshallow' if is_shallow else ''} {remote}`, so that the same content gets no "
+            "second name"
+        )
 
 
 def same_inputs(workspace: Workspace, tag: str) -> bool:

@@ -68,6 +68,17 @@ def subfolder(root: Path) -> str:
     return git(root, "rev-parse", "--show-prefix").strip().rstrip("/") or "."
 
 
+def remote_tags(root: Path, remote: str, dataset: str) -> dict[str, str]:
+    """The dataset's tags as the git remote has them: tag -> commit.
+
+    Raises:
+        VersionError: it does not answer.
+    """
+    listed = git(root, "ls-remote", "--tags", remote, f"refs/tags/{dataset}@*").splitlines()
+    pairs = (line.partition("\trefs/tags/")[::2] for line in listed)
+    return {tag.removesuffix("^{}"): commit for commit, tag in pairs}  # the commit's line comes after the tag's own
+
+
 @contextmanager
 def opened(address: str, option: str, depth: int | None = None, dataset: str = "") -> Iterator[Path]:
     """The folder of a workspace: the one at a path, else the one in a temporary clone.
