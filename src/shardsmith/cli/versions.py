@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 def add(commands: Commands) -> None:
-    add_json(add_command(commands, "versions", versions, "list the versions", "versions", "versions --json"))
+    command = add_command(
+        commands, "versions", versions, "list the versions", "versions", "versions --sizes", "versions --json"
+    )
+    command.add_argument("--sizes", action="store_true", help="what each adds to the store, raw data and page included")
+    add_json(command)
 
     command = add_command(
         commands, "show", show, "what a version holds, or where one of its images comes from",
@@ -103,15 +107,17 @@ def _name(options: argparse.Namespace, needed: bool = True) -> str:
 
 def versions(options: argparse.Namespace) -> int:
     from shardsmith.versions.listing import as_table, listed
+    from shardsmith.versions.version import tombstones
     from shardsmith.workspace.workspace import Workspace
 
-    rows = listed(Workspace.find())
+    workspace = Workspace.find()
+    rows, gone = listed(workspace, options.sizes), [one for one in tombstones(workspace) if one.what == "version"]
     if options.json:
         print_json(rows)
-    elif rows:
-        print("\n".join(as_table(rows)))
-    else:
-        print("no version yet; `shardsmith build` makes one")
+        return 0
+    print("\n".join(as_table(rows)) if rows else "no version yet; `shardsmith build` makes one")
+    if gone:
+        print("\n".join(["", *map(str, gone)]))
     return 0
 
 
@@ -193,11 +199,12 @@ def diff(options: argparse.Namespace) -> int:
     for name in (options.old, options.new):
         if name != "workspace":
             find_version(workspace, name)  # before what is slow to import
+    from shardsmith.compare.bump import bump_of
     from shardsmith.compare.report import text
     from shardsmith.compare.versions import diff as compare
 
     found = compare(workspace, options.old, options.new, to_stderr)
-    print_json(asdict(found)) if options.json else print(text(found))
+    print_json({**asdict(found), "bump": asdict(bump_of(found))}) if options.json else print(text(found))
     return 0
 
 

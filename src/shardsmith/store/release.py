@@ -8,7 +8,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
-from shardsmith.dataset.errors import VersionError
+from shardsmith.dataset.errors import VersionError, WithdrawnError
 from shardsmith.store.store import Store
 
 VERSIONS = "versions"
@@ -22,10 +22,13 @@ def place(tag: str) -> str:
 def parse_manifest(data: bytes, where: str) -> dict[str, Any]:
     """
     Raises:
+        WithdrawnError: it says that the version was withdrawn.
         VersionError: it is no release record.
     """
     try:
         manifest = json.loads(data)
+        if "withdrawn" in manifest:
+            raise WithdrawnError(f"{manifest['version']}: withdrawn on {manifest['withdrawn']}: {manifest['why']}")
         assert isinstance(manifest["files"], dict)
         assert all(isinstance(entry["md5"], str) for entry in manifest["files"].values())
     except (ValueError, KeyError, TypeError, AssertionError):
@@ -68,7 +71,7 @@ def read_release(store: Store, name: str) -> dict[str, Any]:
         return None if data is None else parse_manifest(data, f"{shown}/{place(tag)}")
 
     if "#" in name:
-        raise VersionError(f"{name}: stages are git tags, which {shown} has not; use --repo")
+        raise VersionError(f"{name}: stages are git tags, which a store does not hold; use --repo")
     if "@" in name and not is_wide(name) and (record := read(name)):
         return record
     try:
@@ -79,7 +82,13 @@ def read_release(store: Store, name: str) -> dict[str, Any]:
     tags = [tag for tag in listed if name in (tag, tag.partition("@")[2])] or [
         one for one in listed if newest(wide, [one])
     ]
-    records = [record for tag in tags if (record := read(tag))]
+    records = []
+    for tag in tags:
+        try:
+            records += [record] if (record := read(tag)) else []
+        except WithdrawnError:
+            if not is_wide(name):
+                raise
     if not records or len({record["dataset"] for record in records}) > 1:
         known = ", ".join(listed[-8:]) or "none: no build has published here"
         raise VersionError(f"{name}: {'more than one' if tags else 'no such'} version in {shown}; there are: {known}")

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -168,6 +169,15 @@ class Store:
             whole = Path(folder) / "file"
             whole.write_bytes(data)  # a file system puts a file in one step, where it writes bytes in two
             self._ask(lambda: self._put(whole, self._beside(path)), "written")
+
+    def remove(self, md5s: Iterable[str]) -> None:
+        """Delete objects; one that is not there is as wanted."""
+        there = sorted(self.holds(md5s))
+        work = partial(self._ask, done="removed")
+        run_parallel(
+            lambda md5: work(lambda: self._fs.rm_file(self._at(md5))),
+            there, self.jobs, f"removing from {self.name}", "object",
+        )  # fmt: skip
 
     def _at(self, md5: str) -> str:
         return f"{self._objects}/{md5[:2]}/{md5[2:]}"

@@ -23,7 +23,14 @@ from shardsmith.versions.publish import (  # fmt: skip
 from shardsmith.versions.push import push_data
 from shardsmith.versions.space import check_space
 from shardsmith.versions.tree import bring_outs, kept_tree
-from shardsmith.versions.version import check_history, last_tag, own_dataset, same_inputs
+from shardsmith.versions.version import (
+    check_history,
+    check_images,
+    check_not_withdrawn,
+    last_tag,
+    own_dataset,
+    same_inputs,
+)
 from shardsmith.workspace.git import top_folder
 from shardsmith.workspace.lock_file import content
 from shardsmith.workspace.log import Log
@@ -96,7 +103,7 @@ def prepare(workspace: Workspace, name: str | None, log: Log) -> str:
     dataset = own_dataset(workspace)
     check_history(workspace, dataset)
     if name is not None:
-        check_name(workspace, dataset, name)
+        check_not_withdrawn(workspace, check_name(workspace, dataset, name))
     check_space(workspace)
     check_unmixed(workspace.root / RAW)
     restore_label_map(workspace)
@@ -169,6 +176,8 @@ def record(
     Raises:
         VersionError: the name stands for other content, or git or dvc refuses.
     """
+    check_not_withdrawn(workspace, f"{dataset}@{name}", workspace.lock_file())
+    check_images(workspace)
     before = last_tag(workspace, dataset)
     unchanged = before is not None and same_inputs(workspace, before)
     publishes = how.push and workspace.has_remote()

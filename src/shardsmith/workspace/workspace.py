@@ -75,6 +75,9 @@ class Workspace:
     def mentions_remote(self) -> bool:
         return dvc.mentions_remote(self.root)
 
+    def remote_address(self) -> str:
+        return dvc.remote_address(self.root)
+
     def cache_folder(self) -> Path:
         return dvc.cache_folder(self.root)
 
