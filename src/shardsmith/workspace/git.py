@@ -16,6 +16,7 @@ from shardsmith.workspace.addresses import clean, without_secrets
 
 # a server that does not answer is given up after a minute; one that wants a password fails at once
 _QUIET = {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
+_OF_A_HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR")
 _NO_PROMPT = {"GIT_TERMINAL_PROMPT": "0"}
 _AUTHOR = {"NAME": "Shardsmith", "EMAIL": "shardsmith@localhost"}
 
@@ -26,7 +27,7 @@ def git(root: Path, *arguments: str) -> str:
     Raises:
         VersionError: git fails.
     """
-    env = {**_QUIET, **os.environ, **_NO_PROMPT}
+    env = _environment()
     if arguments[0] in ("commit", "tag", "merge"):
         env |= _identity(root)
     done = subprocess.run(["git", *arguments], cwd=root, env=env, capture_output=True, text=True, check=False)
@@ -37,7 +38,9 @@ def git(root: Path, *arguments: str) -> str:
 
 def git_ok(root: Path, *arguments: str) -> bool:
     """Whether git exits with 0."""
-    return not subprocess.run(["git", *arguments], cwd=root, capture_output=True, check=False).returncode
+    return not subprocess.run(
+        ["git", *arguments], cwd=root, env=_environment(), capture_output=True, check=False
+    ).returncode
 
 
 def file_at(root: Path, revision: str, path: str) -> str | None:
@@ -51,11 +54,12 @@ def file_at(root: Path, revision: str, path: str) -> str | None:
 
 
 def git_remote(root: Path, branch: str) -> str | None:
-    """The branch's own git remote, else origin, else none."""
+    """The branch's own git remote, else origin, else the only one, else none."""
     own = f"branch.{branch}.remote"
     if branch and git_ok(root, "config", own):
         return git(root, "config", own).strip()
-    return "origin" if "origin" in git(root, "remote").split() else None
+    remotes = git(root, "remote").split()
+    return "origin" if "origin" in remotes else remotes[0] if len(remotes) == 1 else None
 
 
 def top_folder(root: Path) -> Path:
@@ -124,6 +128,12 @@ def _workspace_in(root: Path, dataset: str, shown: str) -> Path:
         wanted = f" of {dataset}" if dataset else ", so the dataset must be named: DATASET@NAME"
         raise VersionError(f"{shown}: {len(own) or 'none'} of its workspaces ({listed}) is the one{wanted}")
     return own[0]
+
+
+def _environment() -> dict[str, str]:
+    """Without what a git hook says of its own repository: the one meant is that of the folder."""
+    own = {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
+    return {**_QUIET, **own, **_NO_PROMPT}
 
 
 def _identity(root: Path) -> dict[str, str]:
