@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from conftest import box, make_manifest
 from workspaces import Place, copied
 
 from shardsmith.compare.boxes import BoxPair
+from shardsmith.compare.bump import bump_of
 from shardsmith.compare.changes import Diff, Side, changed_params, compare
 from shardsmith.compare.report import text
 from shardsmith.dataset.manifest import ANNOTATIONS, IMAGES, Annotation, Image
@@ -262,12 +264,35 @@ def test_params_differ_by_their_flattened_keys(old: dict, new: dict, expected: d
     assert changed_params(old, new) == expected
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "level", "name"),
+    [
+        (side(A, cat()), side(A, cat()), "none", None),
+        (side(A, cat(), name="d@v1.2.3", split={"seed": 0}), side(A, cat(), split={"seed": 7}), "patch", "v1.2.4"),
+        (side(A, cat(), name="d@1.2.3"), side(A, cat(12)), "minor", "1.3.0"),
+        (side(A, cat(), name="d@v1"), side(A, cat(), image("b.jpg")), "minor", None),
+        (side(A, cat()), side(A, cat(), box("a.jpg", "dog", 50, 50, 60, 60)), "minor", None),
+        (side(A, cat(), name="d@v1.2.3"), side(A, box("a.jpg", "dog", 50, 50, 60, 60)), "major", "v2.0.0"),
+        (side(A, cat(), ids={"cat": 1}), side(A, cat(), ids={"dog": 1, "cat": 2}), "major", None),
+        (side(A, export={"formats": ["coco", "voc"]}), side(A, export={"formats": ["voc"]}), "major", None),
+        (side(A, export={"formats": ["voc"]}), side(A, export={"formats": ["coco", "voc"]}), "patch", None),
+        (replace(side(A), annotation_group="raccoons"), replace(side(A), annotation_group="birds"), "major", None),
+        (side(A), replace(side(A), annotation_group="birds"), "none", None),  # one from before it was said
+    ],
+)
+def test_the_version_that_is_proposed(old: Side, new: Side, level: str, name: str | None) -> None:
+    bump = bump_of(compare(old, new))
+    assert (bump.level, bump.name) == (level, name)
+
+
 def test_the_terminal_shows_the_first_few_of_each_kind() -> None:
     more = [image(f"{n}\x1b.jpg") for n in range(5)]
     old, new = side(A, cat(), split={"seed": 0}), side(A, cat(12), *more, name="d@new", split={"seed": 7})
     lines = text(compare(old, new)).splitlines()
-    assert lines[0] == "d@old -> d@new"
-    assert [line.split() for line in lines[2:4]] == [["old", "new", "change"], ["images", "1", "6", "+5"]]
+    assert lines[:2] == [
+        "d@old -> d@new", "Proposed: a minor version: other images, or in other splits; other annotations",
+    ]  # fmt: skip
+    assert [line.split() for line in lines[3:5]] == [["old", "new", "change"], ["images", "1", "6", "+5"]]
     assert lines[lines.index("Images") + 1 :][:5] == [
         "  5 added", "    0?.jpg (train)", "    1?.jpg (train)", "    2?.jpg (train)", "    and 2 more",
     ]  # fmt: skip

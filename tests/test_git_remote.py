@@ -13,6 +13,7 @@ from faults import git_server
 from shardsmith.dataset.errors import VersionError
 from shardsmith.versions.publish import push_name
 from shardsmith.workspace import retry
+from shardsmith.workspace.git import git_remote
 from shardsmith.workspace.workspace import Workspace
 
 
@@ -81,3 +82,23 @@ def test_a_server_that_never_answers_is_given_up(workspace: Workspace, monkeypat
         with pytest.raises(VersionError, match="cannot be reached"):
             push_name(workspace, "x@one", lambda line: None)
         assert time.monotonic() - began < 50
+
+
+@pytest.mark.parametrize(
+    ("remotes", "expected"),
+    [((), None), (("upstream",), "upstream"), (("a", "origin"), "origin"), (("a", "b"), None)],
+)
+def test_the_git_remote_of_a_branch_without_one(tmp_path: Path, remotes: tuple, expected: str | None) -> None:
+    made = Workspace(tmp_path)
+    made.git("init", "-q", "-b", "main")
+    for name in remotes:
+        made.git("remote", "add", name, "nowhere")
+    assert git_remote(made.root, "main") == expected
+
+
+def test_in_a_git_hook_the_folder_says_which_repository(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "other/.git"))
+    assert workspace.git("tag").split() == ["x@one"]
+    assert workspace.git_ok("rev-parse", "x@one")

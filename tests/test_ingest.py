@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -54,6 +55,18 @@ def test_link_that_leads_out(tmp_path: Path) -> None:
     (tmp_path / "raw" / "a.jpg").symlink_to("/etc/hostname")
     with pytest.raises(RawDataError, match="leads out"):
         ingest(tmp_path / "raw", IngestParams(), LabelMap("d"))
+
+
+def test_links_into_a_cache_of_dvcs_are_read(tmp_path: Path) -> None:
+    """`cache.type symlink` makes one of each file of data/raw."""
+    (tmp_path / "raw").mkdir()
+    for name, data in (("a.jpg", image_bytes()), ("a.xml", XML_CAT.encode())):
+        md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        kept = tmp_path / "cache/files/md5" / md5[:2] / md5[2:]
+        kept.parent.mkdir(parents=True)
+        kept.write_bytes(data)
+        (tmp_path / "raw" / name).symlink_to(kept)
+    assert ingest(tmp_path / "raw", IngestParams(), LabelMap("d"))[0].annotations.num_rows == 1
 
 
 def test_a_name_forces_one_of_two_formats(tmp_path: Path) -> None:

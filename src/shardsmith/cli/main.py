@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from shardsmith.cli import build, completion, data, versions, workspace
+from shardsmith.cli import build, completion, data, share, versions, workspace
 from shardsmith.cli.parser import Parser
 from shardsmith.dataset.errors import run
 
@@ -17,7 +17,7 @@ GROUPS = {
     "Build": ("build", "preview", "labels", "serve", "pin", "upgrade"),
     "Versions": ("versions", "show", "diff", "report", "verify"),
     "Data": ("inspect", "formats", "steps", "findings"),
-    "Share": ("pull", "completion"),
+    "Share": ("pull", "publish", "withdraw", "completion"),
 }
 _WIDTH = 12
 
@@ -46,7 +46,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = _Main(prog="shardsmith", description="Labelled images in; named, reproducible dataset versions out.")
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     commands = parser.add_subparsers(metavar="COMMAND", parser_class=Parser)
-    for group in (build, versions, workspace, data):
+    for group in (build, versions, share, workspace, data):
         group.add(commands)
     completion.add(commands, make_parser)
     parser.summaries = {action.dest: str(action.help) for action in commands._choices_actions}

@@ -15,16 +15,21 @@ if TYPE_CHECKING:
 
 
 def add(commands: Commands) -> None:
-    add_json(add_command(commands, "versions", versions, "list the versions", "versions", "versions --json"))
+    command = add_command(
+        commands, "versions", versions, "list the versions", "versions", "versions --sizes", "versions --json"
+    )
+    command.add_argument("--sizes", action="store_true", help="what each adds to the store, raw data and page included")
+    add_json(command)
 
     command = add_command(
         commands, "show", show, "what a version holds, or where one of its images comes from",
         "show v1.0.0",
+        "show latest",
         "show raccoon@v1.0.0 --json",
         "show v1.0.0 --image 'raccoon-1.jpg#2' --remake copy.jpg",
         "show v1.0.0 --code keras > load.py",
     )  # fmt: skip
-    command.add_argument("name", metavar="NAME", help="NAME, or DATASET@NAME")
+    _add_name(command)
     command.add_argument("--image", metavar="IMAGE_ID", help="its source, and each operation with the values drawn")
     command.add_argument("--remake", type=Path, metavar="FILE", help="with --image: make the image again from them")
     command.add_argument(
@@ -45,12 +50,14 @@ def add(commands: Commands) -> None:
         commands, "pull", pull, "bring a version into a folder, every file checked",
         "pull v1.0.0",
         "pull v1.0.0 --out data/v1",
+        "pull raccoon --like 'v1.*'                 the newest of these",
+        "pull 'raccoon#prod'                        what GTO has in this stage",
         "pull raccoon@v1.0.0 --out v1 --repo https://example.org/team/raccoon.git",
         "pull raccoon@v1.0.0 --out v1 --remote s3://bucket/path",
         "pull v1.0.0 --out v1 --format coco --split train --class dog",
         "pull v1.0.0 --out v1 --zip --page          as v1.zip, with the version's page in it",
     )  # fmt: skip
-    command.add_argument("name", metavar="NAME", help="NAME, or DATASET@NAME")
+    _add_name(command)
     command.add_argument(
         "--out", type=Path, metavar="DIR", help="the folder, or with --zip the file, to make; NAME here by default"
     )
@@ -77,7 +84,7 @@ def add(commands: Commands) -> None:
         "verify data/v1                             a pulled folder",
         "verify v1.zip",
     )  # fmt: skip
-    command.add_argument("name", nargs="?", metavar="NAME_OR_DIR", help="the last version by default")
+    _add_name(command, "NAME_OR_DIR", "the last version by default")
     command.add_argument("--remote", action="store_true", help="read every object in the DVC remote, too")
     command.add_argument(
         "--rebuild", action="store_true", help="build it again in a clean clone, by its own code and packages"
@@ -85,17 +92,32 @@ def add(commands: Commands) -> None:
     add_json(command)
 
 
+def _add_name(command: argparse.ArgumentParser, metavar: str = "NAME", default: str = "") -> None:
+    also = default or "NAME, DATASET@NAME, DATASET#STAGE (of GTO), or latest"
+    command.add_argument("name", nargs="?", metavar=metavar, help=also)
+    command.add_argument("--like", metavar="PATTERN", help="the newest whose name is like it, 'v1.*'; of dataset NAME")
+
+
+def _name(options: argparse.Namespace, needed: bool = True) -> str:
+    """NAME and --like as the one name that they make; "" for neither."""
+    if needed and not (options.name or options.like):
+        options.wrong("NAME: needed, or --like; for example v1.0.0")
+    return "@".join(filter(None, (options.name, options.like)))
+
+
 def versions(options: argparse.Namespace) -> int:
     from shardsmith.versions.listing import as_table, listed
+    from shardsmith.versions.version import tombstones
     from shardsmith.workspace.workspace import Workspace
 
-    rows = listed(Workspace.find())
+    workspace = Workspace.find()
+    rows, gone = listed(workspace, options.sizes), [one for one in tombstones(workspace) if one.what == "version"]
     if options.json:
         print_json(rows)
-    elif rows:
-        print("\n".join(as_table(rows)))
-    else:
-        print("no version yet; `shardsmith build` makes one")
+        return 0
+    print("\n".join(as_table(rows)) if rows else "no version yet; `shardsmith build` makes one")
+    if gone:
+        print("\n".join(["", *map(str, gone)]))
     return 0
 
 
@@ -108,6 +130,7 @@ def show(options: argparse.Namespace) -> int:
     from shardsmith.workspace.paths import EXPORT
     from shardsmith.workspace.workspace import Workspace
 
+    options.name = _name(options)
     if options.image:
         return _show_image(options)
     if options.code:
@@ -176,11 +199,12 @@ def diff(options: argparse.Namespace) -> int:
     for name in (options.old, options.new):
         if name != "workspace":
             find_version(workspace, name)  # before what is slow to import
+    from shardsmith.compare.bump import bump_of
     from shardsmith.compare.report import text
     from shardsmith.compare.versions import diff as compare
 
     found = compare(workspace, options.old, options.new, to_stderr)
-    print_json(asdict(found)) if options.json else print(text(found))
+    print_json({**asdict(found), "bump": asdict(bump_of(found))}) if options.json else print(text(found))
     return 0
 
 
@@ -190,16 +214,17 @@ def pull(options: argparse.Namespace) -> int:
 
     if options.format:
         check_writer(options.format, "--format")  # before what is slow to import
-    from shardsmith.download.pull import WantedPart
+    from shardsmith.download.pull import WantedPart, default_folder
     from shardsmith.download.pull import pull as pull_version
     from shardsmith.workspace.environment import prepare_environment
     from shardsmith.workspace.workspace import Workspace
 
     prepare_environment()
+    name = _name(options)
     wanted = WantedPart(options.format, tuple(options.split), tuple(options.classes), options.zip, options.page)
     repo = options.repo or (None if options.remote else str(Workspace.find().root))
-    out = options.out or Path(options.name.replace("/", "-"))
-    record = pull_version(options.name, out, to_stderr, repo, options.remote, options.force, wanted)
+    record = pull_version(name, options.out, to_stderr, repo, options.remote, options.force, wanted)
+    out = options.out or default_folder(name, record)
     place = zip_path(out) if options.zip else out
     if options.json:
         print_json(record)
@@ -217,11 +242,12 @@ def verify(options: argparse.Namespace) -> int:
     from shardsmith.versions.version import choose_version
     from shardsmith.workspace.workspace import Workspace
 
-    if options.name and not Path(options.name).exists():
-        choose_version(Workspace.find(), options.name)  # before what is slow to import
+    name = _name(options, needed=False)
+    if name and not Path(name).exists():
+        choose_version(Workspace.find(), name)  # before what is slow to import
     from shardsmith.proof.proof import verify as check
 
-    what, checks = check(options.name, remote=options.remote, rebuild=options.rebuild, log=to_stderr)
+    what, checks = check(name or None, remote=options.remote, rebuild=options.rebuild, log=to_stderr)
     return _finish(what, checks, options.json)
 
 

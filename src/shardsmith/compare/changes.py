@@ -28,7 +28,10 @@ from shardsmith.compare.images import ImageChanges, changed_images, image_rows
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two: the tables of its export, its params as plain values, class name -> id, and its size in bytes."""
+    """One of the two: the tables of its export, its params as plain values, class name -> id, and its size in bytes.
+
+    annotation_group: what its classes are kinds of; "" where it does not say.
+    """
 
     name: str
     images: pa.Table
@@ -36,6 +39,7 @@ class Side:
     params: Mapping[str, Any]
     ids: Mapping[str, int]
     bytes: int
+    annotation_group: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ class Diff:
     classes: ClassChanges
     parameters: dict[str, tuple[Any, Any]]
     bytes: tuple[int, int]
+    annotation_group: tuple[str, str]
 
 
 def compare(old: Side, new: Side) -> Diff:
@@ -88,7 +93,8 @@ def compare(old: Side, new: Side) -> Diff:
         counts=counts,
     )
     parameters = changed_params(old.params, new.params)
-    return Diff(old.name, new.name, images, boxes, classes, parameters, (old.bytes, new.bytes))
+    groups = old.annotation_group, new.annotation_group
+    return Diff(old.name, new.name, images, boxes, classes, parameters, (old.bytes, new.bytes), groups)
 
 
 def changed_params(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

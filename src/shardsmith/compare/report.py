@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from shardsmith.compare.boxes import Box, BoxPair
+from shardsmith.compare.bump import bump_of
 from shardsmith.compare.changes import Diff
 from shardsmith.versions.summary import table
 
@@ -18,7 +19,7 @@ def text(diff: Diff) -> str:
     old, new = diff.old, diff.new
     if old.partition("@")[0] == new.partition("@")[0]:
         old, new = (name.partition("@")[2] or name for name in (old, new))
-    lines = [f"{diff.old} -> {diff.new}", "", *table(_counts(diff, old, new))]
+    lines = [f"{diff.old} -> {diff.new}", *_bump(diff), "", *table(_counts(diff, old, new))]
     found = False
     for title, section in (
         ("Images", _images(diff)),
@@ -96,11 +97,21 @@ def _classes(diff: Diff) -> Iterator[str]:
     yield from _kind("renamed", [f"{one.old} -> {one.new} ({one.boxes:,} boxes)" for one in classes.renamed])
     ids = [f"{name}: {old or 'none'} -> {new or 'none'}" for name, (old, new) in classes.ids.items()]
     yield from _kind("whose id is another", ids)
+    was, now = diff.annotation_group
+    if was != now:
+        yield f"annotation group: {was or 'none'} -> {now or 'none'}"
 
 
 def _parameters(diff: Diff) -> list[str]:
     rows = [[key, f"{_value(old)} -> {_value(new)}"] for key, (old, new) in diff.parameters.items()]
     return table(rows, left=2) if rows else []
+
+
+def _bump(diff: Diff) -> Iterator[str]:
+    """The name that is proposed, and why."""
+    bump = bump_of(diff)
+    if bump.level != "none":
+        yield f"Proposed: a {bump.level} version{f', {bump.name}' if bump.name else ''}: {'; '.join(bump.why)}"
 
 
 def _kind(what: str, listed: Sequence[str]) -> Iterator[str]:

@@ -14,14 +14,15 @@ from shardsmith.compare.changes import Diff, Side, compare
 from shardsmith.dataset.errors import ParamsError, VersionError
 from shardsmith.dataset.label_map import parse_label_map
 from shardsmith.pipeline.params import parse_params
-from shardsmith.versions.files import read_files
+from shardsmith.versions.files import read_files, read_words
 from shardsmith.versions.version import find_version
 from shardsmith.workspace.lock_file import built_with, read_leniently, value_at
 from shardsmith.workspace.log import Log
-from shardsmith.workspace.paths import EXPORT, LABEL_MAP, METRICS, PARAMS, TABLES
+from shardsmith.workspace.paths import DESCRIPTION, EXPORT, LABEL_MAP, METRICS, PARAMS, TABLES
 from shardsmith.workspace.workspace import Workspace
 
 WORKSPACE = "workspace"
+_GROUP = "annotation_group"  # in description.json
 
 
 def diff(workspace: Workspace, old: str, new: str, log: Log) -> Diff:
@@ -44,7 +45,8 @@ def _recorded(workspace: Workspace, name: str) -> tuple[Side, str]:
     version = find_version(workspace, name)
     tables = read_files(workspace, version, TABLES)
     label_map, metrics, params = (workspace.file_at(version.tag, file) or "" for file in (LABEL_MAP, METRICS, PARAMS))
-    return _side(version.tag, tables, label_map, metrics), params
+    side = _side(version.tag, tables, label_map, metrics)
+    return replace(side, annotation_group=read_words(workspace, version)[0].get(_GROUP, "")), params
 
 
 def _standing(workspace: Workspace, log: Log) -> tuple[Side, str]:
@@ -57,7 +59,9 @@ def _standing(workspace: Workspace, log: Log) -> tuple[Side, str]:
     ran = built_with(workspace.lock_file())
     if blocks := [key for key, value in ran.items() if value_at(now, key) != value]:
         log(f"{PARAMS}: {', '.join(blocks)}: changed since {EXPORT} was made; `dvc repro` makes it anew")
-    return _side(WORKSPACE, tables, label_map, metrics), params
+    said = workspace.root / EXPORT / DESCRIPTION
+    group = json.loads(said.read_text(encoding="utf-8")).get(_GROUP, "") if said.exists() else ""
+    return replace(_side(WORKSPACE, tables, label_map, metrics), annotation_group=group), params
 
 
 def _side(name: str, tables: list[bytes], label_map: str, metrics: str) -> Side:

@@ -7,6 +7,7 @@
     ├── FindingError     a finding whose action is `fail`
     ├── StageError       a stage's input or output on disk is not what it should be
     └── VersionError     recording, listing or pulling a version
+        └── WithdrawnError  it was withdrawn; the message says when and why
 
 A message says where, what, and what to do: "labels/a.txt:3: class 7, but the class list has 5; add it or fix the
 line". `run` prints it and exits with 1; a traceback means a bug in Shardsmith.
@@ -51,6 +52,10 @@ class StageError(ShardsmithError):
 
 class VersionError(ShardsmithError):
     """A version cannot be recorded, listed or pulled."""
+
+
+class WithdrawnError(VersionError):
+    """A version that was withdrawn."""
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:

@@ -113,8 +113,9 @@ def write_findings(findings: Iterable[Finding], path: Path) -> None:
 
 def read_findings(path: Path) -> list[Finding]:
     with path.open(newline="", encoding="utf-8") as file:
-        rows: list[dict[str, Any]] = list(csv.DictReader(file))
-    return [Finding(**{column: _as_written(row[column]) for column in _COLUMNS}) for row in rows]
+        rows = list(csv.DictReader(file))
+    cells: list[dict[str, Any]] = [{column: _as_written(row[column]) for column in _COLUMNS} for row in rows]
+    return [Finding(**of_row) for of_row in cells]
 
 
 def _as_text(cell: str) -> str:

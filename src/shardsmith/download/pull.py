@@ -48,14 +48,14 @@ _ALL = WantedPart()
 
 def pull(
     name: str,
-    out: Path,
+    out: Path | None,
     log: Log,
     repo: str | None = None,
     remote: str | None = None,
     force: bool = False,
     wanted: WantedPart = _ALL,
 ) -> dict[str, Any]:
-    """Bring a version into `out`; returns what VERSION.json says.
+    """Bring a version into `out`, by default a folder here of its name; returns what VERSION.json says.
 
     Files arrive in a folder beside `out`, which is moved into place once every one is checked; what is there from an
     interrupted pull is not fetched again. What already holds this very version, or part, is left as it is.
@@ -67,8 +67,9 @@ def pull(
     Raises:
         ShardsmithError: no such version, format or class, its data cannot be had, or `out` holds something else.
     """
-    place = zip_path(out.absolute()) if wanted.zipped else out.absolute()
     with open_source(name, repo, remote) as source:
+        out = (out or default_folder(name, source.record)).absolute()
+        place = zip_path(out) if wanted.zipped else out
         if tree_hash(source.files) != source.record["hashes"][EXPORT]:
             raise VersionError(f"{source.tag}: the list of its files contradicts itself; publish it again")
         if wanted.page and source.page is None:
@@ -98,6 +99,11 @@ def pull(
                 shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
     return record
+
+
+def default_folder(name: str, record: Mapping[str, Any]) -> Path:
+    """For what was pulled as NAME or DATASET@NAME, or by a word for the newest."""
+    return Path(str(record["tag" if "@" in name else "name"]).replace("/", "-"))
 
 
 def _part(source: VersionSource, wanted: WantedPart) -> Part | None:

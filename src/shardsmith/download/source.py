@@ -71,8 +71,9 @@ def open_source(name: str, repo: str | None, remote: str | None) -> AbstractCont
 
 @contextmanager
 def _repository(name: str, repo: str) -> Iterator[VersionSource]:
+    dataset = name.partition("@")[0] if "@" in name else ""
     with (
-        opened(repo, "--repo") as root,
+        opened(repo, "--repo", dataset=dataset) as root,
         open_stores(workspace := Workspace(root), is_clone=root != Path(repo).resolve()) as stores,
     ):
         version = find_version(workspace, name)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from shardsmith.dataset.errors import VersionError
 from shardsmith.dataset.yaml import load_yaml
-from shardsmith.workspace.git import git_remote
+from shardsmith.workspace.git import git_remote, subfolder, top_folder
 from shardsmith.workspace.log import Log
 from shardsmith.workspace.paths import BUILDS, CODE, LOCK, METRICS, PLOTS, POINTER, RAW
 from shardsmith.workspace.retry import retried
@@ -28,16 +28,17 @@ def refresh(workspace: Workspace, log: Log) -> Workspace:
     Raises:
         VersionError: git or dvc refuses, or the source of the raw data cannot be had.
     """
-    clone = Workspace(workspace.root / BUILDS)
+    top = workspace.root / BUILDS
+    clone = Workspace(top / subfolder(workspace.root))
     branch = workspace.git("branch", "--show-current").strip()
     if not branch:
         raise VersionError(f"{workspace.root}: HEAD is on no branch; run `git switch BRANCH`: builds follow a branch")
     remote = git_remote(workspace.root, branch) if workspace.has_remote() else None
-    address = workspace.git("remote", "get-url", remote).strip() if remote else str(workspace.root)
-    if not (clone.root / ".git").exists():
+    address = workspace.git("remote", "get-url", remote).strip() if remote else str(top_folder(workspace.root))
+    if not (top / ".git").exists():
         log(f"making {BUILDS}, the clone that builds are made in")
-        shutil.rmtree(clone.root, ignore_errors=True)
-        workspace.git("clone", "--quiet", "--no-checkout", str(workspace.root), str(clone.root))
+        shutil.rmtree(top, ignore_errors=True)
+        workspace.git("clone", "--quiet", "--no-checkout", str(top_folder(workspace.root)), str(top))
     with clone.lock(log):
         _end_merge(clone)
         clone.git("remote", "set-url", "origin", address)
@@ -82,14 +83,17 @@ def _start_from(clone: Workspace, branch: str, is_shared: bool) -> None:
         clone.git("merge", "--quiet", "--no-edit", tip)
     except VersionError:
         unmerged = clone.git("diff", "--name-only", "--diff-filter=U").splitlines()
-        if settle := [file for file in unmerged if not file.startswith(_MADE_ANEW)]:
+        prefix = clone.git("rev-parse", "--show-prefix").strip()
+        made_anew = tuple(f"{prefix}{file}" for file in _MADE_ANEW)
+        if settle := [file for file in unmerged if not file.startswith(made_anew)]:
             _end_merge(clone)
             raise VersionError(
                 f"{', '.join(settle)}: {branch}, and {BRANCH} with the versions made apart, changed the same lines; "
-                f"run `git merge {BRANCH}` in {clone.root.parent}, settle them there, and start again"
+                f"run `git merge {BRANCH}` in the workspace, settle them there, and start again"
             ) from None
-        clone.git("checkout", "--theirs", "--", *unmerged)
-        clone.git("add", "--", *unmerged)
+        files = [f":/{file}" for file in unmerged]
+        clone.git("checkout", "--theirs", "--", *files)
+        clone.git("add", "--", *files)
         clone.git("commit", "--quiet", "--no-edit")
 
 

@@ -36,9 +36,9 @@ _LASTING = [
 def export(job: ExportJob, about: Description, formats: list[str], ledger: list[Line], out: Path) -> int:
     """Write each format into its own folder below `out`, the manifest's tables and the ledger; all or nothing.
 
-    What stood at `out` is replaced at the end. Returns the bytes written.
+    What stood at `out` is there until the end, for whoever reads it. Returns the bytes written.
     """
-    part = out.with_name(f"{out.name}.part")
+    part, before = (out.with_name(f"{out.name}.{kind}") for kind in ("part", "before"))
     shutil.rmtree(part, ignore_errors=True)
     try:
         for name in dict.fromkeys(formats):
@@ -50,9 +50,12 @@ def export(job: ExportJob, about: Description, formats: list[str], ledger: list[
         write_tables(job.manifest, part)
         write_json(part / DESCRIPTION, about.as_data())
         write_ledger(part, [*ledger, *balance_tables(job.manifest, part)])
-        shutil.rmtree(out, ignore_errors=True)
+        shutil.rmtree(before, ignore_errors=True)
+        if out.exists():
+            out.rename(before)
         part.rename(out)
     finally:
+        shutil.rmtree(before, ignore_errors=True)
         shutil.rmtree(part, ignore_errors=True)
     return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
 

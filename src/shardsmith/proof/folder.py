@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from shardsmith.dataset.archive import opened
-from shardsmith.dataset.errors import VersionError
+from shardsmith.dataset.errors import VersionError, WithdrawnError
 from shardsmith.proof.checks import Check, Damage, check_folder, is_shard
 from shardsmith.proof.objects import measured
 from shardsmith.proof.records import verify_records
@@ -84,6 +84,8 @@ def _check_record(
             raise VersionError("no workspace here")
         version = find_version(workspace, tag)
         at_tag = content(workspace.lock_file(version.tag))[EXPORT]
+    except WithdrawnError as error:
+        return Check(RECORD, what, [*damage, Damage(RECORD, str(error), "delete what was pulled")])
     except VersionError:
         return Check(RECORD, f"{what} (no workspace here that has the tag, to compare it with)", damage)
     if at_tag != said:

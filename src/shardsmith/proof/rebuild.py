@@ -21,6 +21,7 @@ from shardsmith.store.objects import Seen, hash_file, hash_folder, run_parallel
 from shardsmith.store.stores import Stores, open_stores
 from shardsmith.versions.version import Version
 from shardsmith.workspace.dvc import dvc
+from shardsmith.workspace.git import git, subfolder, top_folder
 from shardsmith.workspace.lock_file import content
 from shardsmith.workspace.log import Log
 from shardsmith.workspace.paths import EXPORT, LABEL_MAP, METRICS, RAW
@@ -73,12 +74,12 @@ def check_room(needed: int, free: int, folder: str) -> None:
 
 def _clone(workspace: Workspace, tag: str, folder: Path) -> Workspace:
     """The tag's commit alone, with a cache of its own whatever the configuration says."""
-    workspace.git("clone", "--quiet", "--local", "--no-checkout", str(workspace.root), str(folder))
-    clone = Workspace(folder)
-    clone.git("-c", "advice.detachedHead=false", "checkout", "--quiet", "--detach", f"refs/tags/{tag}")
-    local = folder / ".dvc" / "config.local"
-    local.write_text(f"[cache]\n    dir = {folder / '.dvc' / 'cache'}\n", encoding="utf-8")
-    return clone
+    workspace.git("clone", "--quiet", "--local", "--no-checkout", str(top_folder(workspace.root)), str(folder))
+    git(folder, "-c", "advice.detachedHead=false", "checkout", "--quiet", "--detach", f"refs/tags/{tag}")
+    root = folder / subfolder(workspace.root)
+    local = root / ".dvc" / "config.local"
+    local.write_text(f"[cache]\n    dir = {root / '.dvc' / 'cache'}\n", encoding="utf-8")
+    return Workspace(root)
 
 
 def _bring_raw(stores: Stores, md5: str, raw: Path) -> int:

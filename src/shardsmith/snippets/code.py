@@ -25,6 +25,7 @@ from shardsmith.store.release import VERSIONS
 from shardsmith.versions.files import files_of, read_files
 from shardsmith.versions.version import Version, find_version
 from shardsmith.workspace.addresses import without_secrets
+from shardsmith.workspace.git import subfolder
 from shardsmith.workspace.paths import LABEL_MAP
 from shardsmith.workspace.workspace import Workspace
 
@@ -131,14 +132,16 @@ def _files(workspace: Workspace, version: Version, stored_as: str) -> dict[str, 
 def _from_git(workspace: Workspace) -> dict[str, str]:
     """The workspace's own path where there is no origin, or no DVC remote for those who come by it."""
     remote, _ = _dvc_remote(workspace)
-    origin = str(workspace.root)
+    origin, below = str(workspace.root), ""
     if remote and workspace.git_ok("remote", "get-url", "origin"):
         origin = workspace.git("remote", "get-url", "origin").strip()
         if "://" not in origin and (workspace.root / origin).exists():
             origin = str((workspace.root / origin).resolve())
+        below = "" if (place := subfolder(workspace.root)) == "." else f"{place}/"
     scheme = _scheme(remote)
     dvc = f'"dvc[{scheme}]"' if scheme in _EXTRAS else "dvc"
-    return {"packages": dvc, "address": _quoted(without_secrets(origin)), "note": _note(origin)}
+    address = _quoted(without_secrets(origin)) + (", subrepos=True" if below else "")
+    return {"packages": dvc, "address": address, "note": _note(origin), "below": below}
 
 
 def _from_remote(workspace: Workspace, version: Version) -> dict[str, str]:

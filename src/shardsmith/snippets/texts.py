@@ -33,11 +33,11 @@ from dvc.api import DVCFileSystem
 
 folder = Path($tag)  # where it goes
 fs = DVCFileSystem($address, rev=$tag)$note
-found = fs.find("data/export/$format", detail=True)
-files = {{path.removeprefix("data/export/"): info["md5"] for path, info in found.items()}}
+found = fs.find("${{below}}data/export/$format", detail=True)
+files = {{path.removeprefix("${{below}}data/export/"): info["md5"] for path, info in found.items()}}
 {_COMPARED}\
 if missing:
-    fs.get("data/export/$format", f"{{folder}}/", recursive=True)
+    fs.get("${{below}}data/export/$format", f"{{folder}}/", recursive=True)
 {_CHECKED}"""
 
 FROM_REMOTE = f"""\

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from datetime import datetime
+from fnmatch import fnmatchcase
 from typing import Any
 
-from shardsmith.dataset.errors import VersionError
+from shardsmith.dataset.errors import VersionError, WithdrawnError
 from shardsmith.store.store import Store
 
 VERSIONS = "versions"
@@ -19,10 +22,13 @@ def place(tag: str) -> str:
 def parse_manifest(data: bytes, where: str) -> dict[str, Any]:
     """
     Raises:
+        WithdrawnError: it says that the version was withdrawn.
         VersionError: it is no release record.
     """
     try:
         manifest = json.loads(data)
+        if "withdrawn" in manifest:
+            raise WithdrawnError(f"{manifest['version']}: withdrawn on {manifest['withdrawn']}: {manifest['why']}")
         assert isinstance(manifest["files"], dict)
         assert all(isinstance(entry["md5"], str) for entry in manifest["files"].values())
     except (ValueError, KeyError, TypeError, AssertionError):
@@ -30,20 +36,60 @@ def parse_manifest(data: bytes, where: str) -> dict[str, Any]:
     return manifest
 
 
+def is_wide(name: str) -> bool:
+    """Whether it may mean one of several: `latest`, or a pattern; no tag of git's can have these characters."""
+    return name.rpartition("@")[2] == "latest" or any(each in name for each in "*?[")
+
+
+def newest(name: str, tags: Sequence[str]) -> str | None:
+    """The last of the tags that `latest` or a pattern means.
+
+    Args:
+        name: DATASET@latest or DATASET@PATTERN.
+        tags: the oldest first.
+    """
+    if not is_wide(name):
+        return None
+    dataset, _, wanted = name.rpartition("@")
+    pattern = f"{dataset or '*'}@{'*' if wanted == 'latest' else wanted}"
+    return next((tag for tag in reversed(tags) if fnmatchcase(tag, pattern)), None)
+
+
 def read_release(store: Store, name: str) -> dict[str, Any]:
     """The record of a version by name alone, from a store that is not a workspace's.
 
     Args:
-        name: DATASET@NAME, or NAME where one dataset alone has it.
+        name: DATASET@NAME, which needs no list of files; NAME, `latest` or a pattern where one dataset alone has it.
 
     Raises:
         VersionError: the store cannot be read, or no such version is published in it.
     """
-    listed = [file.removesuffix(".json") for file in store.list_files(VERSIONS)]
-    tags = [tag for tag in listed if name in (tag, tag.partition("@")[2])]
     shown = store.name.removeprefix("--remote ")
-    if len(tags) != 1:
+
+    def read(tag: str) -> dict[str, Any] | None:
+        data = store.read_file(place(tag))
+        return None if data is None else parse_manifest(data, f"{shown}/{place(tag)}")
+
+    if "#" in name:
+        raise VersionError(f"{name}: stages are git tags, which a store does not hold; use --repo")
+    if "@" in name and not is_wide(name) and (record := read(name)):
+        return record
+    try:
+        listed = [file.removesuffix(".json") for file in store.list_files(VERSIONS)]
+    except VersionError as error:
+        raise VersionError(f"{error}; where files cannot be listed, give the whole name: DATASET@NAME") from None
+    wide = name if "@" in name else f"*@{name}"
+    tags = [tag for tag in listed if name in (tag, tag.partition("@")[2])] or [
+        one for one in listed if newest(wide, [one])
+    ]
+    records = []
+    for tag in tags:
+        try:
+            records += [record] if (record := read(tag)) else []
+        except WithdrawnError:
+            if not is_wide(name):
+                raise
+    if not records or len({record["dataset"] for record in records}) > 1:
         known = ", ".join(listed[-8:]) or "none: no build has published here"
         raise VersionError(f"{name}: {'more than one' if tags else 'no such'} version in {shown}; there are: {known}")
-    data = store.read_file(place(tags[0]))
-    return parse_manifest(data or b"", f"{shown}/{place(tags[0])}")
+    return max(records, key=lambda record: datetime.fromisoformat(record["created"]))

@@ -12,9 +12,11 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
+from urllib.parse import unquote
 
 from shardsmith.dataset.errors import VersionError
 from shardsmith.dataset.workers import worker_count
@@ -153,7 +155,9 @@ class Store:
             listed = self._ask(lambda: self._fs.ls(self._beside(folder), detail=False), "read")
         except FileNotFoundError:
             return []
-        return sorted(Path(path).name for path in listed)
+        names = (Path(path).name for path in listed)
+        over_http = "http" in str(self._file_system.protocol)  # whose lists are links of a page
+        return sorted(unquote(name) if over_http else name for name in names)
 
     def write(self, md5: str, path: Path) -> None:
         """Put an object there, whatever is there under its name."""
@@ -165,6 +169,15 @@ class Store:
             whole = Path(folder) / "file"
             whole.write_bytes(data)  # a file system puts a file in one step, where it writes bytes in two
             self._ask(lambda: self._put(whole, self._beside(path)), "written")
+
+    def remove(self, md5s: Iterable[str]) -> None:
+        """Delete objects; one that is not there is as wanted."""
+        there = sorted(self.holds(md5s))
+        work = partial(self._ask, done="removed")
+        run_parallel(
+            lambda md5: work(lambda: self._fs.rm_file(self._at(md5))),
+            there, self.jobs, f"removing from {self.name}", "object",
+        )  # fmt: skip
 
     def _at(self, md5: str) -> str:
         return f"{self._objects}/{md5[:2]}/{md5[2:]}"

@@ -6,6 +6,8 @@ from dataclasses import asdict
 from functools import cache
 from typing import Any
 
+from shardsmith.store.stores import open_stores
+from shardsmith.versions.recorded.objects import added_bytes
 from shardsmith.versions.summary import table
 from shardsmith.versions.version import Version, last_tag, list_versions, same_inputs
 from shardsmith.workspace.lock_file import read_leniently
@@ -15,9 +17,17 @@ from shardsmith.workspace.workspace import Workspace
 _NAMED_STEPS = 2
 
 
-def listed(workspace: Workspace) -> list[dict[str, Any]]:
-    """Every version, oldest first: its fields, `parameters` in a few words, and whether it is the `current` one."""
+def listed(workspace: Workspace, sizes: bool = False) -> list[dict[str, Any]]:
+    """Every version, oldest first: its fields, `parameters` in a few words, and whether it is the `current` one.
+
+    Args:
+        sizes: also `added_bytes`, what it needs in a store that no version before it does; None where that is nowhere.
+    """
     versions = list_versions(workspace)
+    added: dict[str, int | None] = {}
+    if sizes:
+        with open_stores(workspace) as stores:
+            added = added_bytes(workspace, stores, versions)
     current = _current(workspace, versions)
     in_words = cache(lambda text: in_short(read_leniently(text)))  # many versions have the same params.yaml
     return [
@@ -26,6 +36,7 @@ def listed(workspace: Workspace) -> list[dict[str, Any]]:
             **asdict(version),
             "parameters": in_words(workspace.file_at(version.tag, PARAMS) or ""),
             "current": version.tag in current,
+            **({"added_bytes": added[version.tag]} if sizes else {}),
         }
         for version in versions
     ]
@@ -34,7 +45,8 @@ def listed(workspace: Workspace) -> list[dict[str, Any]]:
 def as_table(rows: list[dict[str, Any]]) -> list[str]:
     """Names alone where all are of one dataset; the current ones with a `*`."""
     key = "name" if len({row["dataset"] for row in rows}) == 1 else "tag"
-    header = ["", "name", "date (UTC)", "parameters", "images", "boxes", "classes", "MB"]
+    sizes = bool(rows) and "added_bytes" in rows[0]
+    header = ["", "name", "date (UTC)", "parameters", "images", "boxes", "classes", "MB", *["MB added"] * sizes]
     body = [
         [
             "*" if row["current"] else "",
@@ -43,10 +55,15 @@ def as_table(rows: list[dict[str, Any]]) -> list[str]:
             row["parameters"],
             *(f"{row[count]:,}" for count in ("images", "boxes", "classes")),
             f"{row['bytes'] / 1e6:,.1f}",
+            *[_megabytes(row.get("added_bytes"))] * sizes,
         ]
         for row in rows
     ]
     return table([header, *body], left=4)
+
+
+def _megabytes(size: int | None) -> str:
+    return "not here" if size is None else f"{size / 1e6:,.1f}"
 
 
 def in_short(params: dict[str, Any]) -> str:

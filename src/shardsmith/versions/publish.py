@@ -14,7 +14,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from shardsmith.dataset.errors import VersionError
+from shardsmith.dataset.errors import VersionError, WithdrawnError
 from shardsmith.dataset.label_map import parse_label_map
 from shardsmith.store.release import parse_manifest, place
 from shardsmith.store.stores import Stores, open_stores
@@ -79,23 +79,29 @@ def manifest_digest(workspace: Workspace, tag: str, commit: str) -> str:
         return hashlib.sha256(there or manifest_of(workspace, stores, tag, commit)).hexdigest()
 
 
-def check_name_is_free(workspace: Workspace, tag: str) -> None:
+def check_name_is_free(workspace: Workspace, tag: str, revision: str | None = None) -> None:
     """
+    Args:
+        revision: whose content is to have the name; what stands in the workspace by default.
+
     Raises:
         VersionError: the remote has a version of this name with other content, from another clone.
     """
     with open_stores(workspace) as stores:
-        _published(stores, tag, content(workspace.lock_file()))
+        _published(stores, tag, content(workspace.lock_file(revision)))
 
 
-def publish_name(workspace: Workspace, tag: str, log: Log) -> None:
+def publish_name(workspace: Workspace, tag: str, log: Log, is_new: bool = True) -> None:
     """What comes after the tag: the push to the git remote, and last the manifest. To do it again changes nothing.
+
+    Args:
+        is_new: see `push_name`.
 
     Raises:
         VersionError: the git remote refuses the tag, or the DVC remote has other content under this name.
     """
-    done = workspace.root / PUBLISHED / tag
-    push_name(workspace, tag, log)
+    done = _mark(workspace, tag)
+    push_name(workspace, tag, log, is_new)
     with open_stores(workspace) as stores:
         assert stores.remote
         there = _published(stores, tag, content(workspace.lock_file(tag)))
@@ -115,6 +121,8 @@ def _published(stores: Stores, tag: str, hashes: dict[str, str]) -> bytes | None
     there = stores.remote.read_file(place(tag)) if stores.remote else None
     try:
         manifest = parse_manifest(there, place(tag)) if there is not None else None
+    except WithdrawnError as error:
+        raise WithdrawnError(f"{error}; the name is not used again: choose another") from None
     except VersionError:
         manifest = None  # cut short, or damaged: nobody can pull by it
     if manifest is None:
@@ -128,12 +136,20 @@ def _published(stores: Stores, tag: str, hashes: dict[str, str]) -> bytes | None
 
 
 def is_published(workspace: Workspace, tag: str) -> bool:
-    """Whether publish_name came to its end here."""
-    return (workspace.root / PUBLISHED / tag).exists()
+    """Whether publish_name came to its end here, with the remote of today."""
+    return _mark(workspace, tag).exists()
 
 
-def push_name(workspace: Workspace, tag: str, log: Log) -> None:
+def _mark(workspace: Workspace, tag: str) -> Path:
+    remote = hashlib.sha256(workspace.remote_address().encode()).hexdigest()[:8]
+    return workspace.root / PUBLISHED / remote / tag
+
+
+def push_name(workspace: Workspace, tag: str, log: Log, is_new: bool = True) -> None:
     """Push the branch and the tag to the git remote, both or neither; nothing where there is no git remote.
+
+    Args:
+        is_new: whether the tag was made just now; an older one is pushed alone, and never taken back.
 
     Raises:
         VersionError: the push is refused: the tag is taken back, the commit stays. Or there is no answer: whether the
@@ -144,14 +160,19 @@ def push_name(workspace: Workspace, tag: str, log: Log) -> None:
     if remote is None:
         log("no git remote is configured: the name stays in this repository")
         return
-    refs = [f"HEAD:refs/heads/{branch}"] * bool(branch) + [f"refs/tags/{tag}"]
+    refs = [f"HEAD:refs/heads/{branch}"] * (bool(branch) and is_new) + [f"refs/tags/{tag}"]
     try:
-        retried(lambda: workspace.git("push", "--quiet", "--atomic", remote, *refs), f"pushing {tag}", log, _is_refused)
+        retried(lambda: workspace.git("push", "--quiet", "--atomic", remote, *refs), f"pushing {tag}", log, is_refused)
     except VersionError as error:
-        if not _is_refused(error):
+        if not is_refused(error):
             raise VersionError(
                 f"{tag}: {remote} cannot be reached, so it is recorded here, and not published; build again when it "
                 f"can ({_last_line(error)})"
+            ) from None
+        if not is_new:
+            raise VersionError(
+                f"{tag}: {remote} refuses the tag; its data is in the DVC remote, and the tag stays here "
+                f"({_last_line(error)})"
             ) from None
         workspace.git("tag", "--delete", tag)
         raise VersionError(
@@ -161,8 +182,8 @@ def push_name(workspace: Workspace, tag: str, log: Log) -> None:
     log(f"{tag} pushed to {remote}")
 
 
-def _is_refused(error: BaseException) -> bool:
-    """Whether git's remote has answered no; one that is at work for someone else has not."""
+def is_refused(error: BaseException) -> bool:
+    """Whether git's remote has answered no to a push; one that is at work for someone else has not."""
     said = str(error)
     return "rejected]" in said and "cannot lock ref" not in said and "failed to update ref" not in said
 

@@ -23,7 +23,15 @@ from shardsmith.versions.publish import (  # fmt: skip
 from shardsmith.versions.push import push_data
 from shardsmith.versions.space import check_space
 from shardsmith.versions.tree import bring_outs, kept_tree
-from shardsmith.versions.version import last_tag, own_dataset, same_inputs
+from shardsmith.versions.version import (
+    check_history,
+    check_images,
+    check_not_withdrawn,
+    last_tag,
+    own_dataset,
+    same_inputs,
+)
+from shardsmith.workspace.git import top_folder
 from shardsmith.workspace.lock_file import content
 from shardsmith.workspace.log import Log
 from shardsmith.workspace.paths import FILES, LABEL_MAP, METRICS, POINTER, RAW
@@ -68,8 +76,9 @@ def check_ready(workspace: Workspace) -> None:
     """
     if not workspace.git_ok("rev-parse", "--git-dir"):
         raise VersionError(f"{workspace.root}: not a git repository; run `git init` and commit the workspace first")
-    if Path(workspace.git("rev-parse", "--show-toplevel").strip()).resolve() != workspace.root:
-        raise VersionError(f"{workspace.root}: not the top folder of its git repository; a workspace is one of its own")
+    if not (workspace.root / ".dvc").is_dir():
+        sub = "" if top_folder(workspace.root).resolve() == workspace.root else " --subdir"
+        raise VersionError(f"{workspace.root}: DVC does not know this folder; run `dvc init{sub}` in it")
     if not workspace.git_ok("rev-parse", "--verify", "-q", "HEAD"):
         raise VersionError(f"{workspace.root}: no commit yet; run `git add -A && git commit` first")
     git_dir = Path(workspace.git("rev-parse", "--absolute-git-dir").strip())
@@ -92,8 +101,9 @@ def prepare(workspace: Workspace, name: str | None, log: Log) -> str:
     """
     check_ready(workspace)
     dataset = own_dataset(workspace)
+    check_history(workspace, dataset)
     if name is not None:
-        check_name(workspace, dataset, name)
+        check_not_withdrawn(workspace, check_name(workspace, dataset, name))
     check_space(workspace)
     check_unmixed(workspace.root / RAW)
     restore_label_map(workspace)
@@ -166,6 +176,8 @@ def record(
     Raises:
         VersionError: the name stands for other content, or git or dvc refuses.
     """
+    check_not_withdrawn(workspace, f"{dataset}@{name}", workspace.lock_file())
+    check_images(workspace)
     before = last_tag(workspace, dataset)
     unchanged = before is not None and same_inputs(workspace, before)
     publishes = how.push and workspace.has_remote()

@@ -8,9 +8,13 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from shardsmith.dataset.errors import VersionError, near
-from shardsmith.workspace.lock_file import content, read_leniently
-from shardsmith.workspace.paths import METRICS, PARAMS
+from shardsmith.dataset.errors import VersionError, WithdrawnError, near
+from shardsmith.store.release import is_wide, newest
+from shardsmith.store.stores import open_stores
+from shardsmith.store.tombstone import Tombstone, read_tombstones
+from shardsmith.workspace.git import git_remote, remote_tags
+from shardsmith.workspace.lock_file import content, raw_hash, read_leniently
+from shardsmith.workspace.paths import EXPORT, METRICS, PARAMS, RAW, WITHDRAWN
 from shardsmith.workspace.workspace import Workspace
 
 _TAG = re.compile(r"[a-z][a-z0-9_]*@.+")
@@ -48,18 +52,67 @@ def own_dataset(workspace: Workspace) -> str:
     return parse_params(text or "", PARAMS, workspace.root).dataset.name
 
 
-def list_versions(workspace: Workspace) -> list[Version]:
-    """Every version in the repository, oldest first."""
+def tombstones(workspace: Workspace) -> list[Tombstone]:
+    """What was withdrawn, as data/withdrawn.csv has it here."""
+    path = workspace.root / WITHDRAWN
+    return read_tombstones(path.read_text(encoding="utf-8")) if path.exists() else []
+
+
+def check_not_withdrawn(workspace: Workspace, tag: str | None = None, lock: dict[str, Any] | None = None) -> None:
+    """
+    Args:
+        tag: a name that a version is to get.
+        lock: dvc.lock of what it is to stand for.
+
+    Raises:
+        WithdrawnError: a version of this name, or the same content, was withdrawn.
+    """
+    for gone in tombstones(workspace):
+        if gone.name == tag:
+            raise WithdrawnError(f"{gone}; the name is not used again: choose another")
+        if lock and gone.what == "version" and gone.hash == content(lock)[EXPORT]:
+            raise WithdrawnError(
+                f"{gone}; what stands here is the same content: change the data or the parameters first, or take its "
+                f"line out of {WITHDRAWN} where it is right after all"
+            )
+
+
+def check_images(workspace: Workspace) -> None:
+    """
+    Raises:
+        WithdrawnError: an image that was withdrawn is in the raw data again, under whatever name.
+    """
+    gone = {one.hash: one for one in tombstones(workspace) if one.what == "image" and one.hash}
+    if not gone:
+        return
+    with open_stores(workspace) as stores:
+        listing = stores.listing(raw_hash(workspace.lock_file())) or {}
+    for file, md5 in sorted(listing.items()):
+        if md5 in gone:
+            raise WithdrawnError(f"{RAW}/{file}: {gone[md5]}; delete it, and build again")
+
+
+def list_versions(workspace: Workspace, withdrawn: bool = False) -> list[Version]:
+    """Every version in the repository, oldest first.
+
+    Args:
+        withdrawn: those alone that were withdrawn, and whose tag is here still; else those alone that were not.
+    """
+    gone = {one.name for one in tombstones(workspace) if one.what == "version"}
     fields = "%(refname:strip=2)	%(*objectname)	%(taggerdate:unix)"
     listed = workspace.git("for-each-ref", "--sort=creatordate", f"--format={fields}", "refs/tags")
     versions = []
     for line in listed.splitlines():
         tag, commit, seconds = line.split("\t")
+        if (tag in gone) != withdrawn:
+            continue
         metrics = workspace.file_at(tag, METRICS) if commit and _TAG.fullmatch(tag) else None
         if metrics is None:
             continue  # a tag of another kind
         counts = json.loads(metrics)
         dataset, _, name = tag.partition("@")
+        if counts.get("dataset", dataset) != dataset:
+            continue  # of another workspace in this repository
         created = datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z")
         of_content = counts["images"], counts["boxes"], len(counts["classes"]), counts.get("bytes", 0)
         versions.append(Version(dataset, name, commit, created, *of_content))
@@ -67,22 +120,53 @@ def list_versions(workspace: Workspace) -> list[Version]:
 
 
 def find_version(workspace: Workspace, name: str) -> Version:
-    """A version by NAME (of the workspace's own dataset) or DATASET@NAME.
+    """A version by NAME (of the workspace's own dataset) or DATASET@NAME, or by words for the newest of several.
+
+    Args:
+        name: also `latest`, a pattern (`v1.*`), or what GTO has assigned to a stage (`raccoon#prod`).
 
     Raises:
+        WithdrawnError: it was withdrawn.
         VersionError: there is none; the message lists those there are.
     """
     versions = list_versions(workspace)
+    if "#" in name and (found := _at_stage(workspace, versions, name)):
+        return found
     tag = name if "@" in name else f"{own_dataset(workspace)}@{name}"
     for version in versions:
         if version.tag == tag:
             return version
+    check_not_withdrawn(workspace, tag)
     by_name = [version for version in versions if version.name == name]
     if len(by_name) == 1:
         return by_name[0]
+    if chosen := newest(tag, [version.tag for version in versions]):
+        return next(version for version in versions if version.tag == chosen)
     known = ", ".join(version.tag for version in versions[-8:]) or "none yet; `shardsmith build` makes one"
     guess = near(tag, [version.tag for version in versions])
     raise VersionError(f"{tag}: no such version; {guess}the versions are: {known}")
+
+
+def _at_stage(workspace: Workspace, versions: list[Version], name: str) -> Version | None:
+    """The version that GTO's last tag of the stage assigns: DATASET#STAGE, or DATASET#STAGE#N; `!` takes it back."""
+    dataset, _, stage = name.partition("#")
+    stage = f"{dataset or own_dataset(workspace)}#{stage}"
+    fields = "--format=%(refname:strip=2)\t%(objectname)\t%(*objectname)"
+    patterns = [f"refs/tags/{stage}{end}" for end in ("", "!", "#*", "!#*")]
+    lines = workspace.git("for-each-ref", "--sort=creatordate", fields, *patterns).splitlines()
+    if not lines:
+        return None
+    tag, own, commit = max((line.split("\t") for line in lines), key=lambda line: _number(line[0]))
+    if tag.startswith(f"{stage}!"):
+        raise VersionError(f"{stage}: no version is in this stage since {tag}; `gto show` lists what is assigned")
+    at = [version for version in versions if version.commit == (commit or own) and f"{version.dataset}#" in stage]
+    return at[-1] if at else None
+
+
+def _number(tag: str) -> int:
+    """GTO counts a stage's assignments, whatever the clocks say; without numbers the newest tag is the last."""
+    end = tag.rpartition("#")[2]
+    return int(end) if end.isdecimal() else 0
 
 
 def choose_version(workspace: Workspace, name: str | None) -> Version:
@@ -98,7 +182,7 @@ def choose_version(workspace: Workspace, name: str | None) -> Version:
             raise VersionError("no version yet; `shardsmith build` makes one")
         return versions[-1]
     tag = name if "@" in name else f"{dataset}@{name}"
-    if workspace.git_ok("rev-parse", "-q", "--verify", f"refs/tags/{tag}"):
+    if not is_wide(tag) and workspace.git_ok("rev-parse", "-q", "--verify", f"refs/tags/{tag}"):
         kind = workspace.git("cat-file", "-t", f"refs/tags/{tag}").strip()
         if kind != "tag":
             raise VersionError(
@@ -111,7 +195,34 @@ def choose_version(workspace: Workspace, name: str | None) -> Version:
 def last_tag(workspace: Workspace, dataset: str) -> str | None:
     """The newest version of the dataset that HEAD descends from."""
     tags = workspace.git("tag", "--merged", "HEAD", "--sort=-creatordate", "--list", f"{dataset}@*").split()
-    return tags[0] if tags else None
+    gone = {one.name for one in tombstones(workspace)}
+    return next((tag for tag in tags if tag not in gone), None)
+
+
+def check_history(workspace: Workspace, dataset: str) -> None:
+    """A clone without the tags or commits of earlier versions would make the same content a second time.
+
+    Raises:
+        VersionError: the git remote has versions below HEAD that this clone lacks.
+    """
+    is_shallow = workspace.git("rev-parse", "--is-shallow-repository").strip() == "true"
+    said = workspace.git("log", "-1", "--format=%s", "--grep", f"^Version {dataset}@").strip()
+    here = set(workspace.git("tag", "--list", f"{dataset}@*").split())
+    remote = git_remote(workspace.root, workspace.git("branch", "--show-current").strip())
+    if remote is None or not (is_shallow or (said and said.removeprefix("Version ") not in here)):
+        return
+    try:
+        there = remote_tags(workspace.root, remote, dataset)
+    except VersionError:
+        return  # which a push will say
+    below = [tag for tag, commit in there.items() if workspace.git_ok("merge-base", "--is-ancestor", commit, "HEAD")]
+    if missing := sorted(there if is_shallow else {*below} - here):
+        more = f" and {len(missing) - 1} more" if missing[1:] else ""
+        raise VersionError(
+            f"{missing[0]}{more}: {remote} has it, and this clone {'is shallow' if is_shallow else 'lacks it'}; run "
+            f"`git fetch --tags{' --unshallow' if is_shallow else ''} {remote}`, so that the same content gets no "
+            "second name"
+        )
 
 
 def same_inputs(workspace: Workspace, tag: str) -> bool:

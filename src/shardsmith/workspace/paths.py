@@ -13,6 +13,7 @@ OWN_SOURCE = "src/shardsmith"  # in Shardsmith's own repository alone
 RAW = "data/raw"
 POINTER = "data/raw.dvc"
 LABEL_MAP = "data/label_map.pbtxt"
+WITHDRAWN = "data/withdrawn.csv"
 AUGMENTED = "data/augment"  # the images and annotations of a version, before they are written in any format
 EXPORT = "data/export"
 METRICS = "data/metrics.json"

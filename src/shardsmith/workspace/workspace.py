@@ -99,6 +99,9 @@ class Workspace:
         brought = self.git("ls-files", "-z", "--", ":(icase).dvc").lower().split("\0")
         return not {".dvc", ".dvc/config.local"} & {*brought}
 
+    def remote_address(self) -> str:
+        return dvc.remote_address(self.root)
+
     def cache_folder(self) -> Path:
         return dvc.cache_folder(self.root)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from shardsmith.dataset.manifest import Annotation
 from shardsmith.formats.shared.names import NameIndex, clean_path, difference, ending_with, fold_path, nearest
 
 SHOWN = 300  # characters of a name from the data, in a finding
+_NOT_UTF8 = re.compile("[\ud800-\udfff]")  # what os.walk makes of such a byte
+_CACHED = re.compile(r".*/files/md5/[0-9a-f]{2}/[0-9a-f]{30}", re.DOTALL)  # an object in a cache of DVC's
 
 
 @dataclass
@@ -83,8 +86,9 @@ class RawFolder:
         """List the files; hidden ones are left out, as every labelling tool means them to be.
 
         Raises:
-            RawDataError: the folder is missing or empty, a link leads out of it, something in it is no file, or
-                its name is not UTF-8.
+            RawDataError: the folder is missing or empty, a link leads out of it (and not to an object of DVC's cache,
+                which is what `cache.type symlink` makes of each file), something in it is no file, or its name is not
+                UTF-8.
         """
         if not root.is_dir():
             raise RawDataError(
@@ -96,13 +100,13 @@ class RawFolder:
         for folder, subfolders, names in os.walk(root, followlinks=True):
             subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
             for path in [Path(folder, name) for name in (*subfolders, *names)]:
-                if path.is_symlink() and not path.resolve().is_relative_to(top):
+                if path.is_symlink() and not _leads_inside(path, top):
                     raise RawDataError(f"{path}: a link that leads out of {root}; copy its target there instead")
                 if path.is_symlink() and top.is_relative_to(path.resolve()):
                     raise RawDataError(f"{path}: a link to a folder that holds it; delete it")
                 check_file(path)
             files += [Path(folder, name).relative_to(root).as_posix() for name in names if not name.startswith(".")]
-        if unnamed := next((file for file in files if not _is_text(file)), None):
+        if unnamed := next((file for file in files if _NOT_UTF8.search(file)), None):
             shown = os.fsencode(unnamed).decode("utf-8", "backslashreplace")
             raise RawDataError(f"{root}/{shown}: its name is not UTF-8; rename it")
         if not files:
@@ -275,9 +279,6 @@ class RawFolder:
         return by_stem
 
 
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _leads_inside(link: Path, top: Path) -> bool:
+    target = link.resolve()
+    return target.is_relative_to(top) or _CACHED.fullmatch(str(target)) is not None

@@ -107,7 +107,7 @@ def _texts_of(source: str, log: Log) -> dict[str, str]:
             log(f"{root}: {len(changed)} changed files are taken as they are committed")
         wanted = {*template("x")} - {"README.md", ".gitignore"}
         taken = [file for file in listed if file in wanted or (file.startswith(_TAKEN) and file.endswith(_READABLE))]
-        return {file: git(root, "show", f"HEAD:{file}") for file in taken}
+        return {file: git(root, "show", f"HEAD:./{file}") for file in taken}
 
 
 _READABLE = (".py", ".yaml", ".yml", ".json", ".md", ".txt")

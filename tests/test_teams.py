@@ -1,0 +1,148 @@
+"""What a team does with versions: one repository, one cache of links, remotes that come later, data that must go."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from workspaces import Place, make_workspace
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("teams")]
+BELOW = Path("top/ml/birds")  # the workspace, in its repository in the folder of the test
+
+
+@pytest.fixture(scope="module")
+def mono(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """sample@v1, and sample@v2 with 10.jpg more, in a sub-folder of a repository; no remote yet, links to the cache."""
+    folder = tmp_path_factory.mktemp("mono")
+    place = make_workspace(folder / BELOW, folder / "home")
+    shutil.rmtree(place.root / ".git")
+    top = Place(folder / "top", place.env)
+    top.git("init", "-q", "-b", "main")
+    place.dvc("config", "cache.dir", "../../../cache")
+    place.dvc("config", "cache.type", "symlink")
+    top.commit("start")
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(folder / "origin")], check=True)
+    place.quick_build("v1")
+    place.add_image("10", "cat", 10)
+    place.quick_build("v2")
+    place.dvc("remote", "add", "-q", "-d", "store", "../../../store")
+    top.git("add", "ml/birds/.dvc/config")
+    top.git("-c", "user.name=A", "-c", "user.email=a@b", "commit", "-qm", "remote")
+    return folder
+
+
+@pytest.fixture
+def team(mono: Path, tmp_path: Path) -> Place:
+    """A copy to be changed."""
+    folder = tmp_path / "team"
+    shutil.copytree(mono, folder, symlinks=True)
+    for link in (folder / BELOW / "data").rglob("*"):
+        if link.is_symlink():
+            target = folder / link.readlink().relative_to(mono)
+            link.unlink()
+            link.symlink_to(target)
+    made = make_place(folder / BELOW, folder / "home")
+    made.git("remote", "add", "origin", str(folder / "origin"))
+    made.git("push", "-q", "-u", "origin", "main", "--tags")
+    return made
+
+
+def make_place(root: Path, home: Path) -> Place:
+    from workspaces import BIN, ROOT
+
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "PREFECT_", "DVC_"))}
+    env |= {"HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1", "PYTHONPATH": str(ROOT / "src")}
+    return Place(root, env | {"PATH": os.pathsep.join([str(BIN), env["PATH"]])})
+
+
+def store(team: Place) -> Path:
+    return team.root.parents[2] / "store"
+
+
+def clone(team: Place, to: Path) -> Place:
+    subprocess.run(["git", "clone", "-q", str(team.root.parents[2] / "origin"), str(to)], check=True)
+    place = Place(to / "ml/birds", team.env)
+    place.dvc("config", "--local", "cache.dir", str(to.parent / "own-cache"))
+    place.dvc("config", "--local", "remote.store.url", str(store(team)))
+    return place
+
+
+def objects(folder: Path) -> set[str]:
+    return {f"{path.parent.name}{path.name}" for path in (folder / "files/md5").glob("*/*")}
+
+
+def test_versions_from_before_the_remote_are_published(team: Place, tmp_path: Path) -> None:
+    assert (team.root / "data/raw/00.jpg").is_symlink()
+    assert team.shardsmith("publish").stdout == "sample@v1: published\nsample@v2: published\n"
+    assert team.shardsmith("publish").stdout == "nothing to publish: all are there\n"
+    for name in ("v1", "v2"):
+        assert "as recorded" in team.shardsmith("verify", name, "--remote").stdout
+    team.shardsmith("pull", "sample@v1", "--remote", str(store(team)), "--out", str(tmp_path / "one"))
+    team.dvc("remote", "add", "-q", "--local", "-d", "other", str(tmp_path / "other"))
+    assert team.shardsmith("publish", "--json").stdout.count("sample@") == 2  # another remote lacks them
+    assert objects(tmp_path / "other") == objects(store(team))
+
+
+def test_a_fresh_clone_of_the_repository_has_the_data(team: Place, tmp_path: Path) -> None:
+    team.shardsmith("publish", "--all")
+    fresh = clone(team, tmp_path / "fresh")
+    fresh.dvc("pull")
+    assert json.loads(fresh.dvc("status", "--json", "data/export", "data/raw.dvc").stdout) == {}
+    origin = str(team.root.parents[2] / "origin")
+    team.shardsmith("pull", "latest", "--repo", origin, "--out", str(tmp_path / "two"))  # finds the sub-folder
+    assert json.loads((tmp_path / "two/VERSION.json").read_text())["tag"] == "sample@v2"
+
+
+def test_what_each_version_adds(team: Place) -> None:
+    one, two = json.loads(team.shardsmith("versions", "--sizes", "--json").stdout)
+    raw = sum((team.root / f"data/raw/10.{kind}").stat().st_size for kind in ("jpg", "xml"))
+    assert one["added_bytes"] > one["bytes"] > 0
+    assert raw < two["added_bytes"] < one["added_bytes"] + raw
+    assert "MB added" in team.shardsmith("versions", "--sizes").stdout
+
+
+def test_an_image_is_withdrawn_from_every_version(team: Place, tmp_path: Path) -> None:
+    team.shardsmith("publish", "--all")
+    other = clone(team, tmp_path / "other")
+    other.dvc("pull")
+    picture = (team.root / "data/raw/10.jpg").resolve()
+    asked = ("withdraw", "--image", "10.jpg", "--why", "consent withdrawn")
+    shown = team.shardsmith(*asked, "--dry-run").stderr
+    assert "sample@v2: ends" in shown and "sample@v1" not in shown and "data/raw/10.jpg: deleted" in shown
+    assert picture.exists()
+    assert "--yes" in team.shardsmith(*asked, ok=False).stderr  # nobody to ask
+
+    assert team.shardsmith(*asked, "--yes").stdout == "sample@v2: withdrawn\n"
+    md5 = picture.parent.name + picture.name
+    assert md5 not in objects(store(team)) | objects(team.root.parents[2] / "cache")
+    assert not (team.root / "data/raw/10.jpg").is_symlink()
+    assert "v2" not in team.git("ls-remote", "--tags", "origin")
+    assert "as recorded" in team.shardsmith("verify", "v1", "--remote").stdout
+    for where in (("--remote", str(store(team))), ()):
+        said = team.shardsmith("pull", "sample@v2", *where, "--out", str(tmp_path / "no"), ok=False).stderr
+        assert "sample@v2: withdrawn on" in said and "consent withdrawn" in said
+    assert "consent withdrawn" in team.shardsmith("versions").stdout
+    assert "not used again" in team.shardsmith("build", "--name", "v2", ok=False).stderr
+
+    other.git("pull", "-q")  # what each clone does
+    assert other.shardsmith("withdraw", "--yes").stdout == "sample@v2: withdrawn\n"
+    assert md5 not in objects(tmp_path / "own-cache")
+    assert "nothing to withdraw" in other.shardsmith("withdraw", "--yes").stderr
+    (team.root / "data/raw/10.xml").unlink()
+    assert "nothing to record: identical" in team.quick_build("v3").stdout + team.quick_build("v1").stdout
+
+
+def test_a_version_is_withdrawn_and_its_content_too(team: Place) -> None:
+    team.shardsmith("publish", "--all")
+    before = objects(store(team))
+    team.shardsmith("withdraw", "v2", "--why", "wrong labels", "--yes")
+    raw = {path.resolve() for path in (team.root / "data/raw").iterdir()}
+    gone = before - objects(store(team))
+    assert gone and not gone & {path.parent.name + path.name for path in raw}  # which the next build starts from
+    assert "the same content" in team.quick_build("v3", ok=False).stderr
+    assert team.tags() == ["sample@v1"]

@@ -1,0 +1,144 @@
+"""What a version may be called by: its name, `latest`, a pattern, a stage of GTO's; and a clone that lacks tags."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from shardsmith.dataset.errors import VersionError
+from shardsmith.store.release import newest, place, read_release
+from shardsmith.store.store import Store
+from shardsmith.versions.version import check_history, find_version
+from shardsmith.workspace.workspace import Workspace
+
+TAGS = ["d@v1.0", "e@v1.5", "d@v1.1", "d@v2.0"]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("d@latest", "d@v2.0"),
+        ("e@latest", "e@v1.5"),
+        ("d@v1.*", "d@v1.1"),
+        ("d@v[12].0", "d@v2.0"),
+        ("*@v1.*", "d@v1.1"),
+        ("d@v3.*", None),
+        ("f@latest", None),
+        ("d@v1.0", None),  # a name of its own
+    ],
+)
+def test_the_newest_of_several(name: str, expected: str | None) -> None:
+    assert newest(name, TAGS) == expected
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    for day, tag in enumerate(TAGS, 1):
+        path = tmp_path / place(tag)
+        path.parent.mkdir(exist_ok=True)
+        dataset = tag[0]
+        created = f"2026-01-0{day}T00:00:00+00:00"
+        path.write_text(json.dumps({"version": tag, "dataset": dataset, "created": created, "files": {}}))
+    return Store.bare(str(tmp_path))
+
+
+@pytest.mark.parametrize(("name", "tag"), [("d@latest", "d@v2.0"), ("v1.1", "d@v1.1"), ("d@v1.*", "d@v1.1")])
+def test_a_store_alone(store: Store, name: str, tag: str) -> None:
+    assert read_release(store, name)["version"] == tag
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("latest", "more than one"), ("d@v7", "no such"), ("d#prod", "stages are git tags")]
+)
+def test_what_a_store_has_not(store: Store, name: str, message: str) -> None:
+    with pytest.raises(VersionError, match=message):
+        read_release(store, name)
+
+
+def test_a_store_that_lists_nothing_gives_what_is_named_in_full(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Store, folder: str) -> list[str]:
+        raise VersionError("AccessDenied")
+
+    monkeypatch.setattr(Store, "list_files", refuse)
+    assert read_release(store, "d@v1.1")["version"] == "d@v1.1"
+    with pytest.raises(VersionError, match="give the whole name"):
+        read_release(store, "latest")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Workspace:
+    """Tags d@v1.0.0, d@v1.1.0 and d@v2.0.0 at commits of a sub-folder, and a bare repository that has them."""
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(tmp_path / "origin")], check=True)
+    subprocess.run(["git", "clone", "-q", str(tmp_path / "origin"), str(tmp_path / "top")], check=True)
+    made = Workspace(tmp_path / "top/ml/d")
+    (made.root / "data").mkdir(parents=True)
+    (made.root / "params.yaml").write_text("dataset: {name: d}")
+    for number, name in enumerate(("v1.0.0", "v1.1.0", "v2.0.0")):
+        counts = {"dataset": "d", "images": number, "boxes": 0, "classes": {}}
+        (made.root / "data/metrics.json").write_text(json.dumps(counts))
+        made.git("add", ".")
+        made.git("commit", "-qm", f"Version d@{name}")
+        made.git("tag", "-a", "-m", "made", f"d@{name}")
+    made.git("tag", "-a", "-m", "of another workspace here", "e@v1")
+    made.git("push", "-q", "origin", "HEAD:main", "--tags")
+    return made
+
+
+@pytest.mark.parametrize(
+    ("assigned", "name", "expected"),
+    [
+        ([("d#prod#1", "d@v1.0.0")], "d#prod", "d@v1.0.0"),
+        ([("d#prod#1", "d@v1.0.0"), ("d#prod#2", "d@v2.0.0"), ("d#dev#3", "d@v1.1.0")], "#prod", "d@v2.0.0"),
+        ([("d#prod#10", "d@v1.1.0"), ("d#prod#9", "d@v2.0.0")], "d#prod", "d@v1.1.0"),
+        ([("d#prod", "d@v1.1.0")], "d#prod", "d@v1.1.0"),
+        ([], "latest", "d@v2.0.0"),
+        ([], "v1.*", "d@v1.1.0"),
+        ([], "d@v1.0.0", "d@v1.0.0"),
+    ],
+)
+def test_a_repository(repository: Workspace, assigned: list, name: str, expected: str) -> None:
+    for tag, version in assigned:
+        repository.git("tag", "-a", "-m", "assigned", tag, f"{version}^{{}}")
+    assert find_version(repository, name).tag == expected
+
+
+@pytest.mark.parametrize("name", ["e@v1", "d#none", "v3.*"])
+def test_what_a_repository_has_not(repository: Workspace, name: str) -> None:
+    with pytest.raises(VersionError, match="no such version"):
+        find_version(repository, name)
+
+
+def test_a_stage_that_was_taken_back(repository: Workspace) -> None:
+    for tag in ("d#prod#1", "d#prod!#2"):
+        repository.git("tag", "-a", "-m", "assigned", tag)
+    with pytest.raises(VersionError, match="no version is in this stage since d#prod!#2"):
+        find_version(repository, "d#prod")
+
+
+@pytest.mark.parametrize(
+    ("options", "then", "says"),
+    [
+        (["--depth=1"], [], "--unshallow"),
+        (["--depth=1", "--no-tags"], [], "--unshallow"),
+        (["--no-tags"], [], "--tags"),
+        (["--no-tags"], ["fetch", "-q", "--tags"], ""),
+        (["--depth=1"], ["fetch", "-q", "--unshallow", "--tags"], ""),
+        ([], [], ""),
+    ],
+)
+def test_a_clone_that_lacks_versions_builds_none(
+    repository: Workspace, tmp_path: Path, options: list[str], then: list[str], says: str
+) -> None:
+    origin = (tmp_path / "origin").as_uri()
+    subprocess.run(["git", "clone", "-q", *options, origin, str(tmp_path / "clone")], check=True)
+    clone = Workspace(tmp_path / "clone/ml/d")
+    if then:
+        clone.git(*then)
+    if says:
+        with pytest.raises(VersionError, match=f"git fetch --tags.*{says if says != '--tags' else ''}"):
+            check_history(clone, "d")
+    else:
+        check_history(clone, "d")
