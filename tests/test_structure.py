@@ -48,7 +48,7 @@ def imports(module: str) -> set[str]:
         ("prefect", ("shardsmith.flow", "flows")),
         ("tensorflow", ("shardsmith.proof.readback", "shardsmith.download.reader")),
         ("tensorflow_datasets", ()),
-        ("dvc", ("shardsmith.store.stores", "shardsmith.workspace.lock_file")),
+        ("dvc", ("shardsmith.store.stores", "shardsmith.workspace.dvc", "shardsmith.workspace.lock_file")),
         ("cv2", ("shardsmith.transforms",)),
     ],
 )
