@@ -13,7 +13,7 @@ from shardsmith.store.objects import Seen
 from shardsmith.store.release import VERSIONS
 from shardsmith.store.store import Store
 from shardsmith.store.stores import Stores
-from shardsmith.workspace.paths import RAW
+from shardsmith.workspace.paths import PUBLISHED, RAW
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,8 @@ def verify_manifest(remote: Store, tag: str, digest: str) -> Check:
     file = f"{VERSIONS}/{tag}.json"
     data = remote.read_file(file)
     found = "missing" if data is None else "" if hashlib.sha256(data).hexdigest() == digest else "not that of the tag"
-    remedy = f"`shardsmith publish {tag}` where it was built writes it again"
+    marker = f"{PUBLISHED}/{tag}"
+    remedy = f"remove it, and {marker} where it was built; `shardsmith build` there publishes it again"
     damage = [Damage(f"{file} in {remote.name}", found, remedy)] if found else []
     return Check(f"manifest in {remote.name}", f"{file}, by which it is pulled without git, is that of the tag", damage)
 

@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -163,21 +162,16 @@ class Store:
         """Put an object there, whatever is there under its name."""
         self._ask(lambda: self._put(path, self._at(md5)), "written")
 
+    def remove(self, md5: str) -> None:
+        """Remove an object that is there."""
+        self._ask(lambda: self._fs.rm_file(self._at(md5)), "changed")
+
     def write_file(self, path: str, data: bytes) -> None:
         """Write a file beside the objects' folder."""
         with tempfile.TemporaryDirectory(prefix="shardsmith-") as folder:
             whole = Path(folder) / "file"
             whole.write_bytes(data)  # a file system puts a file in one step, where it writes bytes in two
             self._ask(lambda: self._put(whole, self._beside(path)), "written")
-
-    def remove(self, md5s: Iterable[str]) -> None:
-        """Delete objects; one that is not there is as wanted."""
-        there = sorted(self.holds(md5s))
-        work = partial(self._ask, done="removed")
-        run_parallel(
-            lambda md5: work(lambda: self._fs.rm_file(self._at(md5))),
-            there, self.jobs, f"removing from {self.name}", "object",
-        )  # fmt: skip
 
     def _at(self, md5: str) -> str:
         return f"{self._objects}/{md5[:2]}/{md5[2:]}"

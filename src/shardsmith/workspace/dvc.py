@@ -170,18 +170,20 @@ def _believed(path: Path, is_clone: bool) -> dict[str, Any]:
 
 def remote_address(root: Path) -> str:
     """Of the default remote, as .dvc/config.local or .dvc/config says; "" where neither does."""
-    return _config(root, f"""'remote "{_config(root, "core").get("remote", "")}"'""").get("url", "")
-
-
-def _cache_config(root: Path) -> dict[str, str]:
-    return _config(root, "cache")
-
-
-def _config(root: Path, section: str) -> dict[str, str]:
     config = ConfigParser(interpolation=None)
     try:
         config.read([root / ".dvc" / name for name in ("config", "config.local")], encoding="utf-8")
-        return dict(config[section]) if section in config else {}
+    except ConfigError:
+        return ""  # dvc itself will say what is wrong
+    name = config.get("core", "remote", fallback="")
+    return config.get(f"""'remote "{name}"'""", "url", fallback="")
+
+
+def _cache_config(root: Path) -> dict[str, str]:
+    config = ConfigParser(interpolation=None)
+    try:
+        config.read([root / ".dvc" / name for name in ("config", "config.local")], encoding="utf-8")
+        return dict(config["cache"]) if "cache" in config else {}
     except ConfigError:
         return {}  # dvc itself will say what is wrong
 

@@ -14,7 +14,9 @@ from datetime import UTC, datetime
 import pyarrow.parquet as pq
 
 from shardsmith.dataset.errors import UsageError, VersionError
+from shardsmith.store.objects import run_parallel
 from shardsmith.store.release import place
+from shardsmith.store.store import Store
 from shardsmith.store.stores import Stores, open_stores
 from shardsmith.store.tombstone import Tombstone, as_record, format_tombstones
 from shardsmith.versions.files import read_files
@@ -135,8 +137,8 @@ def carry_out(workspace: Workspace, planned: Plan, why: str, log: Log) -> None:
             if stores.remote:
                 for version in planned.versions:
                     stores.remote.write_file(place(version.tag), as_record(graves[version.tag]))
-                stores.remote.remove(planned.remote)
-            stores.cache.remove(planned.cache)
+                _remove(stores.remote, planned.remote)
+            _remove(stores.cache, planned.cache)
         for image in planned.raw:
             (workspace.root / RAW / image).unlink(missing_ok=True)
         for link in (workspace.root / "data").rglob("*"):
@@ -145,6 +147,10 @@ def carry_out(workspace: Workspace, planned: Plan, why: str, log: Log) -> None:
         for version in planned.versions:
             (workspace.root / KEPT_PAGES / f"{version.tag}.html").unlink(missing_ok=True)
         _delete_tags(workspace, planned.versions, log)
+
+
+def _remove(store: Store, objects: list[str]) -> None:
+    run_parallel(store.remove, sorted(store.holds(objects)), store.jobs, f"removing from {store.name}", "object")
 
 
 def _write_tombstones(workspace: Workspace, planned: Plan, why: str) -> dict[str, Tombstone]:
