@@ -12,6 +12,7 @@ from shardsmith.dataset.errors import VersionError
 from shardsmith.store.release import newest, place, read_release
 from shardsmith.store.store import Store
 from shardsmith.versions.version import check_history, find_version
+from shardsmith.workspace.git import opened
 from shardsmith.workspace.workspace import Workspace
 
 TAGS = ["d@v1.0", "e@v1.5", "d@v1.1", "d@v2.0"]
@@ -142,3 +143,23 @@ def test_a_clone_that_lacks_versions_builds_none(
             check_history(clone, "d")
     else:
         check_history(clone, "d")
+
+
+def test_the_workspace_of_a_dataset_in_a_repository_of_several(repository: Workspace, tmp_path: Path) -> None:
+    (repository.root / "dvc.yaml").write_text("stages: {}")
+    other = repository.root.with_name("e")
+    other.mkdir()
+    (other / "dvc.yaml").write_text("stages: {}")
+    (other / "params.yaml").write_text("dataset:\n  name: e  # theirs\n")
+    repository.git("add", "..")
+    repository.git("commit", "-qm", "two workspaces")
+    repository.git("push", "-q", "origin", "HEAD:main")
+    for dataset in ("d", "e"):
+        with opened(str(tmp_path / "origin"), "--repo", dataset=dataset) as root:
+            assert root.parts[-2:] == ("ml", dataset)
+    for dataset in ("", "f"):
+        with (
+            pytest.raises(VersionError, match=r"of its workspaces \(ml/d, ml/e\) is the one"),
+            opened(str(tmp_path / "origin"), "--repo", dataset=dataset),
+        ):
+            pass

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from shardsmith.dataset.errors import VersionError
 from shardsmith.workspace.addresses import clean, without_secrets
+from shardsmith.workspace.lock_file import read_leniently, value_at
+from shardsmith.workspace.paths import PARAMS, PIPELINE
 
 # a server that does not answer is given up after a minute; one that wants a password fails at once
 _QUIET = {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
@@ -126,18 +128,22 @@ def opened(address: str, option: str, depth: int | None = None, dataset: str = "
 
 def _workspace_in(root: Path, dataset: str, shown: str) -> Path:
     """The only workspace of a clone, or of several that of the dataset."""
-    files = git(root, "ls-files", "-z", "--", "*dvc.yaml").split("\0")
-    folders = [(root / file).parent for file in files if PurePosixPath(file).name == "dvc.yaml"]
-    found = [folder for folder in folders if (folder / "params.yaml").is_file()]
+    files = git(root, "ls-files", "-z", "--", f"*{PIPELINE}").split("\0")
+    folders = [(root / file).parent for file in files if PurePosixPath(file).name == PIPELINE]
+    found = [folder for folder in folders if (folder / PARAMS).is_file()]
     if (root in found) or not found:
         return root
-    named = re.compile(rf"""^ +name: *["']?{re.escape(dataset)}["']? *(#.*)?$""", re.MULTILINE)
-    own = [one for one in found if named.search((one / "params.yaml").read_text("utf-8"))] if dataset else found
+    own = [one for one in found if dataset in ("", _dataset_of(one))]
     if len(own) != 1:
         listed = ", ".join(folder.relative_to(root).as_posix() for folder in found)
         wanted = f" of {dataset}" if dataset else ", so the dataset must be named: DATASET@NAME"
         raise VersionError(f"{shown}: {len(own) or 'none'} of its workspaces ({listed}) is the one{wanted}")
     return own[0]
+
+
+def _dataset_of(root: Path) -> Any:
+    params = read_leniently(file_at(root, "HEAD", PARAMS) or "")
+    return value_at(params, "dataset.name")
 
 
 def _environment() -> dict[str, str]:

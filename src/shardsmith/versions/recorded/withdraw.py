@@ -93,7 +93,11 @@ def _holding(
 
 
 def _rows(workspace: Workspace, version: Version) -> list[dict]:
-    (table,) = read_files(workspace, version, ["images.parquet"])
+    """Its images.parquet; none of a version from before there was one, of which the raw data says enough."""
+    try:
+        (table,) = read_files(workspace, version, ["images.parquet"])
+    except VersionError:
+        return []
     columns = [name for name in ("image_id", "parent_id", "origin") if name in pq.read_schema(io.BytesIO(table)).names]
     return pq.read_table(io.BytesIO(table), columns=columns).to_pylist()
 
