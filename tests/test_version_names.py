@@ -80,6 +80,7 @@ def repository(tmp_path: Path) -> Workspace:
     for number, name in enumerate(("v1.0.0", "v1.1.0", "v2.0.0")):
         counts = {"dataset": "d", "images": number, "boxes": 0, "classes": {}}
         (made.root / "data/metrics.json").write_text(json.dumps(counts))
+        (made.root / "dvc.lock").write_text("stages: {}")
         made.git("add", ".")
         made.git("commit", "-qm", f"Version d@{name}")
         made.git("tag", "-a", "-m", "made", f"d@{name}")

@@ -14,7 +14,7 @@ from shardsmith.store.stores import open_stores
 from shardsmith.store.tombstone import Tombstone, read_tombstones
 from shardsmith.workspace.git import git_remote, remote_tags
 from shardsmith.workspace.lock_file import content, raw_hash, read_leniently
-from shardsmith.workspace.paths import EXPORT, METRICS, PARAMS, RAW, WITHDRAWN
+from shardsmith.workspace.paths import EXPORT, LOCK, METRICS, PARAMS, RAW, WITHDRAWN
 from shardsmith.workspace.workspace import Workspace
 
 _TAG = re.compile(r"[a-z][a-z0-9_]*@.+")
@@ -205,6 +205,8 @@ def check_history(workspace: Workspace, dataset: str) -> None:
     Raises:
         VersionError: the git remote has versions below HEAD that this clone lacks.
     """
+    if workspace.file_at("HEAD", LOCK) is None:
+        return  # no version below
     is_shallow = workspace.git("rev-parse", "--is-shallow-repository").strip() == "true"
     said = workspace.git("log", "-1", "--format=%s", "--grep", f"^Version {dataset}@").strip()
     here = set(workspace.git("tag", "--list", f"{dataset}@*").split())
