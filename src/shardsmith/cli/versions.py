@@ -101,7 +101,7 @@ def _add_name(command: argparse.ArgumentParser, metavar: str = "NAME", default: 
 def _name(options: argparse.Namespace, needed: bool = True) -> str:
     """NAME and --like as the one name that they make; "" for neither."""
     if needed and not (options.name or options.like):
-        options.wrong("NAME: needed, or --like; for example v1.0.0")
+        options.wrong("NAME: needed, or --like; for example latest")
     return "@".join(filter(None, (options.name, options.like)))
 
 

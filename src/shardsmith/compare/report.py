@@ -98,8 +98,8 @@ def _classes(diff: Diff) -> Iterator[str]:
     ids = [f"{name}: {old or 'none'} -> {new or 'none'}" for name, (old, new) in classes.ids.items()]
     yield from _kind("whose id is another", ids)
     was, now = diff.annotation_group
-    if was != now:
-        yield f"annotation group: {was or 'none'} -> {now or 'none'}"
+    if was and now and was != now:  # an old version does not say, nor one that is not in the cache
+        yield f"annotation group: {was} -> {now}"
 
 
 def _parameters(diff: Diff) -> list[str]:
