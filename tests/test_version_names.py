@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from shardsmith.dataset.errors import VersionError
+from shardsmith.dataset.errors import VersionError, WithdrawnError
 from shardsmith.store.release import newest, place, read_release
 from shardsmith.store.store import Store
-from shardsmith.versions.version import check_history, find_version
+from shardsmith.store.tombstone import Tombstone, as_record, format_tombstones, read_tombstones
+from shardsmith.versions.version import check_history, find_version, last_tag
 from shardsmith.workspace.git import opened
 from shardsmith.workspace.workspace import Workspace
 
@@ -164,3 +166,41 @@ def test_the_workspace_of_a_dataset_in_a_repository_of_several(repository: Works
             opened(str(tmp_path / "origin"), "--repo", dataset=dataset),
         ):
             pass
+
+
+GRAVE = Tombstone("image", "a, b.jpg", "0" * 32, "2026-01-01", "consent, withdrawn")
+
+
+def test_tombstones_as_they_are_written() -> None:
+    version = Tombstone("version", "d@v1", "1" * 32 + ".dir", "2026-01-02", "=wrong")
+    text = format_tombstones([version, GRAVE, GRAVE])
+    assert read_tombstones(text) == [GRAVE, version]
+    assert read_tombstones(text + text) == [GRAVE, version] * 2  # joined by git
+    assert read_tombstones("") == []
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["image,../../etc/passwd,,d,w", "image,/etc/passwd,,d,w", "image,a.jpg,../x,d,w", "image,a.jpg", "other,a,,d,w"],
+)
+def test_a_tombstone_that_leads_elsewhere_is_refused(row: str) -> None:
+    with pytest.raises(VersionError, match=r"data/withdrawn\.csv: line 2: no row of what, name"):
+        read_tombstones(f"what,name,hash,date,why\n{row}\n")
+
+
+@pytest.mark.parametrize(("name", "tag"), [("d@v2.0", None), ("d@latest", "d@v1.1"), ("v2.0", None)])
+def test_a_store_says_what_was_withdrawn(store: Store, name: str, tag: str | None) -> None:
+    store.write_file(place("d@v2.0"), as_record(replace(GRAVE, name="d@v2.0")))
+    if tag:
+        assert read_release(store, name)["version"] == tag
+        return
+    with pytest.raises(WithdrawnError, match=r"d@v2\.0: withdrawn on 2026-01-01: consent, withdrawn"):
+        read_release(store, name)
+
+
+def test_a_repository_says_what_was_withdrawn(repository: Workspace) -> None:
+    path = repository.root / "data/withdrawn.csv"
+    path.write_text(format_tombstones([Tombstone("version", "d@v2.0.0", "", "2026-01-01", "wrong")]))
+    with pytest.raises(WithdrawnError, match=r"d@v2\.0\.0: withdrawn on 2026-01-01: wrong"):
+        find_version(repository, "v2.0.0")
+    assert find_version(repository, "latest").tag == last_tag(repository, "d") == "d@v1.1.0"

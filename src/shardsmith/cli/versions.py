@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shardsmith.cli.parser import Commands, add_command, add_json, print_json
-from shardsmith.dataset.errors import paint
+from shardsmith.dataset.errors import paint, printable
 from shardsmith.workspace.log import to_stderr
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def versions(options: argparse.Namespace) -> int:
         return 0
     print("\n".join(as_table(rows)) if rows else "no version yet; `shardsmith build` makes one")
     if gone:
-        print("\n".join(["", *map(str, gone)]))
+        print(printable("\n".join(["", *map(str, gone)])))
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -55,6 +55,13 @@ def newest(name: str, tags: Sequence[str]) -> str | None:
     return next((tag for tag in reversed(tags) if fnmatchcase(tag, pattern)), None)
 
 
+def _made(record: dict[str, Any]) -> datetime:
+    try:
+        return datetime.fromisoformat(record["created"]).astimezone(UTC)
+    except (KeyError, TypeError, ValueError):
+        return datetime.min.replace(tzinfo=UTC)
+
+
 def read_release(store: Store, name: str) -> dict[str, Any]:
     """The record of a version by name alone, from a store that is not a workspace's.
 
@@ -79,9 +86,8 @@ def read_release(store: Store, name: str) -> dict[str, Any]:
     except VersionError as error:
         raise VersionError(f"{error}; where files cannot be listed, give the whole name: DATASET@NAME") from None
     wide = name if "@" in name else f"*@{name}"
-    tags = [tag for tag in listed if name in (tag, tag.partition("@")[2])] or [
-        one for one in listed if newest(wide, [one])
-    ]
+    tags = [tag for tag in listed if name in (tag, tag.partition("@")[2])]
+    tags = tags or [tag for tag in listed if newest(wide, [tag])]
     records = []
     for tag in tags:
         try:
@@ -89,7 +95,7 @@ def read_release(store: Store, name: str) -> dict[str, Any]:
         except WithdrawnError:
             if not is_wide(name):
                 raise
-    if not records or len({record["dataset"] for record in records}) > 1:
+    if not records or len({record.get("dataset") for record in records}) > 1:
         known = ", ".join(listed[-8:]) or "none: no build has published here"
         raise VersionError(f"{name}: {'more than one' if tags else 'no such'} version in {shown}; there are: {known}")
-    return max(records, key=lambda record: datetime.fromisoformat(record["created"]))
+    return max(records, key=_made)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 
@@ -30,19 +31,29 @@ class Tombstone:
         return f"{self.name}: withdrawn on {self.date}: {self.why}"
 
 
+_HASH = re.compile(r"([0-9a-f]{32}(\.dir)?)?")
 _HEADER = [field.name for field in fields(Tombstone)]
 
 
 def read_tombstones(text: str) -> list[Tombstone]:
-    """
+    """Git brings them, whoever wrote them: a hash or a file's name must be one, for it leads to what is deleted.
+
     Raises:
         VersionError: a line is none.
     """
-    header, *rows = csv.reader(io.StringIO(text)) if text.strip() else [_HEADER]
-    for number, row in enumerate([header, *rows], 1):
-        if len(row) != len(_HEADER) or (number == 1 and row != _HEADER):
-            raise VersionError(f"{WITHDRAWN}: line {number}: not {', '.join(_HEADER)}; correct it")
-    return [Tombstone(*row) for row in rows if row != _HEADER]
+    found = []
+    for number, row in enumerate(csv.reader(io.StringIO(text)), 1):
+        if row == _HEADER:
+            continue  # where two files were joined, it may stand there twice
+        if len(row) != len(_HEADER) or not _is_sound(one := Tombstone(*row)):
+            raise VersionError(f"{WITHDRAWN}: line {number}: no row of {', '.join(_HEADER)}; correct it")
+        found.append(one)
+    return found
+
+
+def _is_sound(one: Tombstone) -> bool:
+    inside = not one.name.startswith("/") and ".." not in one.name.split("/")
+    return one.what in ("version", "image") and inside and bool(_HASH.fullmatch(one.hash))
 
 
 def format_tombstones(tombstones: Iterable[Tombstone]) -> str:

@@ -63,7 +63,7 @@ def plan(workspace: Workspace, names: Sequence[str], images: Sequence[str]) -> P
         kept = list_versions(workspace)
         ends = {version.tag: version for version in list_versions(workspace, withdrawn=True)}
         before = [one for one in tombstones(workspace) if one.what == "image"]
-        files = {one.name: [other.hash for other in before if other.name == one.name] for one in before}
+        files = {one.name: [other.hash for other in before if other.name == one.name and other.hash] for one in before}
         dataset = own_dataset(workspace)
         for name in names:
             if (name if "@" in name else f"{dataset}@{name}") not in ends:
