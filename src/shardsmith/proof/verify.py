@@ -27,7 +27,7 @@ from shardsmith.store.objects import hash_folder
 from shardsmith.store.store import Store
 from shardsmith.store.stores import open_stores
 from shardsmith.versions.lineage import parse_message
-from shardsmith.versions.version import Version, last_tag, own_dataset
+from shardsmith.versions.version import Version, last_tag, own_dataset, tombstones
 from shardsmith.workspace.lock_file import content, read_leniently
 from shardsmith.workspace.paths import EXPORT, LABEL_MAP, LOCK, METRICS, PARAMS, POINTER, RAW
 from shardsmith.workspace.workspace import Workspace
@@ -120,7 +120,12 @@ def _verify_export(places: Mapping[str, Path | None], export: Mapping[str, str],
 
 
 def _is_current(workspace: Workspace, version: Version) -> bool:
-    """Whether the workspace stands at the version, or was changed since without recording another."""
+    """Whether the workspace stands at the version, or was changed since without recording another.
+
+    What is left of a version that was withdrawn is no change of the one before it.
+    """
+    if content(workspace.lock_file())[EXPORT] in {one.hash for one in tombstones(workspace)}:
+        return False
     tag = last_tag(workspace, version.dataset) if own_dataset(workspace) == version.dataset else None
     return tag is not None and workspace.git("rev-parse", f"refs/tags/{tag}^{{commit}}").strip() == version.commit
 
