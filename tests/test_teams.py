@@ -11,6 +11,7 @@ import pytest
 from workspaces import Place, make_workspace
 
 from shardsmith.dataset.errors import WithdrawnError
+from shardsmith.flow.clone import refresh
 from shardsmith.versions.version import check_not_withdrawn
 from shardsmith.workspace.workspace import Workspace
 
@@ -89,6 +90,13 @@ def test_a_fresh_clone_of_the_repository_has_the_data(team: Place, tmp_path: Pat
     origin = str(team.root.parents[2] / "origin")
     team.shardsmith("pull", "latest", "--repo", origin, "--out", str(tmp_path / "two"))  # finds the sub-folder
     assert json.loads((tmp_path / "two/VERSION.json").read_text())["tag"] == "sample@v2"
+
+
+def test_scheduled_builds_have_a_clone_of_the_whole_repository(team: Place) -> None:
+    clone = refresh(Workspace(team.root), print)
+    assert clone.root == team.root / ".builds/ml/birds"
+    names = [sorted(path.name for path in (root / "data/raw").iterdir()) for root in (clone.root, team.root)]
+    assert names[0] == names[1]
 
 
 def test_what_each_version_adds(team: Place) -> None:
