@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from conftest import image_bytes
+from conftest import CODE, image_bytes
 
 from shardsmith.cli.main import make_parser
-from shardsmith.dataset.errors import ShardsmithError, VersionError
+from shardsmith.dataset.errors import RawDataError, ShardsmithError, VersionError
+from shardsmith.workspace.git import opened
 from shardsmith.workspace.workspace import Workspace
 
 pytestmark = pytest.mark.slow
@@ -129,6 +131,35 @@ def test_what_is_believed_of_a_remote(tmp_path: Path, monkeypatch: pytest.Monkey
     (workspace.root / ".dvc/config").write_text(AWS.format(root=tmp_path))
     with pytest.raises(VersionError, match="dvc remote modify --local store configpath"):
         of(is_clone=False)
+
+
+def test_a_dataset_beside_modules_of_its_own(tmp_path: Path) -> None:
+    """Whoever stands in a strangers' folder starts worker processes from their own Python alone."""
+    ran, program = tmp_path / "ran", tmp_path / "program/work.py"
+    theirs = stranger(tmp_path / "theirs", ran, {"multiprocessing.py": f"open({str(ran)!r}, 'w')\n"})
+    program.parent.mkdir()
+    program.write_text(
+        "from shardsmith.dataset import workers\n"
+        "if __name__ == '__main__':\n"
+        "    workers.ALONE_S = 0\n"
+        "    assert list(workers.map_items(abs, [-1] * 99, 'x', chunk=1)) == [1] * 99\n"
+    )
+    env = os.environ | {"SHARDSMITH_WORKERS": "2", "PYTHONPATH": CODE}
+    subprocess.run([sys.executable, str(program)], cwd=theirs, env=env, check=True)
+    assert not ran.exists()
+
+
+def test_links_of_a_clone_lead_nowhere(tmp_path: Path) -> None:
+    theirs = stranger(tmp_path / "theirs", tmp_path / "ran", {})
+    (theirs / "params.yaml").unlink()
+    (theirs / "params.yaml").symlink_to("/dev/zero")
+    git(theirs, "add", "-A")
+    git(theirs, "-c", "user.name=A", "-c", "user.email=a@b", "commit", "-qm", "a link")
+    git(tmp_path, "clone", "-q", "--bare", "theirs", "bare.git")
+    with opened(str(tmp_path / "bare.git"), "--repo") as root:
+        assert (root / "params.yaml").read_text() == "/dev/zero"
+    with pytest.raises(RawDataError, match="a pipe, socket or device"):
+        Workspace(theirs).params()
 
 
 def test_a_folder_that_was_handed_over_with_its_git_settings(tmp_path: Path) -> None:
