@@ -17,7 +17,8 @@ from typing import Any
 
 from workspaces import BIN, Place
 
-from shardsmith.flow.name import of_workspace
+from shardsmith.flow.name import name_of
+from shardsmith.workspace.workspace import Workspace
 
 PATIENCE_S = 180
 
@@ -41,7 +42,7 @@ class Served:
         """
         self.place, self.arguments = place, arguments if port else ("--port", str(free_port()), *arguments)
         self.port = port or int(self.arguments[1])
-        self.name = of_workspace(str(place.root))["name"]
+        self.name = name_of(Workspace(place.root))
         self.start()
 
     def start(self) -> None:

@@ -44,6 +44,7 @@ const attack = async () => {
     socket.onopen = () => socket.send(JSON.stringify({type: "auth", token: ""}));
     socket.onmessage = message => said.push("socket " + message.data);
     socket.onclose = socket.onerror = done;
+    setTimeout(done, 5000);
   });
   for (const type of ["text/plain", "application/x-www-form-urlencoded"]) {
     const frame = Object.assign(document.createElement("iframe"), {name: type});
