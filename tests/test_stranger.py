@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from conftest import CODE, image_bytes
 
 from shardsmith.cli.main import make_parser
 from shardsmith.dataset.errors import RawDataError, ShardsmithError, VersionError
+from shardsmith.store.stores import open_stores
 from shardsmith.workspace.git import opened
 from shardsmith.workspace.workspace import Workspace
 
@@ -131,6 +133,20 @@ def test_what_is_believed_of_a_remote(tmp_path: Path, monkeypatch: pytest.Monkey
     (workspace.root / ".dvc/config").write_text(AWS.format(root=tmp_path))
     with pytest.raises(VersionError, match="dvc remote modify --local store configpath"):
         of(is_clone=False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["core = y", "[remote]\nstore = x", S3 + "    region = %(x)s", S3.replace("bucket", "b, c"), S3 + "\xff", "[[x]]",
+     S3.replace("s3://bucket", "remote://store"), S3.replace("s3://bucket", "nosuch://x"), S3 + "    verify = maybe"],
+)  # fmt: skip
+@pytest.mark.parametrize("is_clone", [True, False])
+def test_odd_settings_are_one_line(tmp_path: Path, text: str, is_clone: bool) -> None:
+    git(tmp_path, "init", "-q")
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc/config").write_text(text, encoding="latin-1")
+    with suppress(VersionError), open_stores(Workspace(tmp_path), is_clone) as stores:
+        assert stores.remote is None or "store" in stores.remote.name
 
 
 def test_a_dataset_beside_modules_of_its_own(tmp_path: Path) -> None:

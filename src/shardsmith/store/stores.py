@@ -56,7 +56,7 @@ class Stores:
             if options.get("version_aware") or options.get("worktree"):
                 raise VersionError(f"the DVC remote {name!r}: is cloud versioned, which cannot be read; choose another")
             fs = file_system(**options)
-        except (DvcException, RecursionError) as error:
+        except (DvcException, RecursionError, ImportError) as error:
             raise VersionError(f"the DVC remote {name!r}: {error}; see `dvc remote list`") from None
         return Store.remote(name, fs, fs.join(path, "files", "md5"))
 

@@ -136,8 +136,8 @@ def remote_config(root: Path, is_clone: bool, is_local_own: bool) -> dict[str, A
         if is_local_own:
             merge(believed, {key: levels["local"][key] for key in believed})
         return Config.validate(believed)
-    except ConfigError as error:
-        raise VersionError(f"{root / '.dvc/config'}: {error}; see `dvc config --list`") from None
+    except (ConfigError, SyntaxError, TypeError, AttributeError, ValueError) as error:  # of its parser, for odd values
+        raise VersionError(f"{root / '.dvc/config'}: cannot be read ({error}); see `dvc config --list`") from None
 
 
 def _believed(path: Path, is_clone: bool) -> dict[str, Any]:
