@@ -30,7 +30,7 @@ def make(
     return outcome
 
 
-@flow(name=flow_name(), flow_run_name="build", persist_result=False)
+@flow(name=flow_name(Workspace.find()), flow_run_name="build", persist_result=False)
 @steps.told
 def build(
     name: str | None = None,
@@ -53,7 +53,7 @@ def build(
     return make(Workspace.find(), name, settings or {}, Publishing(push, verify_remote, allow_label_change), wait)
 
 
-@flow(name=flow_name(), persist_result=False)
+@flow(name=flow_name(Workspace.find()), persist_result=False)
 @steps.told
 def build_apart(
     name: str = "",

@@ -58,9 +58,10 @@ class Page:
             self.requests.append(params["request"]["url"])
         return message
 
-    def open(self, file: Path) -> None:
+    def open(self, page: Path | str) -> None:
+        """A file, or an address."""
         self._events.clear()
-        self.do("Page.navigate", url=file.resolve().as_uri())
+        self.do("Page.navigate", url=page if isinstance(page, str) else page.resolve().as_uri())
         while "Page.loadEventFired" not in self._events:
             self._next()
 

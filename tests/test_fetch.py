@@ -101,10 +101,14 @@ def test_images_that_annotations_name_by_address(place: tuple[Place, Path], tmp_
             ("../../b.jpg", f"{web}/served.jpg"),
             ("c.jpg", f"{web}/none.jpg"),
             ("d.jpg", "file:///etc/hostname"),
+            ("e.jpg", "s3://bucket/e.jpg"),
+            ("f.jpg", f"{web}/served.jpg"),
         )
     ]
     workspace.write("data/raw/export.ndjson", "\n".join(map(json.dumps, rows)))
-    done = workspace.shardsmith("fetch", "--images")
-    assert sorted(path.name for path in (workspace.root / "data/raw").iterdir()) == ["a.jpg", "b.jpg", "export.ndjson"]
+    done = workspace.shardsmith("fetch", "--images", AWS_EC2_METADATA_DISABLED="true")
+    came = ["a.jpg", "b.jpg", "export.ndjson", "f.jpg"]
+    assert sorted(path.name for path in (workspace.root / "data/raw").iterdir()) == came
     assert "c.jpg: " in done.stderr
+    assert "e.jpg: s3://bucket/e.jpg: cannot be downloaded (Unable to locate credentials)" in done.stderr
     assert "d.jpg: file:///etc/hostname: cannot be downloaded (not an address of" in done.stderr

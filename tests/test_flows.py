@@ -122,8 +122,8 @@ def test_a_typo_that_was_undone_leaves_no_trace(place: Place) -> None:
     assert 'name: "bird"\n  id: 3' in place.read("data/label_map.pbtxt")
 
 
-@pytest.mark.parametrize("name", ["a b", "a..b", "-x/", "v1@2", ""])
-def test_a_name_that_git_refuses(built: Place, name: str) -> None:
+@pytest.mark.parametrize("name", ["a b", "a..b", "-x/", "v/1", "v1@2", ""])
+def test_a_name_that_git_or_a_store_refuses(built: Place, name: str) -> None:
     done = built.build(f"--name={name}", ok=False)
     assert (done.returncode, built.tags()) == (1, ["sample@one"])
     assert "not a version's name" in done.stderr

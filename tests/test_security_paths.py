@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import resource
 import stat
 import tarfile
@@ -20,6 +21,7 @@ from shardsmith.dataset.label_map import LabelMap
 from shardsmith.formats.registry import READERS, WRITERS
 from shardsmith.formats.shared.job import ExportJob
 from shardsmith.formats.shared.raw_folder import RawFolder
+from shardsmith.versions.space import scan
 
 pytestmark = pytest.mark.usefixtures("attack")
 
@@ -59,6 +61,16 @@ def test_links_out_of_raw_data_are_refused(tmp_path: Path, target: str) -> None:
     (tmp_path / "raw/a.jpg").symlink_to(target)
     with pytest.raises(RawDataError, match=r"a\.jpg: a link that leads out"):
         RawFolder.scan(tmp_path / "raw")
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.xml", ".hidden"])
+def test_a_pipe_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    (tmp_path / "raw").mkdir()
+    os.mkfifo(tmp_path / "raw" / name)
+    (tmp_path / "raw/b.jpg").symlink_to(name)
+    for look in (RawFolder.scan, scan, lambda raw: archive.opened(raw / name).__enter__()):
+        with pytest.raises(RawDataError, match="a pipe, socket or device"):
+            look(tmp_path / "raw")
 
 
 def test_a_file_name_that_is_no_text(tmp_path: Path) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from conftest import image_bytes
+from conftest import CODE, image_bytes
 
 from shardsmith.cli.main import make_parser
-from shardsmith.dataset.errors import ShardsmithError, VersionError
+from shardsmith.dataset.errors import RawDataError, ShardsmithError, VersionError
+from shardsmith.store.stores import open_stores
+from shardsmith.workspace.git import opened
 from shardsmith.workspace.workspace import Workspace
 
 pytestmark = pytest.mark.slow
@@ -129,6 +133,49 @@ def test_what_is_believed_of_a_remote(tmp_path: Path, monkeypatch: pytest.Monkey
     (workspace.root / ".dvc/config").write_text(AWS.format(root=tmp_path))
     with pytest.raises(VersionError, match="dvc remote modify --local store configpath"):
         of(is_clone=False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["core = y", "[remote]\nstore = x", S3 + "    region = %(x)s", S3.replace("bucket", "b, c"), S3 + "\xff", "[[x]]",
+     S3.replace("s3://bucket", "remote://store"), S3.replace("s3://bucket", "nosuch://x"), S3 + "    verify = maybe"],
+)  # fmt: skip
+@pytest.mark.parametrize("is_clone", [True, False])
+def test_odd_settings_are_one_line(tmp_path: Path, text: str, is_clone: bool) -> None:
+    git(tmp_path, "init", "-q")
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc/config").write_text(text, encoding="latin-1")
+    with suppress(VersionError), open_stores(Workspace(tmp_path), is_clone) as stores:
+        assert stores.remote is None or "store" in stores.remote.name
+
+
+def test_a_dataset_beside_modules_of_its_own(tmp_path: Path) -> None:
+    """Whoever stands in a strangers' folder starts worker processes from their own Python alone."""
+    ran, program = tmp_path / "ran", tmp_path / "program/work.py"
+    theirs = stranger(tmp_path / "theirs", ran, {"multiprocessing.py": f"open({str(ran)!r}, 'w')\n"})
+    program.parent.mkdir()
+    program.write_text(
+        "from shardsmith.dataset import workers\n"
+        "if __name__ == '__main__':\n"
+        "    workers.ALONE_S = 0\n"
+        "    assert list(workers.map_items(abs, [-1] * 99, 'x', chunk=1)) == [1] * 99\n"
+    )
+    env = os.environ | {"SHARDSMITH_WORKERS": "2", "PYTHONPATH": CODE}
+    subprocess.run([sys.executable, str(program)], cwd=theirs, env=env, check=True)
+    assert not ran.exists()
+
+
+def test_links_of_a_clone_lead_nowhere(tmp_path: Path) -> None:
+    theirs = stranger(tmp_path / "theirs", tmp_path / "ran", {})
+    (theirs / "params.yaml").unlink()
+    (theirs / "params.yaml").symlink_to("/dev/zero")
+    git(theirs, "add", "-A")
+    git(theirs, "-c", "user.name=A", "-c", "user.email=a@b", "commit", "-qm", "a link")
+    git(tmp_path, "clone", "-q", "--bare", "theirs", "bare.git")
+    with opened(str(tmp_path / "bare.git"), "--repo") as root:
+        assert (root / "params.yaml").read_text() == "/dev/zero"
+    with pytest.raises(RawDataError, match="a pipe, socket or device"):
+        Workspace(theirs).params()
 
 
 def test_a_folder_that_was_handed_over_with_its_git_settings(tmp_path: Path) -> None:

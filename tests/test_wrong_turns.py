@@ -49,6 +49,9 @@ OUTSIDE = [
     ("versions", 1, "make one: shardsmith init DIR", "no workspace here"),
 ]
 INSIDE = [
+    ("serve --timezone Europe/Berlin", 2, "--timezone goes with --cron", "half of a pair of options"),
+    ("serve --cron daily", 1, "--cron 'daily': not a schedule; five fields", "a word for a schedule"),
+    ("serve --cron daily --timezone CET+1", 1, "--timezone CET+1: no time zone; for example", "no such zone"),
     ("build -S augment.copys=3", 1, "augment.copys: unknown key; did you mean copies?", "a misspelt key"),
     ("build -S augment.copies=many", 1, "'many': not a whole number; for example 2", "a word for a number"),
     ("build -S split", 2, "not KEY=VALUE; for example --set augment.copies=3", "a setting without a value"),
@@ -122,6 +125,25 @@ def test_in_a_workspace(
     assert (answered[0], "Traceback" in answered[1], workspace.git("status", "--porcelain", "--", "*.yaml")) == (
         code, False, "",
     ), why  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "typed", ["build", "preview", "labels", "verify", "fetch --images", "report", "diff v1 workspace"]
+)
+@pytest.mark.parametrize("file", ["params.yaml", "dvc.lock", "dvc.yaml"])
+def test_a_file_that_is_no_utf8(
+    workspace: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], file: str, typed: str
+) -> None:
+    for key, value in workspace.env.items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.chdir(workspace.root)
+    path = workspace.root / file
+    before = path.read_bytes() if path.exists() else None
+    path.write_bytes((before or b"stages: {}\n") + b"# caf\xe9\n")
+    try:
+        assert "Traceback" not in said(typed, capsys)[1]
+    finally:
+        path.write_bytes(before) if before is not None else path.unlink(missing_ok=True)
 
 
 def test_what_needs_no_data_imports_nothing_slow(workspace: Place) -> None:

@@ -19,6 +19,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import chain, islice
+from multiprocessing import forkserver
 from typing import Any, TypeVar
 
 from tqdm import tqdm
@@ -134,6 +135,7 @@ def _map(
     # forkserver: a fork of this process could inherit a lock that one of its threads holds
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([*(name for name in sys.modules if name.startswith("shardsmith.")), *preload])
+    _start_server()
     pool = ProcessPoolExecutor(workers, context, _start_worker, (setup,))
     try:
         for results in _chunks(pool, work, chain(first, items), chunk, ahead=2 * workers):
@@ -153,6 +155,16 @@ def _map(
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_server() -> None:
+    """Else Python looks for its own modules in the current folder first, which may be a stranger's dataset."""
+    before = os.environ.get("PYTHONSAFEPATH", "")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        forkserver.ensure_running()
+    finally:
+        os.environ["PYTHONSAFEPATH"] = before
 
 
 def _alone(work: Callable[[Item], Result], items: Iterator[Item], most_s: float) -> Iterator[Result]:

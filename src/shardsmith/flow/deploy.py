@@ -23,7 +23,7 @@ def check_schedule(cron: str | None, timezone: str) -> None:
     Raises:
         ShardsmithError: it is none.
     """
-    if timezone not in zoneinfo.available_timezones():
+    if timezone != "UTC" and timezone not in zoneinfo.available_timezones():
         raise ShardsmithError(f"--timezone {timezone}: no time zone; for example Europe/Berlin, or UTC")
     if cron is None:
         return

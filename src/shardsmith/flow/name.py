@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
+from typing import Any
 
 from shardsmith.dataset.errors import ShardsmithError
 from shardsmith.versions.version import own_dataset
 from shardsmith.workspace.workspace import Workspace
 
 
-def of_workspace(root: str = ".") -> dict[str, str]:
-    """`dataset`, and `name`, which is that and six digits of the folder's path: birds-3fa2b1. A step of prefect.yaml.
+def name_of(workspace: Workspace) -> str:
+    """The dataset, and six hex digits of the folder's path: birds-3fa2b1.
 
     Raises:
-        ShardsmithError: there is no workspace, or params.yaml does not name the dataset.
+        ShardsmithError: params.yaml does not name the dataset.
     """
-    workspace = Workspace.find(Path(root))
-    dataset = own_dataset(workspace)
     path = str(workspace.root.resolve())
-    return {"dataset": dataset, "name": f"{dataset}-{hashlib.sha256(path.encode()).hexdigest()[:6]}"}
+    return f"{own_dataset(workspace)}-{hashlib.sha256(os.fsencode(path)).hexdigest()[:6]}"
 
 
-def flow_name() -> str:
-    """The name of the flow of the workspace here; "build" where the dataset has none, which the build then says."""
+def of_workspace(root: str) -> dict[str, Any]:
+    """A step of prefect.yaml: the workspace's `name`, and `tags` with the dataset's.
+
+    Args:
+        root: its folder.
+    """
+    workspace = Workspace(Path(root))
+    return {"name": (name := name_of(workspace)), "tags": [own_dataset(workspace), name]}
+
+
+def flow_name(workspace: Workspace) -> str:
+    """The name of its flow; "build" where params.yaml gives the dataset none, which the flow then says."""
     try:
-        return of_workspace()["name"]
-    except (ShardsmithError, OSError):
+        return name_of(workspace)
+    except ShardsmithError:
         return "build"

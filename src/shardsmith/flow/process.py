@@ -33,7 +33,6 @@ class KeptProcess:
     @contextlib.contextmanager
     def ended(self) -> Iterator[None]:
         """It ends when the block does."""
-        self._log.write_text("")
         try:
             yield
         finally:
@@ -56,13 +55,14 @@ class KeptProcess:
         """
         if self.is_running:
             return
+        mode = "a" if self._process else "w"
         if self._process:
             self._short_lives = self._short_lives + 1 if time.monotonic() - self._started < _SHORT_S else 0
             if self._short_lives >= _SHORT_LIVES:
                 raise ShardsmithError(f"Prefect's {self._name} ends again and again; see {self._log}")
             print(f"Prefect's {self._name} ended, and is started again", file=sys.stderr, flush=True)
         self._started = time.monotonic()
-        with self._log.open("a") as file:
+        with self._log.open(mode) as file:
             self._process = subprocess.Popen(self._command, cwd=self._root, stdout=file, stderr=subprocess.STDOUT)
 
     def wait_for(self, is_ready: Callable[[], bool]) -> int:

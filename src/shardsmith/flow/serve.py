@@ -12,7 +12,7 @@ from pathlib import Path
 from shardsmith.dataset.errors import ShardsmithError
 from shardsmith.flow import server
 from shardsmith.flow.deploy import check_schedule, deploy, read_deployments
-from shardsmith.flow.name import of_workspace
+from shardsmith.flow.name import name_of
 from shardsmith.flow.process import KeptProcess
 from shardsmith.installation import need
 from shardsmith.workspace.workspace import Workspace
@@ -37,7 +37,7 @@ def serve(workspace: Workspace, cron: str | None, timezone: str, port: int | Non
     need("prefect")
     server.secret()  # and with it Prefect's home
     check_schedule(cron, timezone)
-    root, name = workspace.root, of_workspace(str(workspace.root))["name"]
+    root, name = workspace.root, name_of(workspace)
     deployments = read_deployments(root, name)
     os.environ["PWD"] = str(root)  # of which prefect.yaml speaks
     with contextlib.ExitStack() as stack:

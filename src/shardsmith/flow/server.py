@@ -23,6 +23,7 @@ from shardsmith.workspace.environment import state_home
 
 HOST = "127.0.0.1"
 _HOSTS = (HOST, "localhost")
+_PATIENCE_S = 30  # with a server that has much to do
 _SECRET, _RUNNING = "secret", "server.json"
 
 
@@ -99,7 +100,7 @@ def write_running(port: int, pid: int) -> None:
 
 def answers(port: int) -> bool:
     """Whether a server answers there that takes this user's secret."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=5)
+    connection = http.client.HTTPConnection(HOST, port, timeout=_PATIENCE_S)
     token = base64.b64encode(secret().encode()).decode()
     try:
         connection.request("GET", "/api/admin/version", headers={"Authorization": f"Basic {token}"})

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from shardsmith.dataset.errors import VersionError
 from shardsmith.store.objects import Seen
@@ -36,20 +37,26 @@ class Stores:
         Raises:
             VersionError: it is configured in a way that DVC cannot read.
         """
+        name = self._config["core"].get("remote")
+        return self._open(name) if name else None
+
+    @cached_property
+    def _config(self) -> dict[str, Any]:
+        """DVC's settings of the remotes, as far as they are believed."""
         if not self._workspace.mentions_remote():
-            return None
-        config = self._workspace.remote_config(self._is_clone)
-        if not (name := config["core"].get("remote")):
-            return None
+            return {"core": {}, "remote": {}}
+        return self._workspace.remote_config(self._is_clone)
+
+    def _open(self, name: str) -> Store:
         from dvc.exceptions import DvcException
         from dvc.fs import get_cloud_fs
 
         try:
-            file_system, options, path = get_cloud_fs(config, name=name)
+            file_system, options, path = get_cloud_fs(self._config, name=name)
             if options.get("version_aware") or options.get("worktree"):
                 raise VersionError(f"the DVC remote {name!r}: is cloud versioned, which cannot be read; choose another")
             fs = file_system(**options)
-        except (DvcException, RecursionError) as error:
+        except (DvcException, RecursionError, ImportError) as error:
             raise VersionError(f"the DVC remote {name!r}: {error}; see `dvc remote list`") from None
         return Store.remote(name, fs, fs.join(path, "files", "md5"))
 

@@ -58,10 +58,10 @@ def check_name(workspace: Workspace, dataset: str, name: str) -> str:
     """The tag for a name.
 
     Raises:
-        VersionError: git would refuse it.
+        VersionError: git would refuse it, or a store would take a part of it for a folder.
     """
     tag = f"{dataset}@{name}"
-    if not name or "@" in name or not workspace.git_ok("check-ref-format", f"refs/tags/{tag}"):
+    if not name or "@" in name or "/" in name or not workspace.git_ok("check-ref-format", f"refs/tags/{tag}"):
         raise VersionError(
             f"--name {name!r}: not a version's name; use letters, digits, `.`, `_` and `-`, for example v1.0.0"
         )

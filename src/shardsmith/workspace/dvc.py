@@ -105,8 +105,7 @@ def has_remote(root: Path) -> bool:
 
 def mentions_remote(root: Path) -> bool:
     """Whether there may be one: to ask dvc takes a second."""
-    configs = [root / ".dvc" / name for name in ("config", "config.local")]
-    return any("remote" in path.read_text("utf-8") for path in configs if path.exists())
+    return any("remote" in path.read_text("utf-8", errors="replace") for path in _configs(root) if path.is_file())
 
 
 def remote_config(root: Path, is_clone: bool, is_local_own: bool) -> dict[str, Any]:
@@ -137,8 +136,8 @@ def remote_config(root: Path, is_clone: bool, is_local_own: bool) -> dict[str, A
         if is_local_own:
             merge(believed, {key: levels["local"][key] for key in believed})
         return Config.validate(believed)
-    except ConfigError as error:
-        raise VersionError(f"{root / '.dvc/config'}: {error}; see `dvc config --list`") from None
+    except (ConfigError, SyntaxError, TypeError, AttributeError, ValueError) as error:  # of its parser, for odd values
+        raise VersionError(f"{root / '.dvc/config'}: cannot be read ({error}); see `dvc config --list`") from None
 
 
 def _believed(path: Path, is_clone: bool) -> dict[str, Any]:
@@ -146,7 +145,7 @@ def _believed(path: Path, is_clone: bool) -> dict[str, Any]:
 
     Raises:
         VersionError: of the repository that is worked in, a remote has a setting that is not believed.
-        ConfigError: DVC's, where the file is none of its.
+        ConfigError: DVC cannot read the file.
     """
     from dvc.config import Config
 
@@ -170,20 +169,23 @@ def _believed(path: Path, is_clone: bool) -> dict[str, Any]:
 
 def remote_address(root: Path) -> str:
     """Of the default remote, as .dvc/config.local or .dvc/config says; "" where neither does."""
-    config = ConfigParser(interpolation=None)
-    try:
-        config.read([root / ".dvc" / name for name in ("config", "config.local")], encoding="utf-8")
-    except ConfigError:
-        return ""  # dvc itself will say what is wrong
-    name = config.get("core", "remote", fallback="")
-    return config.get(f"""'remote "{name}"'""", "url", fallback="")
+    return _config(root, f"""'remote "{_config(root, "core").get("remote", "")}"'""").get("url", "")
+
+
+def _configs(root: Path) -> list[Path]:
+    return [root / ".dvc" / name for name in ("config", "config.local")]
 
 
 def _cache_config(root: Path) -> dict[str, str]:
+    return _config(root, "cache")
+
+
+def _config(root: Path, section: str) -> dict[str, str]:
     config = ConfigParser(interpolation=None)
     try:
-        config.read([root / ".dvc" / name for name in ("config", "config.local")], encoding="utf-8")
-        return dict(config["cache"]) if "cache" in config else {}
+        for path in filter(Path.is_file, _configs(root)):
+            config.read_string(path.read_text("utf-8", errors="replace"))
+        return dict(config[section]) if section in config else {}
     except ConfigError:
         return {}  # dvc itself will say what is wrong
 

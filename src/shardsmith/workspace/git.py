@@ -22,6 +22,7 @@ _OF_A_HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_O
 _NO_PROMPT = {"GIT_TERMINAL_PROMPT": "0"}
 # programs that a repository's own settings name to read with: handed over with its .git, they would be a stranger's
 _NO_PROGRAMS = ("-c", "log.showSignature=false", "-c", "core.fsmonitor=false")
+_NO_LINKS = ("-c", "core.symlinks=false")  # of a clone: a file of it could be any file of this machine
 _AUTHOR = {"NAME": "Shardsmith", "EMAIL": "shardsmith@localhost"}
 
 
@@ -115,7 +116,7 @@ def opened(address: str, option: str, depth: int | None = None, dataset: str = "
         root = Path(folder)
         place = str(Path(address).absolute()) if Path(address).exists() else address
         try:
-            git(root, "clone", "--quiet", *(["--depth", str(depth)] if depth else []), "--", place, ".")
+            git(root, "clone", "--quiet", *_NO_LINKS, *(["--depth", str(depth)] if depth else []), "--", place, ".")
         except VersionError as error:
             said = clean(str(error).partition(": ")[2], address)
             shown = without_secrets(address)

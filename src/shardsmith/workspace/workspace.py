@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shardsmith.dataset.archive import check_file
 from shardsmith.dataset.errors import VersionError
 from shardsmith.dataset.yaml import YamlError, load_yaml
 from shardsmith.workspace import dvc, git
@@ -132,7 +133,9 @@ class Workspace:
 
         Raises:
             VersionError: it is not UTF-8.
+            RawDataError: it is no file.
         """
+        check_file(self.root / file)
         try:
             return (self.root / file).read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
