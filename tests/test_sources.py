@@ -11,7 +11,7 @@ from PIL import Image as PilImage
 from test_formats import OBJECT, XML, corners, raw_folder
 
 from shardsmith.dataset.errors import ParamsError, RawDataError
-from shardsmith.dataset.findings import Finding
+from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Annotation, Manifest
 from shardsmith.formats.registry import READERS
@@ -20,7 +20,7 @@ from shardsmith.pipeline.ingest import ingest, write_source
 from shardsmith.pipeline.intake.find import find_formats
 from shardsmith.pipeline.intake.merge import merge
 from shardsmith.pipeline.intake.read import read_raw
-from shardsmith.pipeline.intake.unread import UNREAD
+from shardsmith.pipeline.intake.unread import UNREAD, with_kind
 from shardsmith.pipeline.params import IngestParams, parse_params
 
 A, B, C = image_bytes(), image_bytes(seed=1), image_bytes(seed=2)
@@ -117,11 +117,18 @@ def test_source_json_names_all_formats(tmp_path: Path) -> None:
 
 
 UNREAD_FILES = [("clip.mp4", "a video"), ("IMG_1.HEIC", "a HEIC photo"), ("gt.mat", "a MATLAB file")]
+UNREAD_FILES += [("more.zip", "an archive"), ("scan.nii.gz", "a DICOM or NIfTI image")]
+TOLD_BY_CONTENT = {
+    "t.jsonl": ("a JSONL file of images and texts", {"image": "a.jpg", "prefix": "detect cat", "suffix": "<loc1> cat"}),
+    "r.json": ("a detector's results and no labels", [{"image_id": 1, "category_id": 1, "bbox": [], "score": 0.9}]),
+}
 
 
-@pytest.mark.parametrize(("file", "kind"), [*UNREAD_FILES, ("t.jsonl", "a JSONL file of images and texts")])
+@pytest.mark.parametrize(
+    ("file", "kind"), [*UNREAD_FILES, *((file, kind) for file, (kind, _) in TOLD_BY_CONTENT.items())]
+)
 def test_a_file_that_is_not_read_is_named_with_what_to_do(tmp_path: Path, file: str, kind: str) -> None:
-    content = '{"image": "a.jpg", "prefix": "detect cat", "suffix": "<loc1> cat"}' if file == "t.jsonl" else "x"
+    content = json.dumps(TOLD_BY_CONTENT[file][1]) if file in TOLD_BY_CONTENT else "x"
     findings = taken_in(tmp_path, {"a.jpg": A, "a.xml": XML_A, file: content})[2]
     (finding,) = [one for one in findings if one.code == "file-not-read"]
     assert (finding.file, finding.reason.startswith(f"it is {kind}; ")) == (file, True)
@@ -130,6 +137,11 @@ def test_a_file_that_is_not_read_is_named_with_what_to_do(tmp_path: Path, file: 
 def test_files_that_are_not_read_alone_are_named_in_the_error(tmp_path: Path) -> None:
     with pytest.raises(RawDataError, match=r"clip\.mp4: it is a video; export its frames"):
         read_raw(raw_folder(tmp_path, {"a.jpg": A, "clip.mp4": "x"}).root, IngestParams())
+
+
+def test_a_video_that_an_annotation_names_is_no_missing_image() -> None:
+    (video, image) = (with_kind(found("image-missing", "a.json", value=name)) for name in ("v.mp4", "v.jpg"))
+    assert (video.reason.partition(";")[0], image.reason) == ("what it names is a video", "")
 
 
 def test_each_kind_says_what_to_do() -> None:

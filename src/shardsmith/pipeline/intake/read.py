@@ -17,7 +17,7 @@ from shardsmith.formats.shared.raw_folder import RawFolder, Source
 from shardsmith.pipeline.intake.find import Formats, find_formats, joined_name, said
 from shardsmith.pipeline.intake.merge import merge
 from shardsmith.pipeline.intake.orientation import count_votes, decide, name_decision, set_orientation
-from shardsmith.pipeline.intake.unread import find_unread
+from shardsmith.pipeline.intake.unread import find_unread, unread_in_words, with_kind
 from shardsmith.pipeline.params import IngestParams
 
 
@@ -30,6 +30,7 @@ def probe_images(folder: RawFolder) -> None:
     if not folder.image_files:
         raise RawDataError(
             f"{folder.root}: no image among {len(folder.files)} files; known: {' '.join(sorted(EXTENSIONS))}"
+            f"{unread_in_words(folder)}"
         )
     paths = [str(folder.path(image_id)) for image_id in folder.image_files]
     folder.images = dict(zip(folder.image_files, map_items(probe_file, paths, "ingest: hashing"), strict=True))
@@ -68,11 +69,14 @@ def read_raw(raw: Path, params: IngestParams, out: Path | None = None) -> tuple[
     source = _read_upright(folder, formats, params.orientation)
     if not any(READERS[name].annotation_images for name in formats):
         source.findings += masks_not_read(folder, READERS[next(iter(formats))])
+    source.findings = [with_kind(finding) for finding in source.findings]
     source.findings += find_unread(folder, {file for files in formats.values() for file in files})
     if not source.entries:
         first = f"; the first of {len(source.findings)} findings: {source.findings[0]}" if source.findings else ""
         name = joined_name(formats)
-        raise RawDataError(f"{raw}: no image has an annotation that can be read as {name}{first}")
+        raise RawDataError(
+            f"{raw}: no image has an annotation that can be read as {name}{first}{unread_in_words(folder)}"
+        )
     source.facts = merged(facts_beside(folder), source.facts)
     return folder, source, joined_name(formats)
 
