@@ -144,6 +144,15 @@ def test_a_video_that_an_annotation_names_is_no_missing_image() -> None:
     assert (video.reason.partition(";")[0], image.reason) == ("what it names is a video", "")
 
 
+def test_tags_of_a_csv_are_kept(tmp_path: Path) -> None:
+    text = "image,tag,tag2\na.jpg,night; rain,wet\nb.jpg,day,\nA.JPG,night,dusk\n"
+    manifest, _, findings, _ = taken_in(tmp_path, {"a.jpg": A, "a.xml": XML_A, "tags.csv": text})
+    assert [image.tags for image in manifest.image_rows()] == [["night", "rain", "wet", "dusk"]]
+    assert sorted((one.code, one.value) for one in findings) == [
+        ("image-name-matched", "A.JPG"), ("metadata-not-carried", "1"),
+    ]  # fmt: skip
+
+
 def test_each_kind_says_what_to_do() -> None:
     assert all(one.remedy and one.suffixes for one in UNREAD)
 

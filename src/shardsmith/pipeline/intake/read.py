@@ -9,6 +9,7 @@ from pathlib import Path
 from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.images import EXTENSIONS, probe_file
 from shardsmith.dataset.workers import map_items
+from shardsmith.formats.csv.tags import add_tags_beside
 from shardsmith.formats.masks.format import masks_not_read
 from shardsmith.formats.registry import READERS
 from shardsmith.formats.shared.claims import take_out_contested
@@ -70,7 +71,9 @@ def read_raw(raw: Path, params: IngestParams, out: Path | None = None) -> tuple[
     if not any(READERS[name].annotation_images for name in formats):
         source.findings += masks_not_read(folder, READERS[next(iter(formats))])
     source.findings = [with_kind(finding) for finding in source.findings]
-    source.findings += find_unread(folder, {file for files in formats.values() for file in files})
+    claimed = {file for files in formats.values() for file in files}
+    add_tags_beside(folder, source, claimed)
+    source.findings += find_unread(folder, claimed)
     if not source.entries:
         first = f"; the first of {len(source.findings)} findings: {source.findings[0]}" if source.findings else ""
         name = joined_name(formats)
