@@ -153,6 +153,14 @@ def test_tags_of_a_csv_are_kept(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_an_image_that_two_files_of_a_format_annotate_is_named(tmp_path: Path) -> None:
+    files = {"a.jpg": A, "one/a.xml": XML_A, "two/a.xml": XML_A}
+    manifest, _, findings, _ = taken_in(tmp_path, files)
+    said = "annotations stand twice: 1 in one/a.xml; 1 in two/a.xml"
+    assert [(one.code, one.image_id, one.reason) for one in findings] == [("image-annotated-twice", "a.jpg", said)]
+    assert manifest.annotations.num_rows == 2  # validate drops the equal one
+
+
 def test_each_kind_says_what_to_do() -> None:
     assert all(one.remedy and one.suffixes for one in UNREAD)
 

@@ -16,7 +16,7 @@ from shardsmith.formats.shared.claims import take_out_contested
 from shardsmith.formats.shared.facts import facts_beside, merged
 from shardsmith.formats.shared.raw_folder import RawFolder, Source
 from shardsmith.pipeline.intake.find import Formats, find_formats, joined_name, said
-from shardsmith.pipeline.intake.merge import merge
+from shardsmith.pipeline.intake.merge import merge, name_twice
 from shardsmith.pipeline.intake.orientation import count_votes, decide, name_decision, set_orientation
 from shardsmith.pipeline.intake.unread import find_unread, unread_in_words, with_kind
 from shardsmith.pipeline.params import IngestParams
@@ -103,10 +103,11 @@ def _read_upright(folder: RawFolder, formats: Formats, orientation: str) -> Sour
 def read_formats(folder: RawFolder, formats: Formats) -> Source:
     """Each format's files by its own reader, which does not see those of the others."""
     folder.forget_matches()
-    sources = {}
+    sources, twice = {}, []
     for name, files in formats.items():
         others = {file for other, claimed in formats.items() if other != name for file in claimed}
         sources[name] = READERS[name].read(folder.without(others) if others else folder, files)
+        twice += name_twice(folder)
     source = merge(sources)
-    source.findings += [*folder.matched.values(), *take_out_contested(folder, source)]
+    source.findings += [*twice, *folder.matched.values(), *take_out_contested(folder, source)]
     return source
