@@ -10,7 +10,9 @@ from conftest import image_bytes
 from PIL import Image as PilImage
 from test_formats import OBJECT, XML, corners, raw_folder
 
-from shardsmith.dataset.errors import ParamsError, RawDataError
+from shardsmith.conversion.check import check, fails, make_check_params
+from shardsmith.conversion.convert import convert
+from shardsmith.dataset.errors import ParamsError, RawDataError, ShardsmithError
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Annotation, Manifest
@@ -205,3 +207,28 @@ def test_shares_of_a_stored_image_are_turned_too(tmp_path: Path) -> None:
 def test_orientation_is_one_of_three() -> None:
     with pytest.raises(ParamsError, match="orientation"):
         parse_params("ingest: {orientation: sideways}")
+
+
+# --- what could not be read is never a negative, all the way to the closing lines
+
+
+BRUSH = {"id": "r", "type": "brushlabels", "from_name": "l", "to_name": "i", "original_width": 32,
+         "original_height": 24, "value": {"format": "rle", "rle": [0, 0, 1], "brushlabels": ["cat"]}}  # fmt: skip
+LOST = {
+    "six columns": {"data.yaml": "train: .\nnames: [cat]", "a.txt": "0 0.5 0.5 0.2 0.2 0.9\n"},
+    "brush": {"l.json": [{"id": 1, "data": {"image": "a.jpg"}, "annotations": [{"id": 1, "result": [BRUSH]}]}]},
+    "captions": {
+        "c.json": {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [{"image_id": 1, "caption": "x"}]}
+    },
+}
+
+
+@pytest.mark.parametrize("case", LOST)
+def test_an_image_that_lost_all_is_dropped_and_named(tmp_path: Path, case: str) -> None:
+    files = {name: text if isinstance(text, str) else json.dumps(text) for name, text in LOST[case].items()}
+    raw_folder(tmp_path / "raw", {"a.jpg": A, **files})
+    done = check(tmp_path / "raw", make_check_params(None, "auto"))
+    assert (done.all_lost, fails(done, "error")) == (True, True)
+    assert "image-left-empty" in {one.code for one in done.findings if one.action == "drop"}
+    with pytest.raises(ShardsmithError, match="none of 1 images is left:\nerror image-left-empty"):
+        convert(tmp_path / "raw", "coco", tmp_path / "out")
