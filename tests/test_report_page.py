@@ -59,7 +59,7 @@ def test_it_says_what_and_how_many(tmp_path: Path) -> None:
 def test_it_says_what_is_known_of_the_data(tmp_path: Path) -> None:
     params = parse_params("dataset: {license: CC <b>, homepage: 'http://x'}")
     page = Seen(page_of(make_manifest(*some_images(tmp_path, 1)), params=params))
-    assert "Licence CC <b> Homepage http://x" in page.text
+    assert "LicenceCC <b> Homepagehttp://x " in page.text
 
 
 def test_a_finding_about_two_images_shows_both(tmp_path: Path) -> None:
