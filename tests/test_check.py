@@ -91,8 +91,8 @@ def test_json(planted: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert said["codes"]["box-empty"] == 2
     assert sum(said["severities"].values()) == len(said["findings"]) == sum(said["codes"].values())
     assert said["findings"][0].keys() == {
-        *("code", "action", "file", "place", "value", "reason", "image_id", "source_key", "made", "severity"),
-        "remedy",
+        *("code", "action", "file", "place", "value", "reason", "image_id", "source_key", "made", "other"),
+        *("severity", "remedy"),
     }
 
 

@@ -201,9 +201,12 @@ def test_csv_names_the_line_it_cannot_read(line: str, reason: str) -> None:
     assert reason in finding.reason
 
 
-def test_csv_reads_what_excel_writes(tmp_path: Path) -> None:
-    text = "\ufefffilename;width;height;class;xmin;ymin;xmax;ymax\r\na.jpg;32;24;cät;2;3;12;13\r\n"
-    assert read(tmp_path, {"a.jpg": image_bytes(), "labels.csv": text}).annotations[0].label == "cät"
+@pytest.mark.parametrize(("encoding", "mark"), [("utf-8-sig", ";"), ("utf-16", "\t")])
+def test_csv_reads_what_excel_writes(tmp_path: Path, encoding: str, mark: str) -> None:
+    text = "filename;width;height;class;xmin;ymin;xmax;ymax\r\na.jpg;32;24;cät;2;3;12;13\r\n".replace(";", mark)
+    raw_folder(tmp_path, {"a.jpg": image_bytes()})
+    (tmp_path / "labels.csv").write_bytes(text.encode(encoding))
+    assert read(tmp_path, {}).annotations[0].label == "cät"
 
 
 def test_csv_row_without_class_and_box_is_a_negative(tmp_path: Path) -> None:

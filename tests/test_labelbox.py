@@ -166,6 +166,7 @@ def test_mask_in_run_lengths_is_an_outline(tmp_path: Path) -> None:
         current() | {"projects": {"p": {"labels": [{"annotations": {"object": [BOX], "classifications": []}}]}}},
         older({"objects": {"0": BOX}}),
         older({"object": [BOX], "classifications": []}),
+        older({"object": []}),
     ],
 )
 def test_missing_or_misspelt_key_is_no_negative(tmp_path: Path, entry: dict) -> None:

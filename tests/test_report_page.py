@@ -59,7 +59,16 @@ def test_it_says_what_and_how_many(tmp_path: Path) -> None:
 def test_it_says_what_is_known_of_the_data(tmp_path: Path) -> None:
     params = parse_params("dataset: {license: CC <b>, homepage: 'http://x'}")
     page = Seen(page_of(make_manifest(*some_images(tmp_path, 1)), params=params))
-    assert "Licence CC <b> Homepage http://x" in page.text
+    assert "LicenceCC <b> Homepagehttp://x " in page.text
+
+
+def test_a_finding_about_two_images_shows_both(tmp_path: Path) -> None:
+    images = [make_image(tmp_path, f"{n}.jpg", image_bytes(48, 40, n), split="train") for n in range(3)]
+    finding = about("image-duplicate-conflict", "1.jpg", other="2.jpg")
+    page = Seen(page_of(make_manifest(*images, *(box(image.image_id) for image in images)), finding))
+    assert len(page.all("div", **{"class": "twins"})) == 1
+    assert [one["alt"] for one in page.all("img")[3:]] == ["1.jpg", "2.jpg"]
+    assert "2.jpg the other 48 x 40 pixels; in train" in page.text
 
 
 def test_classification_speaks_of_labels_and_draws_no_box(tmp_path: Path) -> None:
@@ -282,7 +291,7 @@ def test_findings_find_their_images() -> None:
     ]
     ids = ["JPEGImages/a.jpg", "JPEGImages/b.jpg", "x/c.jpg", "y/c.jpg", *(f"{n}.jpg" for n in range(9))]
     blocks = {block.code: block for block in found_blocks(findings, ids)}
-    rows = {code: [row for _, row in block.shown] for code, block in blocks.items()}
+    rows = {code: [row for _, row, _ in block.shown] for code, block in blocks.items()}
     assert list(blocks)[:3] == ["box-empty", "box-inverted", "split-lacks-class"]  # the only error; then most warnings
     assert rows["box-empty"] == []  # it says of no image
     assert rows["box-over-edge"] == [1]

@@ -10,8 +10,10 @@ from conftest import image_bytes
 from PIL import Image as PilImage
 from test_formats import OBJECT, XML, corners, raw_folder
 
-from shardsmith.dataset.errors import ParamsError, RawDataError
-from shardsmith.dataset.findings import Finding
+from shardsmith.conversion.check import check, fails, make_check_params
+from shardsmith.conversion.convert import convert
+from shardsmith.dataset.errors import ParamsError, RawDataError, ShardsmithError
+from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Annotation, Manifest
 from shardsmith.formats.registry import READERS
@@ -20,7 +22,7 @@ from shardsmith.pipeline.ingest import ingest, write_source
 from shardsmith.pipeline.intake.find import find_formats
 from shardsmith.pipeline.intake.merge import merge
 from shardsmith.pipeline.intake.read import read_raw
-from shardsmith.pipeline.intake.unread import UNREAD
+from shardsmith.pipeline.intake.unread import UNREAD, with_kind
 from shardsmith.pipeline.params import IngestParams, parse_params
 
 A, B, C = image_bytes(), image_bytes(seed=1), image_bytes(seed=2)
@@ -117,11 +119,18 @@ def test_source_json_names_all_formats(tmp_path: Path) -> None:
 
 
 UNREAD_FILES = [("clip.mp4", "a video"), ("IMG_1.HEIC", "a HEIC photo"), ("gt.mat", "a MATLAB file")]
+UNREAD_FILES += [("more.zip", "an archive"), ("scan.nii.gz", "a DICOM or NIfTI image")]
+TOLD_BY_CONTENT = {
+    "t.jsonl": ("a JSONL file of images and texts", {"image": "a.jpg", "prefix": "detect cat", "suffix": "<loc1> cat"}),
+    "r.json": ("a detector's results and no labels", [{"image_id": 1, "category_id": 1, "bbox": [], "score": 0.9}]),
+}
 
 
-@pytest.mark.parametrize(("file", "kind"), [*UNREAD_FILES, ("t.jsonl", "a JSONL file of images and texts")])
+@pytest.mark.parametrize(
+    ("file", "kind"), [*UNREAD_FILES, *((file, kind) for file, (kind, _) in TOLD_BY_CONTENT.items())]
+)
 def test_a_file_that_is_not_read_is_named_with_what_to_do(tmp_path: Path, file: str, kind: str) -> None:
-    content = '{"image": "a.jpg", "prefix": "detect cat", "suffix": "<loc1> cat"}' if file == "t.jsonl" else "x"
+    content = json.dumps(TOLD_BY_CONTENT[file][1]) if file in TOLD_BY_CONTENT else "x"
     findings = taken_in(tmp_path, {"a.jpg": A, "a.xml": XML_A, file: content})[2]
     (finding,) = [one for one in findings if one.code == "file-not-read"]
     assert (finding.file, finding.reason.startswith(f"it is {kind}; ")) == (file, True)
@@ -130,6 +139,28 @@ def test_a_file_that_is_not_read_is_named_with_what_to_do(tmp_path: Path, file: 
 def test_files_that_are_not_read_alone_are_named_in_the_error(tmp_path: Path) -> None:
     with pytest.raises(RawDataError, match=r"clip\.mp4: it is a video; export its frames"):
         read_raw(raw_folder(tmp_path, {"a.jpg": A, "clip.mp4": "x"}).root, IngestParams())
+
+
+def test_a_video_that_an_annotation_names_is_no_missing_image() -> None:
+    (video, image) = (with_kind(found("image-missing", "a.json", value=name)) for name in ("v.mp4", "v.jpg"))
+    assert (video.reason.partition(";")[0], image.reason) == ("what it names is a video", "")
+
+
+def test_tags_of_a_csv_are_kept(tmp_path: Path) -> None:
+    text = "image,tag,tag2\na.jpg,night; rain,wet\nb.jpg,day,\nA.JPG,night,dusk\n"
+    manifest, _, findings, _ = taken_in(tmp_path, {"a.jpg": A, "a.xml": XML_A, "tags.csv": text})
+    assert [image.tags for image in manifest.image_rows()] == [["night", "rain", "wet", "dusk"]]
+    assert sorted((one.code, one.value) for one in findings) == [
+        ("image-name-matched", "A.JPG"), ("metadata-not-carried", "1"),
+    ]  # fmt: skip
+
+
+def test_an_image_that_two_files_of_a_format_annotate_is_named(tmp_path: Path) -> None:
+    files = {"a.jpg": A, "one/a.xml": XML_A, "two/a.xml": XML_A}
+    manifest, _, findings, _ = taken_in(tmp_path, files)
+    said = "annotations stand twice: 1 in one/a.xml; 1 in two/a.xml"
+    assert [(one.code, one.image_id, one.reason) for one in findings] == [("image-annotated-twice", "a.jpg", said)]
+    assert manifest.annotations.num_rows == 2  # validate drops the equal one
 
 
 def test_each_kind_says_what_to_do() -> None:
@@ -176,3 +207,28 @@ def test_shares_of_a_stored_image_are_turned_too(tmp_path: Path) -> None:
 def test_orientation_is_one_of_three() -> None:
     with pytest.raises(ParamsError, match="orientation"):
         parse_params("ingest: {orientation: sideways}")
+
+
+# --- what could not be read is never a negative, all the way to the closing lines
+
+
+BRUSH = {"id": "r", "type": "brushlabels", "from_name": "l", "to_name": "i", "original_width": 32,
+         "original_height": 24, "value": {"format": "rle", "rle": [0, 0, 1], "brushlabels": ["cat"]}}  # fmt: skip
+LOST = {
+    "six columns": {"data.yaml": "train: .\nnames: [cat]", "a.txt": "0 0.5 0.5 0.2 0.2 0.9\n"},
+    "brush": {"l.json": [{"id": 1, "data": {"image": "a.jpg"}, "annotations": [{"id": 1, "result": [BRUSH]}]}]},
+    "captions": {
+        "c.json": {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [{"image_id": 1, "caption": "x"}]}
+    },
+}
+
+
+@pytest.mark.parametrize("case", LOST)
+def test_an_image_that_lost_all_is_dropped_and_named(tmp_path: Path, case: str) -> None:
+    files = {name: text if isinstance(text, str) else json.dumps(text) for name, text in LOST[case].items()}
+    raw_folder(tmp_path / "raw", {"a.jpg": A, **files})
+    done = check(tmp_path / "raw", make_check_params(None, "auto"))
+    assert (done.all_lost, fails(done, "error")) == (True, True)
+    assert "image-left-empty" in {one.code for one in done.findings if one.action == "drop"}
+    with pytest.raises(ShardsmithError, match="none of 1 images is left:\nerror image-left-empty"):
+        convert(tmp_path / "raw", "coco", tmp_path / "out")

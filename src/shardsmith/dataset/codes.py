@@ -56,7 +56,7 @@ CATALOGUE: dict[str, Rule] = _Catalogue({
         "something is written otherwise than its format has it, and was read as it was meant",
         "nothing to do, if the boxes sit on the objects"),
     "image-annotated-twice": Rule("warning", "keep", ("keep", "fail"),
-        "annotations in two formats say different things of the image; all are kept, equal ones once",
+        "two files annotate the image, or two entries of one; all annotations are kept, equal ones once",
         "keep the one that is right; ingest.format reads one format alone"),
     "file-not-read": Rule("warning", "keep", ("keep", "fail"),
         "a file is of a kind that is known here and not read",

@@ -27,6 +27,7 @@ class Finding:
     file, place: where it stands, for people: "labels.json", "line 3". No code reads them.
     image_id: the image of data/raw that it is about; "" where it is about none, or about many.
     source_key: the annotation of that image that it is about, by its key in the manifest; "" for none.
+    other: image_id of a second image that it is about, which that one is like; "" for none.
     made: image_id of the image that a step was to make, which it is about; "" outside of steps.
     """
 
@@ -39,6 +40,7 @@ class Finding:
     image_id: str = ""
     source_key: str = ""
     made: str = ""
+    other: str = ""
 
     @property
     def rule(self) -> Rule:

@@ -68,7 +68,8 @@ def _bomb(width: int, height: int, size: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """What its bytes say; width and height as displayed, None with an error. drawn_on, votes: intake/orientation.py."""
+    """What its bytes say; width and height as displayed, None with an error. drawn_on, votes: intake/orientation.py;
+    boxes_in: place in the annotation files -> how many boxes it has of the image."""
 
     sha256: str
     bytes: int
@@ -79,6 +80,7 @@ class ImageInfo:
     error: str = ""
     drawn_on: str = ""
     votes: list[str] = field(default_factory=list, compare=False, repr=False)
+    boxes_in: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def stored_size(self) -> tuple[int | None, int | None]:
@@ -91,13 +93,12 @@ def probe(data: bytes) -> ImageInfo:
     digest = hashlib.sha256(data).hexdigest()
     try:
         with opened(data) as image:
-            width, height = image.size
-            name = image.format or ""
+            (width, height), name = image.size, image.format or ""
             if name == "PNG" and "exif" not in image.info and b"eXIf" in data:
                 image.load()  # it stands behind the pixels
             orientation = _orientation(image)
     except _ERRORS as error:
-        reason = "the file is empty" if not data else _reason(error)
+        reason = _reason(error) if data else "the file is empty"
         reason = reason if not data or reason.startswith("its header") else f"no image header: {reason}"
         return ImageInfo(digest, len(data), None, None, None, error=reason)
     if orientation >= 5 and name != "TIFF":  # Pillow gives a TIFF's size as displayed
@@ -130,8 +131,7 @@ def glance(data: bytes, format: str, orientation: int = 1) -> Glance:
     """Decode the image to its end, at the least cost that does.
 
     A JPEG is decoded at up to an eighth of its size in grey, which meets every truncation and bad marker at less than
-    half the cost; any other format is decoded in full. A PNG must be whole to its end mark too:
-    TensorFlow refuses one that lacks its last 20 bytes, which Pillow does not notice.
+    half the cost. A PNG must be whole to its end mark: TensorFlow refuses one that lacks its last 20 bytes.
     """
     try:
         if format == "jpeg":

@@ -129,7 +129,7 @@ def _check_duplicates(images: list[Image], manifest: Manifest, actions: Mapping[
             reason = f"same bytes as {first.image_id}"
             if not agree:
                 reason += f", other annotations: {_told(copy, other)} here, {_told(first, one)} there"
-            findings.append(about(code, copy.image_id, action_for(code, actions), reason=reason))
+            findings.append(about(code, copy.image_id, action_for(code, actions), reason=reason, other=first.image_id))
     return findings
 
 

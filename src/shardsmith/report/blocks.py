@@ -19,7 +19,8 @@ _DONE = {"keep": "kept", "repair": "repaired", "drop": "dropped", "fail": "faile
 class FoundBlock:
     """
     done: "3 kept", as many words as actions.
-    shown: the first findings about images, one an image, and the image's row.
+    shown: the first findings about images, one an image, with the image's row, and that of the other image that a
+        finding about two is about; None for none.
     places: where and what, of the first findings that are not shown.
     rest: how many there are beyond these.
     """
@@ -28,7 +29,7 @@ class FoundBlock:
     rule: Rule
     count: int
     done: str
-    shown: list[tuple[Finding, int]]
+    shown: list[tuple[Finding, int, int | None]]
     places: list[tuple[str, str]]
     rest: int
 
@@ -67,7 +68,7 @@ def _block(findings: list[Finding], rows_of: Mapping[str, int], most: int) -> Fo
         rule=findings[0].rule,
         count=len(findings),
         done=", ".join(f"{number:,} {_DONE[action]}" for action, number in sorted(actions.items())),
-        shown=[(finding, row) for row, finding in shown.items()],
+        shown=[(finding, row, rows_of.get(finding.other)) for row, finding in shown.items()],
         places=[(one.where, told(one)) for one in places],
         rest=len(findings) - len(shown) - len(places),
     )

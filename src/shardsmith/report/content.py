@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -75,6 +75,7 @@ class FoundImage:
     pointed: the box that the finding is about, where that can be told.
     split: where the image went; "" for one that is not in the version.
     done: what was done about the finding.
+    other: the other image of a finding about two.
     """
 
     finding: Finding
@@ -87,6 +88,7 @@ class FoundImage:
     split: str
     done: str
     told: str
+    other: FoundImage | None = None
 
 
 @dataclass(frozen=True)
@@ -133,29 +135,30 @@ def compose(
     blocks = found_blocks(findings, taken_in.images["image_id"].to_pylist())
     unreadable = {finding.image_id for finding in findings if finding.code == "image-unreadable"}
     chosen = _pairs(manifest, rows)
-    about = _pairs(taken_in, sorted({row for block in blocks for _, row in block.shown}))
+    rows_found = {row for block in blocks for _, *of in block.shown for row in of if row is not None}
+    about = _pairs(taken_in, sorted(rows_found))
     about_readable = {row: pair for row, pair in about.items() if pair[0].image_id not in unreadable}
     pictures = shrink([image for image, _ in (*chosen.values(), *about_readable.values())])
     numbers = {name: number for number, name in enumerate(columns.names)}
     shown = {row: _shown(next(pictures), *pair, numbers) for row, pair in chosen.items()}
     found_pictures = {row: next(pictures) for row in about_readable}
     splits = dict(zip(ids, manifest.images["split"].to_pylist(), strict=True)) if blocks else {}
+
+    def found_of(finding: Finding, row: int, other: int | None) -> FoundImage:
+        one = _found(finding, found_pictures.get(row), *about[row], numbers, splits)
+        if other is None:
+            return one
+        plain = Finding(finding.code, finding.action, "")
+        beside = _found(plain, found_pictures.get(other), *about[other], numbers, splits)
+        return replace(one, other=replace(beside, done="the other"))
+
     return Content(
         label_map=label_map,
         made=made,
         columns=columns,
         counts=count_manifest(manifest),
         bytes=bytes,
-        findings=[
-            (
-                block,
-                [
-                    _found(finding, found_pictures.get(row), *about[row], numbers, splits)
-                    for finding, row in block.shown
-                ],
-            )
-            for block in blocks
-        ],
+        findings=[(block, [found_of(*shown) for shown in block.shown]) for block in blocks],
         ledger=steps(ledger, columns.word),
         fates=fates(ledger, columns.word),
         dropped=dropped(ledger, columns.word),

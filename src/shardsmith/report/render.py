@@ -72,7 +72,8 @@ def _text(name: str) -> str:
 
 def _all_shown(content: Content) -> list[ShownImage | FoundImage]:
     pairs = [shown for parent, copies in content.copies for shown in (parent, *copies) if shown]
-    return [*content.gallery, *(shown for _, some in content.findings for shown in some), *pairs]
+    found = [one for _, some in content.findings for shown in some for one in (shown, shown.other) if one]
+    return [*content.gallery, *found, *pairs]
 
 
 def _ratios(content: Content) -> str:

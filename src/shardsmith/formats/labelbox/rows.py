@@ -134,6 +134,8 @@ def _parse_older(entry: dict[str, Any]) -> LabelboxRow:
         return row
     for name, value in label.items():  # the oldest: {class: [{"geometry": [...]}]}, {question: answer}
         _add_oldest(name, value, row)
+    if not (row.objects.rows or row.objects.lost or row.answers):
+        row.problem = f"its Label has no list 'objects'; it has {_shown(label)}"
     return row
 
 

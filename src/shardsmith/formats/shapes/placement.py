@@ -27,7 +27,7 @@ def on_displayed(
 
     Boxes are taken as displayed, unless the declared size is the stored one and the two differ in shape, or the whole
     source was found to be drawn so (`info.drawn_on`). Nothing is scaled: the image's own size counts, whatever is
-    declared. What these annotations say of that is added to `info.votes`.
+    declared. What these annotations say of that is added to `info.votes`, and their number to `info.boxes_in`.
 
     Args:
         boxes: n of (xmin, ymin, xmax, ymax) in float pixels, xmin ymin xmax ymax.
@@ -36,6 +36,8 @@ def on_displayed(
         where: the annotation's file, for findings.
     """
     rows = list(boxes)
+    if rows:
+        info.boxes_in[where] = info.boxes_in.get(where, 0) + len(rows)
     if info.width is None or info.height is None:
         return rows, []
     displayed = (info.width, info.height)

@@ -159,7 +159,8 @@ class RawFolder:
     def head(self, file: str, size: int = 4096) -> str:
         """The first bytes of a text file, for `detect`."""
         with (self.root / file).open("rb") as stream:
-            return stream.read(size).decode("utf-8-sig", errors="replace")
+            data = stream.read(size)
+        return data.decode(_encoding(data), errors="replace")
 
     def text(self, file: str) -> str:
         """
@@ -168,7 +169,7 @@ class RawFolder:
         """
         data = (self.root / file).read_bytes()
         try:
-            return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+            return data.decode(_encoding(data))
         except UnicodeDecodeError as error:
             at = f"{error.reason} at byte {error.start}"
             raise RawDataError(f"{file}: not UTF-8 ({at}); save it as UTF-8") from None
@@ -282,3 +283,7 @@ class RawFolder:
 def _leads_inside(link: Path, top: Path) -> bool:
     target = link.resolve()
     return target.is_relative_to(top) or _CACHED.fullmatch(str(target)) is not None
+
+
+def _encoding(data: bytes) -> str:
+    return "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"

@@ -102,11 +102,10 @@ def check_similar(
         for row in members:
             bits, twin = twins[row]
             if row != members[0]:
-                reason = f"nearly identical to {contents[twin][0].image_id}"
-                value = f"{bits} of {HASH_BITS} bits differ"
+                like = contents[twin][0].image_id
+                said = {"value": f"{bits} of {HASH_BITS} bits differ", "reason": f"nearly identical to {like}"}
                 findings += [
-                    about("image-near-duplicate", image.image_id, action, value=value, reason=reason)
-                    for image in contents[row]
+                    about("image-near-duplicate", image.image_id, action, other=like, **said) for image in contents[row]
                 ]
     return sorted(findings, key=lambda finding: finding.file), clusters
 

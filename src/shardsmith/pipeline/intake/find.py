@@ -10,7 +10,7 @@ from shardsmith.formats.masks.format import why_no_masks
 from shardsmith.formats.panlabel import format as panlabel
 from shardsmith.formats.registry import READERS, set_aside_annotations
 from shardsmith.formats.shared.raw_folder import RawFolder
-from shardsmith.pipeline.intake.unread import find_unread
+from shardsmith.pipeline.intake.unread import unread_in_words
 
 Formats = dict[str, list[str]]
 _AND = " + "
@@ -76,7 +76,7 @@ def _claimed_twice(formats: Formats) -> tuple[str, list[str]] | None:
 def _nothing(folder: RawFolder) -> str:
     kinds = Counter(Path(file).suffix.lower() or "no extension" for file in folder.files)
     seen = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(6))
-    unread = "".join(f"; {one.file}: {one.reason}" for one in find_unread(folder))
+    unread = unread_in_words(folder)
     return (
         f"{folder.root}: no annotations found among {len(folder.files)} files ({seen}){unread}; {why_no_masks(folder)}"
         f"formats that can be read: {', '.join(READERS)}"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from shardsmith.dataset.findings import found
+from shardsmith.dataset.findings import Finding, about, found
 from shardsmith.dataset.label_map import MAX_ID
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.formats.shapes.placement import corners
 from shardsmith.formats.shared.facts import merged
-from shardsmith.formats.shared.raw_folder import ImageEntry, Source
+from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
 
+_MOST_PLACES = 5
 _SAME_PX = 1.0  # formats in whole pixels round by so much
 
 
@@ -48,6 +49,17 @@ def merge(sources: Mapping[str, Source]) -> Source:
         reason = f"annotations of {name} that repeat those of another format; each is taken once"
         whole.findings.append(found("not-carried", "", value=count, reason=reason))
     return whole
+
+
+def name_twice(folder: RawFolder) -> list[Finding]:
+    """A finding for each image of which two places in a format's files have boxes; the next format starts anew."""
+    findings = []
+    for image_id, info in folder.images.items():
+        if len(info.boxes_in) > 1:
+            counts = "; ".join(f"{count:,} in {place}" for place, count in list(info.boxes_in.items())[:_MOST_PLACES])
+            findings.append(about("image-annotated-twice", image_id, reason=f"annotations stand twice: {counts}"))
+        info.boxes_in.clear()
+    return findings
 
 
 def _add_ids(whole: Source, source: Source) -> None:

@@ -9,15 +9,16 @@ from pathlib import Path
 from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.images import EXTENSIONS, probe_file
 from shardsmith.dataset.workers import map_items
+from shardsmith.formats.csv.tags import add_tags_beside
 from shardsmith.formats.masks.format import masks_not_read
 from shardsmith.formats.registry import READERS
 from shardsmith.formats.shared.claims import take_out_contested
 from shardsmith.formats.shared.facts import facts_beside, merged
 from shardsmith.formats.shared.raw_folder import RawFolder, Source
 from shardsmith.pipeline.intake.find import Formats, find_formats, joined_name, said
-from shardsmith.pipeline.intake.merge import merge
+from shardsmith.pipeline.intake.merge import merge, name_twice
 from shardsmith.pipeline.intake.orientation import count_votes, decide, name_decision, set_orientation
-from shardsmith.pipeline.intake.unread import find_unread
+from shardsmith.pipeline.intake.unread import find_unread, unread_in_words, with_kind
 from shardsmith.pipeline.params import IngestParams
 
 
@@ -30,6 +31,7 @@ def probe_images(folder: RawFolder) -> None:
     if not folder.image_files:
         raise RawDataError(
             f"{folder.root}: no image among {len(folder.files)} files; known: {' '.join(sorted(EXTENSIONS))}"
+            f"{unread_in_words(folder)}"
         )
     paths = [str(folder.path(image_id)) for image_id in folder.image_files]
     folder.images = dict(zip(folder.image_files, map_items(probe_file, paths, "ingest: hashing"), strict=True))
@@ -68,11 +70,16 @@ def read_raw(raw: Path, params: IngestParams, out: Path | None = None) -> tuple[
     source = _read_upright(folder, formats, params.orientation)
     if not any(READERS[name].annotation_images for name in formats):
         source.findings += masks_not_read(folder, READERS[next(iter(formats))])
-    source.findings += find_unread(folder, {file for files in formats.values() for file in files})
+    source.findings = [with_kind(finding) for finding in source.findings]
+    claimed = {file for files in formats.values() for file in files}
+    add_tags_beside(folder, source, claimed)
+    source.findings += find_unread(folder, claimed)
     if not source.entries:
         first = f"; the first of {len(source.findings)} findings: {source.findings[0]}" if source.findings else ""
         name = joined_name(formats)
-        raise RawDataError(f"{raw}: no image has an annotation that can be read as {name}{first}")
+        raise RawDataError(
+            f"{raw}: no image has an annotation that can be read as {name}{first}{unread_in_words(folder)}"
+        )
     source.facts = merged(facts_beside(folder), source.facts)
     return folder, source, joined_name(formats)
 
@@ -96,10 +103,11 @@ def _read_upright(folder: RawFolder, formats: Formats, orientation: str) -> Sour
 def read_formats(folder: RawFolder, formats: Formats) -> Source:
     """Each format's files by its own reader, which does not see those of the others."""
     folder.forget_matches()
-    sources = {}
+    sources, twice = {}, []
     for name, files in formats.items():
         others = {file for other, claimed in formats.items() if other != name for file in claimed}
         sources[name] = READERS[name].read(folder.without(others) if others else folder, files)
+        twice += name_twice(folder)
     source = merge(sources)
-    source.findings += [*folder.matched.values(), *take_out_contested(folder, source)]
+    source.findings += [*twice, *folder.matched.values(), *take_out_contested(folder, source)]
     return source

@@ -71,11 +71,13 @@ def joined(units: Iterable[Unit]) -> list[Finding]:
         like = "nearly identical" if unit.similar else "identical"
         if len(unit.groups) > 1:
             reason = f"groups {', '.join(unit.groups)} share {like} images and count as {unit.groups[0]}"
-            findings.append(about("split-groups-joined", unit.images[0].image_id, reason=reason))
+            one, other, *_ = unit.images
+            findings.append(about("split-groups-joined", one.image_id, reason=reason, other=other.image_id))
         elif alone:
             bytes_ = "nearly the same picture" if unit.similar else "the same bytes"
             reason = f"has no group, but {bytes_} as an image of group {unit.groups[0]}"
-            findings += [about("split-groups-joined", image.image_id, reason=reason) for image in alone]
+            like = next(image.image_id for image in unit.images if image.group in unit.groups)
+            findings += [about("split-groups-joined", image.image_id, reason=reason, other=like) for image in alone]
     return findings
 
 
@@ -101,4 +103,5 @@ def _leak(code: str, together: Iterable[Image], what: str) -> list[Finding]:
     if len(first) < 2:
         return []
     where = ", ".join(f"{name}: {first[name]}" for name in SPLITS if name in first)
-    return [about(code, min(first.values()), value=where, reason=f"{what} in several splits")]
+    one, other, *_ = sorted(first.values())
+    return [about(code, one, value=where, reason=f"{what} in several splits", other=other)]
