@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from shardsmith.dataset.errors import VersionError
+from shardsmith.store.confirm import Known
 from shardsmith.store.objects import Seen
 from shardsmith.store.store import Store
+from shardsmith.workspace.paths import KNOWN
 from shardsmith.workspace.workspace import Workspace
 
 
@@ -24,10 +27,16 @@ class Stores:
         self._workspace, self._is_clone = workspace, is_clone
         # of a clone not even the cache, which git may have brought
         self.cache = Store.cache(workspace.root / ".git" / "cache" if is_clone else workspace.cache_folder())
+        self.scratch = workspace.root / ".dvc" / "tmp"  # for what is on its way
 
     @property
     def jobs(self) -> int:
         return self.remote.jobs if self.remote else self.cache.jobs
+
+    @cached_property
+    def known(self) -> Known:
+        """What was read in them before."""
+        return Known(self._workspace.root / KNOWN)
 
     @cached_property
     def remote(self) -> Store | None:
@@ -36,16 +45,31 @@ class Stores:
         Raises:
             VersionError: it is configured in a way that DVC cannot read.
         """
+        name = self._config["core"].get("remote")
+        return self._open(name) if name else None
+
+    @cached_property
+    def others(self) -> list[Store]:
+        """The remotes that are configured beside the default one.
+
+        Raises:
+            VersionError: one is configured in a way that DVC cannot read.
+        """
+        default = self._config["core"].get("remote")
+        return [self._open(name) for name in sorted(self._config["remote"]) if name != default]
+
+    @cached_property
+    def _config(self) -> dict[str, Any]:
         if not self._workspace.mentions_remote():
-            return None
-        config = self._workspace.remote_config(self._is_clone)
-        if not (name := config["core"].get("remote")):
-            return None
+            return {"core": {}, "remote": {}}
+        return self._workspace.remote_config(self._is_clone)
+
+    def _open(self, name: str) -> Store:
         from dvc.exceptions import DvcException
         from dvc.fs import get_cloud_fs
 
         try:
-            file_system, options, path = get_cloud_fs(config, name=name)
+            file_system, options, path = get_cloud_fs(self._config, name=name)
             if options.get("version_aware") or options.get("worktree"):
                 raise VersionError(f"the DVC remote {name!r}: is cloud versioned, which cannot be read; choose another")
             fs = file_system(**options)
