@@ -38,6 +38,7 @@ def build(
     push: bool = True,
     verify_remote: bool = False,
     allow_label_change: bool = False,
+    check_all: bool = False,
     wait: bool = True,
 ) -> Any:
     """Build a dataset version in the workspace, from the raw data and params.yaml, and record it under a name.
@@ -48,9 +49,11 @@ def build(
         push: publish the version, where a DVC remote is configured.
         verify_remote: read every pushed object back.
         allow_label_change: record a label map that breaks readers of the version before.
+        check_all: hash all stored data, not what is new alone.
         wait: for a build that is at work in this workspace; else fail.
     """
-    return make(Workspace.find(), name, settings or {}, Publishing(push, verify_remote, allow_label_change), wait)
+    how = Publishing(push, verify_remote, allow_label_change, check_all)
+    return make(Workspace.find(), name, settings or {}, how, wait)
 
 
 @flow(name=flow_name(Workspace.find()), persist_result=False)
@@ -79,6 +82,7 @@ def build_apart(
     """
     clone = steps.refresh(Workspace.find())
     settings = form.as_settings(split, preprocess, augment, formats) | other_settings
-    outcome = make(clone, name or None, settings, Publishing(True, verify_remote, allow_label_change))
+    check_all = steps.is_due(clone)  # once a week
+    outcome = make(clone, name or None, settings, Publishing(True, verify_remote, allow_label_change, check_all))
     steps.hand_over(clone, outcome)
     return outcome

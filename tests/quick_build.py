@@ -16,13 +16,14 @@ def main() -> None:
     parser.add_argument("--no-push", dest="push", action="store_false")
     parser.add_argument("--verify-remote", action="store_true")
     parser.add_argument("--allow-label-change", action="store_true")
+    parser.add_argument("--check-all", action="store_true")
     options = parser.parse_args()
     log = partial(print, file=sys.stderr)
     workspace = Workspace.find()
     with workspace.lock(log):
         dataset = prepare(workspace, options.name, log)
         workspace.dvc("repro")
-        how = Publishing(options.push, options.verify_remote, options.allow_label_change)
+        how = Publishing(options.push, options.verify_remote, options.allow_label_change, options.check_all)
         print(record(workspace, dataset, options.name, log, how).message)
 
 

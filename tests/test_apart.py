@@ -114,10 +114,11 @@ def test_a_tag_that_never_left_a_killed_build_is_forgotten(place: Place) -> None
 
 
 def test_published_versions_go_to_the_git_remote(place: Place) -> None:
+    """Both remotes at paths that are relative to the workspace, whose clone is elsewhere."""
     origin, store = place.root.parent / "origin", place.root.parent / "store"
     subprocess.run(["git", "init", "-q", "--bare", str(origin)], check=True)
-    place.git("remote", "add", "origin", str(origin))
-    place.dvc("remote", "add", "-q", "-d", "store", str(store))
+    place.git("remote", "add", "origin", "../origin")
+    place.dvc("remote", "add", "-q", "-d", "store", "../store")
     place.git("push", "-q", "-u", "origin", "HEAD")
     with pytest.raises(VersionError, match=r"not on origin/.* yet; commit and push it"):
         refresh(Workspace(place.root), print)

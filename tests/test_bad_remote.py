@@ -160,7 +160,9 @@ def test_every_object_in_turn(behind: Behind, every: Stores, tmp_path: Path, tur
                 with pytest.raises(VersionError, match=file.removeprefix("data/export/")):
                     pull("sample@every", out, print, remote=f"s3://{BUCKET}/path")
             assert not out.exists()
-            named = [damage.file for folder in folders for damage in verify_remote(remote, folder, {}).damage]
+            named = [
+                damage.file for folder in folders for damage in verify_remote(remote, folder, "sample@every", {}).damage
+            ]
             assert named
             assert all(name.startswith(file) for name in named)
             confirm(every, remote, set(files), print, verify=True)
@@ -217,8 +219,10 @@ def test_a_harmed_cache_does_not_get_into_the_remote(behind: Behind, every: Stor
     cached.chmod(0o644)
     cached.write_bytes(whole[:-1])
     assert every.remote
+    give(place_of(md5), None)
     with pytest.raises(VersionError, match="damaged in the cache"):
-        confirm(every, every.remote, {md5}, print, verify=False)
+        confirm(every, every.remote, {md5}, print)
+    give(place_of(md5), whole)
     cached.unlink()
     confirm(every, every.remote, {md5}, print, verify=True)  # the remote has what is not here
     give(place_of(md5), None)

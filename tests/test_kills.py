@@ -50,6 +50,9 @@ class Remotes:
     objects: Callable[[], dict[str, bytes]]
     whole_s: float
 
+    def stores(self) -> list[dict[str, bytes]]:
+        return [in_folder(self.place.root / ".dvc/cache"), self.objects()]
+
 
 @pytest.fixture(scope="module", params=["folder", pytest.param("s3", marks=pytest.mark.long)])
 def remotes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remotes]:
@@ -111,21 +114,22 @@ def never_killed(place: Place, folder: Path) -> str:
     return tree_hash(hash_files(folder / "data/export"))
 
 
-def export_of(lock: str) -> str:
+def out_of(lock: str, path: str) -> str:
     stages = YAML(typ="safe", pure=True).load(lock)["stages"]
-    return next(out["md5"] for stage in stages.values() for out in stage["outs"] if out["path"] == "data/export")
+    return next(out["md5"] for stage in stages.values() for out in stage["outs"] if out["path"] == path)
 
 
-def not_whole(remotes: Remotes, tags: list[str]) -> list[str]:
-    """What is missing or damaged, in the cache or the remote, of any version; every object is hashed anew."""
-    place, bad = remotes.place, []
-    for held in (in_folder(place.root / ".dvc/cache"), remotes.objects()):
+def not_whole(place: Place, stores: list[dict[str, bytes]], tags: list[str]) -> list[str]:
+    """What is missing or damaged, in any of the stores, of any version; every object is hashed anew."""
+    bad = []
+    for held in stores:
         prefix = "files/md5/"
         store = {key.removeprefix(prefix).replace("/", ""): data for key, data in held.items() if prefix in key}
         good = {md5 for md5, data in store.items() if hashlib.md5(data).hexdigest() == md5.removesuffix(".dir")}
         for tag in tags:
             raw = YAML(typ="safe", pure=True).load(place.git("show", f"{tag}:data/raw.dvc"))["outs"][0]["md5"]
-            for folder in (export_of(place.git("show", f"{tag}:dvc.lock")), raw):
+            lock = place.git("show", f"{tag}:dvc.lock")
+            for folder in (out_of(lock, "data/export"), out_of(lock, "data/report"), raw):
                 listed = {entry["md5"] for entry in json.loads(store[folder])} if folder in good else set()
                 bad += [f"{tag}: {md5}" for md5 in {folder, *listed} - good]
     return bad
@@ -169,13 +173,13 @@ def kill_builds(
         was_killed = end(start(place, name, command), *moment)
         after = place.tags()
         assert after in (before, both), moment
-        assert not_whole(remotes, after) == [], moment
+        assert not_whole(place, remotes.stores(), after) == [], moment
         killed, tagged = killed + was_killed, tagged + (was_killed and after == both)
         said = build(place, name)
         assert "waiting" not in said
         assert place.tags() == both, said
-        assert export_of(place.git("show", f"sample@{name}:dvc.lock")) == expected
-        assert not_whole(remotes, both) == []
+        assert out_of(place.git("show", f"sample@{name}:dvc.lock"), "data/export") == expected
+        assert not_whole(place, remotes.stores(), both) == []
         assert f"versions/sample@{name}.json" in remotes.objects()
         assert f"refs/tags/sample@{name}" in place.git("ls-remote", "origin")
         assert leftovers(place) == [], said

@@ -22,6 +22,7 @@ def add(commands: Commands) -> None:
     add_settings(command, "change a value of params.yaml; it stays if the build succeeds")
     command.add_argument("--no-push", dest="push", action="store_false", help="record it here, and publish nothing")
     command.add_argument("--verify-remote", action="store_true", help="read every pushed object back and hash it")
+    command.add_argument("--check-all", action="store_true", help="hash all stored data, not what is new alone")
     command.add_argument(
         "--allow-label-change", action="store_true", help="record a label map that breaks readers of the last version"
     )
@@ -59,7 +60,7 @@ def build(options: argparse.Namespace) -> int:
     from shardsmith.versions.version import own_dataset
     from shardsmith.workspace.paths import EXPORT, METRICS
 
-    how = Publishing(options.push, options.verify_remote, options.allow_label_change)
+    how = Publishing(options.push, options.verify_remote, options.allow_label_change, options.check_all)
     outcome = run_flow(workspace, options.name, settings, how, options.wait)
     if options.json:
         print_json({"dataset": own_dataset(workspace), "tag": outcome.tag, "made": outcome.made})

@@ -15,7 +15,7 @@ from shardsmith.dataset.errors import run
 GROUPS = {
     "Start": ("init", "sample", "fetch", "check", "convert"),
     "Build": ("build", "preview", "labels", "serve", "pin", "upgrade"),
-    "Versions": ("versions", "show", "diff", "report", "verify"),
+    "Versions": ("versions", "show", "diff", "report", "verify", "repair"),
     "Data": ("inspect", "formats", "steps", "findings"),
     "Share": ("pull", "publish", "withdraw", "completion"),
 }

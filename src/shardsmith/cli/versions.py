@@ -1,4 +1,4 @@
-"""Commands about versions: versions, show, diff, pull, verify."""
+"""Commands about versions: versions, show, diff, pull, verify, repair."""
 
 from __future__ import annotations
 
@@ -89,6 +89,15 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--rebuild", action="store_true", help="build it again in a clean clone, by its own code and packages"
     )
+    add_json(command)
+
+    command = add_command(
+        commands, "repair", repair, "bring back what is damaged or missing of a version, from any good copy",
+        "repair                                     the last version",
+        "repair v1.0.0 --dry-run",
+    )  # fmt: skip
+    command.add_argument("name", nargs="?", metavar="NAME", help="NAME, or DATASET@NAME; the last version by default")
+    command.add_argument("--dry-run", action="store_true", help="say what it would do, and change nothing")
     add_json(command)
 
 
@@ -261,3 +270,22 @@ def _finish(what: str, checks: list[Check], as_json: bool) -> int:
         many = f"{damaged:,} problems" if damaged > 1 else "1 problem"
         print(f"{what}: " + (f"NOT as recorded: {many}, see above" if damaged else "as recorded"))
     return 1 if damaged else 0
+
+
+def repair(options: argparse.Namespace) -> int:
+    """0 if the version is whole in the end, else 1."""
+    from dataclasses import asdict
+
+    from shardsmith.repair.repair import repair as mend
+    from shardsmith.workspace.workspace import Workspace
+
+    tag, changes = mend(Workspace.find(), options.name, to_stderr, options.dry_run)
+    lost = [change for change in changes if not change.did]
+    if options.json:
+        print_json({"repaired": tag, "ok": not lost, "changes": [asdict(change) for change in changes]})
+        return 1 if lost else 0
+    for change in changes:
+        print(paint(str(change), "good" if change.did else "error"))
+    done = f"{len(changes) - len(lost):,} {'would be repaired' if options.dry_run else 'repaired'}"
+    print(f"{tag}: " + (f"{done}, {len(lost):,} LOST, see above" if lost else done if changes else "nothing to repair"))
+    return 1 if lost else 0

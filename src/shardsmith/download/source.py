@@ -82,7 +82,7 @@ def _repository(name: str, repo: str) -> Iterator[VersionSource]:
         if files is None:
             raise VersionError(
                 f"{version.tag}: the list of its files is neither in the cache nor in the remote as it was recorded; "
-                "`shardsmith verify --remote` where the version was built says how to repair it"
+                f"`shardsmith repair {version.name}` where the version was built brings it back"
             )
         record = {**asdict(version), "tag": version.tag, "hashes": {EXPORT: expected}}
         committed = workspace.git("show", "-s", "--format=%cI", version.commit).strip()
@@ -129,8 +129,8 @@ def add(source: VersionSource, files: Mapping[str, str], folder: Path) -> None:
         path, why = bad[0]
         more = f", and {len(bad) - 1} more files" if len(bad) > 1 else ""
         raise VersionError(
-            f"{source.tag}: {path}: {why}{more}; `shardsmith verify --remote` where the version was built says how to "
-            "repair it; pull again then, what has come is kept"
+            f"{source.tag}: {path}: {why}{more}; `shardsmith repair` where the version was built brings it back; pull "
+            "again then, what has come is kept"
         )
 
 

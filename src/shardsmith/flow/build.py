@@ -60,7 +60,9 @@ def build(
     done = None if settings else record_if_current(workspace, name, log, how, wait)
     if done:
         return done
-    parameters = {"name": name, "settings": dict(settings or {}), **asdict(how), "wait": wait}
+    usual = asdict(Publishing())  # is not passed on: a workspace's flow from before an option runs as it did
+    chosen = {option: value for option, value in asdict(how).items() if value != usual[option]}
+    parameters = {"name": name, "settings": dict(settings or {}), **chosen, "wait": wait}
     with tempfile.TemporaryDirectory(prefix="shardsmith-") as folder:
         result = Path(folder) / "result.json"
         command = [sys.executable, "-m", "shardsmith.flow.build", json.dumps(parameters), str(result)]
@@ -84,6 +86,7 @@ def build_version(
     push: bool = True,
     verify_remote: bool = False,
     allow_label_change: bool = False,
+    check_all: bool = False,
     wait: bool = True,
 ) -> Outcome:
     """Build a version from a workspace's data/raw and params.yaml, and record it.
@@ -95,6 +98,7 @@ def build_version(
         push: publish the version, where a DVC remote is configured.
         verify_remote: read every pushed object back and hash it.
         allow_label_change: record a label map that breaks readers of the version before.
+        check_all: hash all stored data, not what is new alone.
         wait: for a build that is at work in this workspace; else fail.
 
     Returns:
@@ -104,7 +108,7 @@ def build_version(
         ShardsmithError: it failed.
     """
     place = Workspace.find(Path(workspace) if workspace else None)
-    return build(place, name, settings, Publishing(push, verify_remote, allow_label_change), wait)
+    return build(place, name, settings, Publishing(push, verify_remote, allow_label_change, check_all), wait)
 
 
 def main() -> None:

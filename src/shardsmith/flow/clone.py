@@ -7,6 +7,7 @@ versions are kept until somebody merges it.
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from shardsmith.workspace.retry import retried
 from shardsmith.workspace.workspace import Workspace
 
 BRANCH = "builds"
+_PATHS = ("url", "configpath", "credentialpath", "keyfile", "cert_path", "key_path")  # of a DVC remote
 _MADE_ANEW = (LOCK, CODE, METRICS, f"{PLOTS}/", POINTER)  # by every build: which side a merge takes is the same
 
 
@@ -34,7 +36,7 @@ def refresh(workspace: Workspace, log: Log) -> Workspace:
     if not branch:
         raise VersionError(f"{workspace.root}: HEAD is on no branch; run `git switch BRANCH`: builds follow a branch")
     remote = git_remote(workspace.root, branch) if workspace.has_remote() else None
-    address = workspace.git("remote", "get-url", remote).strip() if remote else str(top_folder(workspace.root))
+    address = _address(workspace, remote) if remote else str(top_folder(workspace.root))
     if not (top / ".git").exists():
         log(f"making {BUILDS}, the clone that builds are made in")
         shutil.rmtree(top, ignore_errors=True)
@@ -102,13 +104,35 @@ def _end_merge(clone: Workspace) -> None:
         clone.git("merge", "--abort")
 
 
+def _address(workspace: Workspace, remote: str) -> str:
+    """Of a git remote, from anywhere on this machine: a path is relative to the workspace's repository."""
+    address = workspace.git("remote", "get-url", remote).strip()
+    is_path = ":" not in address.partition("/")[0]  # as git tells a path from HOST:PATH and from a URL
+    return os.path.normpath(top_folder(workspace.root) / address) if is_path else address
+
+
 def _share_dvc(workspace: Workspace, clone: Workspace) -> None:
-    """The workspace's own settings of DVC, its remotes with their credentials among them, and its cache."""
-    local = workspace.root / ".dvc" / "config.local"
-    if local.exists():
-        shutil.copy2(local, clone.root / ".dvc" / "config.local")
-    cache = workspace.dvc("cache", "dir").strip()
-    clone.dvc("config", "--local", "cache.dir", str(workspace.root / cache))
+    """The workspace's own settings of DVC, its remotes with their credentials among them, and its cache.
+
+    Paths in them, and that of a remote in the clone's commit, are relative to the workspace's `.dvc`.
+    """
+    from configobj import ConfigObj  # which DVC reads them with
+
+    here, there = workspace.root / ".dvc", clone.root / ".dvc"
+    committed = ConfigObj(str(there / "config"), interpolation=False, encoding="utf-8")
+    local = ConfigObj(str(here / "config.local"), interpolation=False, encoding="utf-8")
+    for name in (name for name in {*committed, *local} if name.startswith("remote")):
+        paths = {key: value for key, value in local.get(name, {}).items() if key in _PATHS}
+        if "url" in committed.get(name, {}):  # and no other: git brings it, whoever wrote it
+            paths = {"url": committed[name]["url"]} | paths
+        for key, path in paths.items():
+            if "://" not in path and not Path(path).expanduser().is_absolute():
+                local.setdefault(name, {})[key] = os.path.normpath(here / path)
+    local.setdefault("cache", {})["dir"] = str(workspace.cache_folder().absolute())
+    local.filename = str(there / "config.local")
+    (there / "config.local").unlink(missing_ok=True)
+    (there / "config.local").touch(mode=0o600)  # it may hold secrets
+    local.write()
 
 
 def _refresh_raw(workspace: Workspace, clone: Workspace, log: Log) -> None:

@@ -22,6 +22,7 @@ from prefect.states import Completed, Failed, State
 from shardsmith.dataset.errors import ShardsmithError, StageError
 from shardsmith.dataset.workers import stages_bar
 from shardsmith.flow import artifacts, clone
+from shardsmith.store.stores import open_stores
 from shardsmith.versions import record as recording
 from shardsmith.versions.publish import Publishing
 from shardsmith.versions.record import Outcome
@@ -33,6 +34,7 @@ from shardsmith.workspace.workspace import Workspace
 
 Flow = TypeVar("Flow", bound=Callable[..., Any])
 _SHOWN = 30
+_WEEK_S = 7 * 24 * 3600
 
 
 @dataclass
@@ -157,6 +159,12 @@ def refresh(workspace: Workspace) -> Workspace:
     """
     prepare_environment()
     return _as_task("refresh", lambda: clone.refresh(workspace, get_run_logger().info))
+
+
+def is_due(workspace: Workspace) -> bool:
+    """Whether it is a week since all that a version needs was hashed."""
+    with open_stores(workspace) as stores:
+        return stores.known.age_s(stores.cache) > _WEEK_S
 
 
 def hand_over(workspace: Workspace, outcome: Outcome) -> None:

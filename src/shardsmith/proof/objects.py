@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from shardsmith.proof.checks import Check, Damage, check_bytes
@@ -13,7 +12,7 @@ from shardsmith.store.objects import Seen
 from shardsmith.store.release import VERSIONS
 from shardsmith.store.store import Store
 from shardsmith.store.stores import Stores
-from shardsmith.workspace.paths import PUBLISHED, RAW
+from shardsmith.workspace.paths import RAW
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,8 @@ def verify_cache(stores: Stores, folder: Folder, tag: str) -> Check:
     by_md5 = stores.cache.read_many(objects.values())
     absent = {file: md5 for file, md5 in objects.items() if by_md5[md5].missing}
     there = {file: md5 for file, md5 in objects.items() if file not in absent}
-    remedy = partial(_cache_remedy, stores, folder, tag)
-    damage = check_bytes(there, {file: by_md5[md5] for file, md5 in there.items()}, remedy, " in the cache")
+    seen = {file: by_md5[md5] for file, md5 in there.items()}
+    damage = check_bytes(there, seen, lambda _: remedy(tag), " in the cache")
     if not there and folder.path == RAW and not stores.remote:
         return Check(title, "not here, and there is no DVC remote to ask for it", here=False)
     kept = stores.remote.holds(set(absent.values())) if absent and stores.remote else set()
@@ -55,25 +54,14 @@ def _lost(stores: Stores, folder: Folder, files: set[str], tag: str) -> list[Dam
     where = f"the cache and {stores.remote.name}" if stores.remote else "the cache, and there is no DVC remote"
     file = folder.path if folder.path in files else min(files)
     many = f"; {len(files):,} files are" if len(files) > 1 else ""
-    remedy = f"`dvc push` where {tag} was built brings it to the remote; else {_again(folder.path, tag)}"
-    return [Damage(file, f"missing from {where}{many}", remedy)]
+    return [Damage(file, f"missing from {where}{many}", remedy(tag))]
 
 
-def _cache_remedy(stores: Stores, folder: Folder, tag: str, file: str) -> str:
-    remove = f"remove {stores.cache.place(folder.objects[file])}"
-    if stores.remote:
-        target = f"{folder.path}.dvc" if folder.path == RAW else folder.path
-        return f"{remove}, then `git checkout {tag} && dvc fetch {target}` brings it from the remote"
-    return f"{remove}, then {_again(folder.path, tag)}"
+def remedy(tag: str) -> str:
+    return f"`shardsmith repair {tag}` where it was built brings it back from any good copy"
 
 
-def _again(path: str, tag: str) -> str:
-    if path == RAW:
-        return "put the same file into data/raw and run `dvc commit data/raw.dvc`"
-    return f"`git checkout {tag} && dvc checkout data/raw.dvc && dvc repro` makes it again"
-
-
-def verify_remote(remote: Store, folder: Folder, into: Mapping[str, Path]) -> Check:
+def verify_remote(remote: Store, folder: Folder, tag: str, into: Mapping[str, Path]) -> Check:
     """Each object, read back from the remote.
 
     Args:
@@ -82,14 +70,8 @@ def verify_remote(remote: Store, folder: Folder, into: Mapping[str, Path]) -> Ch
     objects = folder.objects
     by_md5 = remote.read_many(objects.values(), into)
     seen = {file: by_md5[md5] for file, md5 in objects.items()}
-    damage = check_bytes(objects, seen, partial(_remote_remedy, remote, folder), f" in {remote.name}")
+    damage = check_bytes(objects, seen, lambda _: remedy(tag), f" in {remote.name}")
     return Check(f"{folder.path} in {remote.name}", measured(len(objects), by_md5.values()), damage)
-
-
-def _remote_remedy(remote: Store, folder: Folder, file: str) -> str:
-    """`dvc push` alone does nothing: with the listing there, it takes all the folder's files to be there (tried)."""
-    places = dict.fromkeys((remote.place(folder.objects[file]), remote.place(folder.md5)))
-    return f"remove {' and '.join(places)} where they are there, then run `dvc push` again where it was built"
 
 
 def verify_manifest(remote: Store, tag: str, digest: str) -> Check:
@@ -101,9 +83,7 @@ def verify_manifest(remote: Store, tag: str, digest: str) -> Check:
     file = f"{VERSIONS}/{tag}.json"
     data = remote.read_file(file)
     found = "missing" if data is None else "" if hashlib.sha256(data).hexdigest() == digest else "not that of the tag"
-    marker = f"{PUBLISHED}/{tag}"
-    remedy = f"remove it, and {marker} where it was built; `shardsmith build` there publishes it again"
-    damage = [Damage(f"{file} in {remote.name}", found, remedy)] if found else []
+    damage = [Damage(f"{file} in {remote.name}", found, remedy(tag))] if found else []
     return Check(f"manifest in {remote.name}", f"{file}, by which it is pulled without git, is that of the tag", damage)
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,20 @@ def rebuild(workspace: Workspace, version: Version, log: Log) -> Check:
         VersionError: the raw data or a package cannot be had unharmed, the disk is too small, or a stage fails.
     """
     recorded = read_recorded(workspace, version.tag)
+    with open_stores(workspace) as stores, rebuilt(workspace, version, log) as root:
+        log("rebuild: comparing")
+        damage = _compare(stores, recorded, root, root.with_name("stored"))
+    return Check("rebuild", f"{EXPORT}, label map and metrics came out byte for byte the same", damage)
+
+
+@contextmanager
+def rebuilt(workspace: Workspace, version: Version, log: Log) -> Iterator[Path]:
+    """The folder of a clean clone in which every stage has run.
+
+    Raises:
+        VersionError: as `rebuild`.
+    """
+    recorded = read_recorded(workspace, version.tag)
     with open_stores(workspace) as stores, tempfile.TemporaryDirectory(prefix="shardsmith-rebuild-") as folder:
         check_room(needed_bytes(recorded.lock), shutil.disk_usage(folder).free, folder)
         clone = _clone(workspace, version.tag, Path(folder) / "workspace")
@@ -48,9 +63,7 @@ def rebuild(workspace: Workspace, version: Version, log: Log) -> Check:
         count = _bring_raw(stores, raw_pointer(recorded), clone.root / RAW)
         log(f"rebuild: {count:,} files of raw data, each checked against its hash")
         dvc(clone.root, *_AGAIN, log=log, python=str(environment.python), env=environment.variables)
-        log("rebuild: comparing")
-        damage = _compare(stores, recorded, clone.root, Path(folder) / "stored")
-    return Check("rebuild", f"{EXPORT}, label map and metrics came out byte for byte the same", damage)
+        yield clone.root
 
 
 def needed_bytes(lock: Mapping[str, Any]) -> int:

@@ -61,13 +61,13 @@ def verify_version(workspace: Workspace, version: Version, remote: bool) -> list
         into: dict[str, Path] = {}
         if remote and stores.remote:
             into = _only_there(stores.cache, export or {}, Path(temporary))
-            checks += [verify_remote(stores.remote, folder, into) for folder in folders]
+            checks += [verify_remote(stores.remote, folder, version.tag, into) for folder in folders]
             if digest := parse_message(recorded.message).get("manifest"):
                 checks.append(verify_manifest(stores.remote, version.tag, digest))
         if export is not None:
             places = {file: stores.cache.path(md5) or into.get(md5) for file, md5 in export.items()}
             checks.append(_verify_export(places, export, recorded))
-    if _is_current(workspace, version):
+    if is_current(workspace, version):
         checks.append(_verify_workspace(workspace, recorded, export))
     return checks
 
@@ -119,7 +119,7 @@ def _verify_export(places: Mapping[str, Path | None], export: Mapping[str, str],
     return Check(check.title, check.found, damage + check.damage, check.here)
 
 
-def _is_current(workspace: Workspace, version: Version) -> bool:
+def is_current(workspace: Workspace, version: Version) -> bool:
     """Whether the workspace stands at the version, or was changed since without recording another.
 
     What is left of a version that was withdrawn is no change of the one before it.
@@ -143,6 +143,6 @@ def _verify_workspace(workspace: Workspace, recorded: Recorded, export: Mapping[
         remedy = f"`shardsmith build` records it, `git checkout {tag} && dvc checkout` goes back"
         damage.append(Damage(EXPORT, f"rebuilt since {tag}, and not recorded", remedy))
     elif export is not None and (root / EXPORT).is_dir():
-        remedy = f"`dvc checkout --force {EXPORT}` brings the version's files back"
+        remedy = f"`shardsmith repair {tag}` brings the version's files back"
         damage += check_folder(export, hash_folder(root / EXPORT, f"reading {EXPORT}"), f"{EXPORT}/", remedy)
     return Check("workspace", f"params, label map, metrics and {EXPORT} are those of {tag}", damage)

@@ -27,10 +27,14 @@ def hash_files(folder: Path) -> dict[str, str]:
     return {file: found.md5 for file, found in seen.items() if file != RECORD}
 
 
+def listing_bytes(files: Mapping[str, str]) -> bytes:
+    """The list of files that DVC stores for a folder of these (dvc_data.hashfile.tree.Tree)."""
+    return json.dumps([{"md5": files[path], "relpath": path} for path in sorted(files)], sort_keys=True).encode()
+
+
 def tree_hash(files: Mapping[str, str]) -> str:
-    """The hash that DVC gives a folder of these files (dvc_data.hashfile.tree.Tree.digest)."""
-    listing = [{"md5": files[path], "relpath": path} for path in sorted(files)]
-    return hashlib.md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
+    """The hash that DVC gives a folder of these files."""
+    return hashlib.md5(listing_bytes(files), usedforsecurity=False).hexdigest() + ".dir"
 
 
 def read_record(folder: Path) -> dict[str, Any]:

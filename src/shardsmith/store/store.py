@@ -8,10 +8,11 @@ kind of remote works, with the credentials and the `endpointurl` that DVC uses.
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -25,6 +26,20 @@ from shardsmith.workspace.addresses import clean, without_secrets
 from shardsmith.workspace.retry import is_final, retried
 
 _REMOTE_JOBS = 16  # requests at once: waiting, not computing
+_MARKS = ("ETag", "etag", "LastModified", "last_modified", "updated", "mtime")  # of the kinds of file system
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a store says of an object that it has, unread.
+
+    mark: its size in bytes and its time, which are others when it was written anew. etag: of S3, which makes it of the
+    bytes that came; else "".
+    """
+
+    size: int
+    mark: str
+    etag: str = ""
 
 
 class Store:
@@ -97,12 +112,16 @@ class Store:
 
     def holds(self, md5s: Iterable[str]) -> set[str]:
         """Which of the objects are there, by name alone."""
-        return {md5 for md5, size in self.sizes(md5s).items() if size is not None}
+        return {md5 for md5, entry in self.entries(md5s).items() if entry}
 
     def sizes(self, md5s: Iterable[str]) -> dict[str, int | None]:
         """Each object's size in bytes; None where it is not there."""
+        return {md5: entry.size if entry else None for md5, entry in self.entries(md5s).items()}
+
+    def entries(self, md5s: Iterable[str]) -> dict[str, Entry | None]:
+        """Of each object, without reading it; None where it is not there."""
         listed = list(md5s)
-        found = run_parallel(self._size, listed, self.jobs, f"looking into {self.name}", "object")
+        found = run_parallel(self._entry, listed, self.jobs, f"looking into {self.name}", "object")
         return dict(zip(listed, found, strict=True))
 
     def read(self, md5: str, into: Path | None = None) -> Seen:
@@ -202,11 +221,18 @@ class Store:
             raise VersionError(clean(explain(error), self._address)) from error
         return replace(seen, md5=f"{seen.md5}.dir") if md5.endswith(".dir") else seen
 
-    def _size(self, md5: str) -> int | None:
+    def _entry(self, md5: str) -> Entry | None:
         try:
-            return int(self._ask(lambda: self._fs.info(self._at(md5)), "read")["size"])
+            info = self._ask(lambda: self._fs.info(self._at(md5)), "read")
         except FileNotFoundError:
             return None
+        mark = " ".join(str(info[key]) for key in ("size", *_MARKS) if key in info)
+        etag = str(info.get("ETag", "")).strip('"') if self._speaks("s3") else ""
+        return Entry(int(info["size"] or 0), mark, etag)
+
+    def _speaks(self, protocol: str) -> bool:
+        spoken = self._file_system.protocol
+        return protocol in ((spoken,) if isinstance(spoken, str) else spoken)
 
     def _cat(self, place: str) -> bytes | None:
         try:
@@ -217,7 +243,18 @@ class Store:
     def _put(self, path: Path, place: str) -> None:
         fs = self._fs
         fs.makedirs(place.rpartition("/")[0], exist_ok=True)
-        fs.put_file(str(path), place)
+        if not self._speaks("local"):
+            fs.put_file(str(path), place)
+            return
+        target = Path(place)
+        part = target.with_name(f".{target.name}.tmp")  # which recovery.py knows
+        try:
+            shutil.copyfile(path, part)
+            if self._objects in place:
+                part.chmod(0o444)  # as DVC has them
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
 
     def _ask(self, work: Callable[[], Any], done: str) -> Any:
         """

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from shardsmith.dataset.errors import VersionError
+from shardsmith.store.confirm import Known
 from shardsmith.store.objects import Seen
 from shardsmith.store.store import Store
+from shardsmith.workspace.paths import KNOWN
 from shardsmith.workspace.workspace import Workspace
 
 
@@ -25,10 +27,16 @@ class Stores:
         self._workspace, self._is_clone = workspace, is_clone
         # of a clone not even the cache, which git may have brought
         self.cache = Store.cache(workspace.root / ".git" / "cache" if is_clone else workspace.cache_folder())
+        self.scratch = workspace.root / ".dvc" / "tmp"  # for what is on its way
 
     @property
     def jobs(self) -> int:
         return self.remote.jobs if self.remote else self.cache.jobs
+
+    @cached_property
+    def known(self) -> Known:
+        """What was read in them before."""
+        return Known(self._workspace.root / KNOWN)
 
     @cached_property
     def remote(self) -> Store | None:
@@ -39,6 +47,16 @@ class Stores:
         """
         name = self._config["core"].get("remote")
         return self._open(name) if name else None
+
+    @cached_property
+    def others(self) -> list[Store]:
+        """The remotes that are configured beside the default one.
+
+        Raises:
+            VersionError: one is configured in a way that DVC cannot read.
+        """
+        default = self._config["core"].get("remote")
+        return [self._open(name) for name in sorted(self._config["remote"]) if name != default]
 
     @cached_property
     def _config(self) -> dict[str, Any]:

@@ -64,5 +64,5 @@ def _nowhere(version: Version, md5: str, stores: Stores) -> VersionError:
     where = "the DVC remote" if stores.remote else "a DVC remote, for none is configured"
     return VersionError(
         f"{version.tag}: a part of {EXPORT} ({md5}) is, as it was recorded, neither in the cache nor in {where}; "
-        "`shardsmith verify --remote` where the version was built says how to repair it"
+        f"`shardsmith repair {version.name}` where the version was built brings it back"
     )

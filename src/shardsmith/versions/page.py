@@ -89,6 +89,6 @@ def page_of(workspace: Workspace, stores: Stores, revision: str) -> str | None:
 def _nowhere(version: Version, stores: Stores) -> VersionError:
     where = f"in {stores.remote.name}" if stores.remote else "in a DVC remote, for none is configured"
     return VersionError(
-        f"{version.tag}: its page is neither in the cache nor {where} as it was recorded; `shardsmith verify --remote` "
-        "where the version was built says how to repair it"
+        f"{version.tag}: its page is neither in the cache nor {where} as it was recorded; `shardsmith repair` where "
+        "the version was built brings it back"
     )

@@ -32,13 +32,15 @@ from shardsmith.workspace.workspace import Workspace
 class Publishing:
     """
     push: whether a version leaves this machine, where a DVC remote is configured.
-    verify_remote: read every pushed object back and hash it; else its presence and size are enough.
+    verify_remote: read every pushed object back and hash it; else what the store says of its hash is enough.
     allow_label_change: record a label map that breaks readers of the version before.
+    check_all: hash all that the version needs, not what is new alone.
     """
 
     push: bool = True
     verify_remote: bool = False
     allow_label_change: bool = False
+    check_all: bool = False
 
 
 def manifest_of(workspace: Workspace, stores: Stores, tag: str, commit: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Record what stands in the workspace as a version: store, push, commit, and last the tag."""
+"""Record what stands in the workspace as a version: its data seen in the stores, then commit, and last the tag."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shardsmith.versions.publish import (  # fmt: skip
     publish_name,
     sync,
 )
-from shardsmith.versions.push import push_data
+from shardsmith.versions.push import check_stored, push_data
 from shardsmith.versions.space import check_space
 from shardsmith.versions.tree import bring_outs, kept_tree
 from shardsmith.versions.version import (
@@ -139,7 +139,7 @@ def add_raw(workspace: Workspace, log: Log) -> None:
             f"put images and annotations there, or draw the sample: shardsmith sample {RAW}"
         )
     if not pointer.exists():
-        workspace.dvc("add", "--quiet", RAW)
+        workspace.dvc("add", RAW)
         log(f"{RAW}: stored by DVC as {RAW}.dvc")
 
 
@@ -168,7 +168,8 @@ def record(
     how: Publishing,
     flow_run: str | None = None,
 ) -> Outcome:
-    """Record what stands in the workspace as a version: data pushed and confirmed, commit, tag, name pushed, manifest.
+    """Record what stands in the workspace as a version: data stored, pushed and confirmed; commit, tag, name pushed,
+    manifest.
 
     Args:
         flow_run: id of the Prefect flow run, for the tag's message.
@@ -182,8 +183,10 @@ def record(
     unchanged = before is not None and same_inputs(workspace, before)
     publishes = how.push and workspace.has_remote()
     if unchanged and (name is None or before == f"{dataset}@{name}"):
-        if publishes and (how.verify_remote or not is_published(workspace, str(before))):
-            push_data(workspace, log, how.verify_remote)
+        if how.check_all:
+            check_stored(workspace, log, everything=True)
+        if publishes and (how.verify_remote or how.check_all or not is_published(workspace, str(before))):
+            push_data(workspace, log, how.check_all, how.verify_remote)
             publish_name(workspace, str(before), log)
         if is_restarted(workspace):
             _commit(workspace, str(before))  # the same ids again
@@ -197,10 +200,12 @@ def record(
         _check_labels(workspace, before)
     if publishes:
         check_name_is_free(workspace, tag)
-        push_data(workspace, log, how.verify_remote)
+    check_stored(workspace, log, how.check_all)
+    if publishes:
+        push_data(workspace, log, how.check_all, how.verify_remote)
     elif how.push:
         log("no DVC remote is configured: the version stays on this machine (`dvc remote add -d NAME URL` to share it)")
-    sync(workspace.root / ".dvc")
+    sync(workspace.cache_folder())
     commit = workspace.git("rev-parse", f"{before}^{{commit}}").strip() if unchanged else _commit(workspace, tag)
     sync(workspace.root)
     published_as = manifest_digest(workspace, tag, commit) if publishes else None

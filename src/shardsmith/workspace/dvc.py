@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from configparser import ConfigParser
@@ -18,6 +21,7 @@ from typing import Any
 from shardsmith.dataset.errors import VersionError
 from shardsmith.installation import need
 from shardsmith.workspace.log import Log
+from shardsmith.workspace.retry import FULL
 
 # what dvc says at every stage, and what its hints say that a build does by itself
 _ROUTINE = re.compile(
@@ -26,6 +30,8 @@ _ROUTINE = re.compile(
     r"ERROR: failed to reproduce .* exited with|Generating lock"
 )
 _STAGE = re.compile(r"(?:Running stage|Stage) '([^']+)'")  # what it says when it comes to one
+_UNSTORED = re.compile(r"(?m)^ERROR: (failed to transfer .*)")  # said, and passed over: it goes on, and exits with 0
+_FULL = tuple(map(os.strerror, FULL))
 _NO_ROOM = 100_000  # bytes
 
 # settings of a remote that are believed where git brings them: of anyone's repository what an address needs, ...
@@ -58,13 +64,16 @@ def dvc(
         env: the variables of its process; this process's by default.
 
     Raises:
-        VersionError: dvc fails; the message holds what it said last.
+        VersionError: dvc fails, or did not store all; the message holds what it said last. Where a disk is full, its
+            cause says so.
     """
-    lines = []
-    for line in _lines(root, *arguments, shown=bool(log), python=python, env=env):
+    lines: list[str] = []
+    unstored: list[str] = []
+    for line in _lines(root, *arguments, shown=bool(log), python=python, env=env, unstored=unstored):
         lines.append(line)
         if log and not _ROUTINE.match(line):
             log(line)
+    _check_stored(root, arguments, unstored)
     return "\n".join(lines)
 
 
@@ -74,9 +83,10 @@ def repro(root: Path, stages: Collection[str]) -> Iterator[tuple[str, Iterator[s
     The first may be "", for what is said before any stage. The lines of one are to be read before the next.
 
     Raises:
-        VersionError: a stage or dvc fails; from the lines of that stage.
+        VersionError: a stage or dvc fails; from the lines of that stage. At the end: dvc did not store all.
     """
     stage = ""
+    unstored: list[str] = []
 
     def stage_of(line: str) -> str:
         nonlocal stage
@@ -84,13 +94,14 @@ def repro(root: Path, stages: Collection[str]) -> Iterator[tuple[str, Iterator[s
             stage = found[1]
         return stage
 
-    for name, lines in groupby(_lines(root, "repro", shown=True), key=stage_of):
+    for name, lines in groupby(_lines(root, "repro", shown=True, unstored=unstored), key=stage_of):
         yield name, _of_stage(name, lines)
+    _check_stored(root, ("repro",), unstored)
 
 
 def cache_folder(root: Path) -> Path:
-    """Where DVC keeps its cache, as .dvc/config.local or .dvc/config says: to ask dvc takes a second."""
-    return root / ".dvc" / Path(_cache_config(root).get("dir", "cache")).expanduser()
+    """Where DVC keeps its cache, as its settings say: to ask dvc takes a second."""
+    return Path(_cache_config(root).get("dir", str(root / ".dvc" / "cache")))
 
 
 def cache_links(root: Path) -> bool:
@@ -177,7 +188,18 @@ def _configs(root: Path) -> list[Path]:
 
 
 def _cache_config(root: Path) -> dict[str, str]:
-    return _config(root, "cache")
+    """The section `cache`, of machine, user and workspace, the last to speak; a path in one is relative to its file."""
+    settings: dict[str, str] = {}
+    for file in (*_machine_settings(), *(root / ".dvc" / name for name in ("config", "config.local"))):
+        config = ConfigParser(interpolation=None)
+        try:
+            config.read(file, encoding="utf-8")
+        except ConfigError:
+            continue  # dvc itself will say what is wrong
+        section = dict(config["cache"]) if "cache" in config else {}
+        folder = {"dir": str(file.parent / Path(section["dir"]).expanduser())} if "dir" in section else {}
+        settings |= section | folder
+    return settings
 
 
 def _config(root: Path, section: str) -> dict[str, str]:
@@ -190,39 +212,73 @@ def _config(root: Path, section: str) -> dict[str, str]:
         return {}  # dvc itself will say what is wrong
 
 
+def _machine_settings() -> tuple[Path, Path]:
+    """The files of the machine and of the user, where dvc.dirs has them on Linux."""
+    env, home = os.environ, Path.home() / ".config"
+    machine = env.get("DVC_SYSTEM_CONFIG_DIR") or (env.get("XDG_CONFIG_DIRS") or "/etc/xdg").partition(":")[0] + "/dvc"
+    user = env.get("DVC_GLOBAL_CONFIG_DIR") or f"{env.get('XDG_CONFIG_HOME') or home}/dvc"
+    return Path(machine) / "config", Path(user) / "config"
+
+
 def _lines(
-    root: Path, *arguments: str, shown: bool, python: str = sys.executable, env: Mapping[str, str] | None = None
+    root: Path,
+    *arguments: str,
+    shown: bool,
+    unstored: list[str],
+    python: str = sys.executable,
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
+    """
+    Args:
+        unstored: gets what dvc says it could not store. On a terminal its errors are not seen here.
+    """
     if python == sys.executable:
         need("dvc")
     # -P: no module that lies in the workspace; -u: else its lines come after those of its stages
     command = [python, "-P", "-u", "-m", "dvc", *arguments]
-    bars = None if shown and sys.stderr.isatty() else subprocess.STDOUT if shown else subprocess.PIPE
-    process = subprocess.Popen(
-        command, cwd=root, env=env, stdout=subprocess.PIPE, stderr=bars, text=True, errors="replace"
-    )
     last: deque[str] = deque(maxlen=5)
-    try:
-        for line in process.stdout or ():
-            last.append(line.rstrip())
-            yield line.rstrip()
-        errors = process.stderr.read() if process.stderr else ""
-    except BaseException:
-        process.terminate()
-        raise
-    finally:
-        code = process.wait()
+    with tempfile.TemporaryFile("w+", errors="replace") as errors:  # a pipe that nobody reads would fill
+        bars = None if shown and sys.stderr.isatty() else subprocess.STDOUT if shown else errors
+        process = subprocess.Popen(
+            command, cwd=root, env=env, stdout=subprocess.PIPE, stderr=bars, text=True, errors="replace"
+        )
+        try:
+            for line in process.stdout or ():
+                last.append(line.rstrip())
+                unstored += _UNSTORED.findall(line)
+                yield line.rstrip()
+        except BaseException:
+            process.terminate()
+            raise
+        finally:
+            code = process.wait()
+        errors.seek(0)
+        said = errors.read().strip()
+    unstored += _UNSTORED.findall(said)
     if code:
-        said = ": see above" if shown else f": {errors.strip() or ' '.join(last)}"
-        raise VersionError(f"dvc {shlex.join(arguments)} failed{said}{_if_full(root)}")
+        shown_as = ": see above" if shown else f": {said or ' '.join(last)}"
+        raise _failed(root, f"dvc {shlex.join(arguments)} failed{shown_as}", [*unstored, said, *last])
 
 
-def _if_full(root: Path) -> str:
-    """What DVC says on a full disk may be of the files that it left half written."""
-    full = [
-        place for place in (root, cache_folder(root)) if place.exists() and shutil.disk_usage(place).free < _NO_ROOM
-    ]
-    return f"\nNo space left on device: {full[0]}; free some space and try again" if full else ""
+def _check_stored(root: Path, arguments: Collection[str], unstored: list[str]) -> None:
+    """
+    Raises:
+        VersionError: dvc said of objects that it could not store them.
+    """
+    if unstored:
+        many = f", and {len(unstored) - 1:,} more" if len(unstored) > 1 else ""
+        raise _failed(root, f"dvc {shlex.join(arguments)}: {unstored[0]}{many}; try again", unstored)
+
+
+def _failed(root: Path, text: str, said: Collection[str]) -> VersionError:
+    """What dvc says on a full disk may be of the files that it left half written, so the disks are asked too."""
+    places = [place for place in (root, cache_folder(root)) if place.exists()]
+    full = next((f": {place}" for place in places if shutil.disk_usage(place).free < _NO_ROOM), None)
+    if full is None and not any(word in line for word in _FULL for line in said):
+        return VersionError(text)
+    error = VersionError(f"{text}\nNo space left on device{full or ''}; free some space and try again")
+    error.__cause__ = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return error
 
 
 def _of_stage(stage: str, lines: Iterator[str]) -> Iterator[str]:

@@ -24,7 +24,8 @@ from shardsmith.workspace.log import Log
 TRIES = 4
 FIRST_WAIT_S = 1.0  # before the second try; four times as long before each next one
 ENOUGH_S = 120  # no further try after so long: what libraries below us have tried again for minutes is down
-_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+FULL = (errno.ENOSPC, errno.EDQUOT)
+_OF_THE_DISK = (*FULL, errno.EROFS, errno.EACCES, errno.EPERM)
 _OF_THE_ACCOUNT = ("NoCredentialsError", "PartialCredentialsError", "ProfileNotFound")
 _OF_THE_ADDRESS = (PermissionError, FileNotFoundError, NotADirectoryError, ValueError, ImportError)
 Result = TypeVar("Result")
