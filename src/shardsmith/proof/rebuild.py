@@ -24,7 +24,7 @@ from shardsmith.workspace.dvc import dvc
 from shardsmith.workspace.git import git, subfolder, top_folder
 from shardsmith.workspace.lock_file import content
 from shardsmith.workspace.log import Log
-from shardsmith.workspace.paths import EXPORT, LABEL_MAP, METRICS, RAW
+from shardsmith.workspace.paths import EXPORT, LABEL_MAP, METRICS, RAW, SPLITS
 from shardsmith.workspace.workspace import Workspace
 
 _AGAIN = ("repro", "--force", "--no-run-cache", "--no-commit")
@@ -50,7 +50,7 @@ def rebuild(workspace: Workspace, version: Version, log: Log) -> Check:
         dvc(clone.root, *_AGAIN, log=log, python=str(environment.python), env=environment.variables)
         log("rebuild: comparing")
         damage = _compare(stores, recorded, clone.root, Path(folder) / "stored")
-    return Check("rebuild", f"{EXPORT}, label map and metrics came out byte for byte the same", damage)
+    return Check("rebuild", f"{EXPORT}, label map, splits and metrics came out byte for byte the same", damage)
 
 
 def needed_bytes(lock: Mapping[str, Any]) -> int:
@@ -109,8 +109,8 @@ def _compare(stores: Stores, recorded: Recorded, root: Path, scratch: Path) -> l
     """What came out against what dvc.lock recorded; of TFRecords the first record that differs."""
     damage = [
         Damage(path, f"rebuilt otherwise than at {recorded.tag}", _REMEDY)
-        for path in (LABEL_MAP, METRICS)
-        if hash_file(root / path).md5 != recorded.hashes("outs").get(path)
+        for path in (LABEL_MAP, SPLITS, METRICS)
+        if (md5 := recorded.hashes("outs").get(path)) and hash_file(root / path).md5 != md5
     ]
     md5 = content(recorded.lock)[EXPORT]
     stored = stores.listing(md5)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import hashlib
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,11 @@ import pyarrow as pa
 
 from shardsmith.dataset.codes import Action
 from shardsmith.dataset.errors import StageError
-from shardsmith.dataset.findings import Finding, about, action_for
+from shardsmith.dataset.findings import Finding, about, action_for, found
 from shardsmith.dataset.images import glance, probe
 from shardsmith.dataset.manifest import Image, Manifest
 from shardsmith.pipeline.checks.similar import HASH_BITS, find_clusters, find_pairs, fingerprint
-from shardsmith.pipeline.splits.links import Links, cluster_group
+from shardsmith.pipeline.splits.links import Links, cluster_group, roboflow_source
 
 _FEWEST_SIZES = 10  # with fewer images there is no usual size
 _SIDES_APART, _ASPECTS_APART = 4.0, 3.0  # times the median, or less than its inverse
@@ -25,11 +26,14 @@ _RARE_IMAGES, _RARE_SHARE = 20, 0.1
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What decoding an image told: why it does not decode, odd colours, and its fingerprint (see similar.py)."""
+    """What decoding an image told: why it does not decode, odd colours, its fingerprint (see similar.py), and a hash
+    of its pixels (see hash_pixels).
+    """
 
     error: str = ""
     colours: str = ""
     fingerprint: bytes = b""
+    pixels: str = ""
 
 
 def look(item: tuple[str, str | None, int]) -> Decoded:
@@ -45,11 +49,37 @@ def look(item: tuple[str, str | None, int]) -> Decoded:
         raise StageError(f"{path}: the image is gone since it was ingested; put it back, or run dvc repro") from None
     if format is not None:
         seen = glance(data, format, orientation)
-        return Decoded(seen.error, seen.colours, b"" if seen.grey is None else fingerprint(seen.grey))
+        if seen.grey is None:
+            return Decoded(seen.error)
+        return Decoded("", seen.colours, fingerprint(seen.grey), hash_pixels(seen.grey))
     reason = probe(data).error
     if not reason:
         raise StageError(f"{path}: the image changed since it was ingested; run dvc repro")
     return Decoded(reason)
+
+
+def hash_pixels(grey: np.ndarray) -> str:
+    """16 hex digits of (height, width) uint8, as `glance` decodes an image: the same whatever else the file holds."""
+    return hashlib.sha256(f"{grey.shape} ".encode() + np.ascontiguousarray(grey).tobytes()).hexdigest()[:16]
+
+
+def with_pixels(manifest: Manifest, seen: Mapping[str, Decoded]) -> Manifest:
+    """The column `pixels` filled. `seen` is by image_id."""
+    images = manifest.images
+    at = images.schema.get_field_index("pixels")
+    column = pa.array([seen[image_id].pixels or None for image_id in images["image_id"].to_pylist()], pa.string())
+    return Manifest(images.set_column(at, images.schema.field(at), column), manifest.annotations)
+
+
+def check_sources(manifest: Manifest, actions: Mapping[str, Action]) -> list[Finding]:
+    """That Roboflow's export holds several versions of a picture: one finding, however many pictures."""
+    counts = Counter(map(roboflow_source, manifest.images["image_id"].to_pylist()))
+    counts.pop(None, None)
+    several = sorted(str(source) for source, count in counts.items() if count > 1)
+    if not several:
+        return []
+    value = f"{len(several):,} of {len(counts):,} pictures, in {counts.total():,} images; the first is {several[0]}"
+    return [replace(found("source-augmented", "", value=value), action=action_for("source-augmented", actions))]
 
 
 def check_looks(manifest: Manifest, seen: Mapping[str, Decoded], actions: Mapping[str, Action]) -> Iterator[Finding]:
