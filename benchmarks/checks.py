@@ -91,7 +91,7 @@ def compare(count: int, runs: int, workers: int) -> None:
 
 def fingerprints(count: int, crowded: bool) -> list[bytes]:
     rng = np.random.default_rng(0)
-    prints = rng.integers(0, 256, (count, 288), dtype=np.uint8)
+    prints = rng.integers(0, 256, (count, 1056), dtype=np.uint8)
     if crowded:
         prints[:, :20] = 0
     for row in range(0, count - 1, _TWINS):

@@ -215,8 +215,8 @@ def summary(before: Manifest, after: Manifest, findings: list[Finding]) -> str:
 
 def _decode(images: pa.Table) -> Iterator[Decoded]:
     """What decoding each image tells."""
-    columns = (images[name].to_pylist() for name in ("path", "format", "orientation"))
-    items = list(zip(*columns, strict=True))
+    columns = [images[name].to_pylist() for name in ("path", "format", "orientation", "width", "height")]
+    items = [(*first, (width, height)) for *first, width, height in zip(*columns, strict=True)]
     return map_items(look, items, "validate")
 
 

@@ -16,7 +16,7 @@ from shardsmith.dataset.errors import StageError
 from shardsmith.dataset.findings import Finding, about, action_for, found
 from shardsmith.dataset.images import glance, probe
 from shardsmith.dataset.manifest import Image, Manifest
-from shardsmith.pipeline.checks.similar import HASH_BITS, find_clusters, find_pairs, fingerprint
+from shardsmith.pipeline.checks.similar import HASH_BITS, find_all_pairs, find_clusters, fingerprint
 from shardsmith.pipeline.splits.links import Links, cluster_group, roboflow_source
 
 _FEWEST_SIZES = 10  # with fewer images there is no usual size
@@ -36,13 +36,13 @@ class Decoded:
     pixels: str = ""
 
 
-def look(item: tuple[str, str | None, int]) -> Decoded:
-    """Decode the image at (path, format, orientation), once for every check.
+def look(item: tuple[str, str | None, int, tuple[int, int]]) -> Decoded:
+    """Decode the image at (path, format, orientation, displayed size), once for every check.
 
     Raises:
         StageError: the file is gone, or is not the one that was ingested.
     """
-    path, format, orientation = item
+    path, format, orientation, size = item
     try:
         data = Path(path).read_bytes()
     except FileNotFoundError:
@@ -51,11 +51,33 @@ def look(item: tuple[str, str | None, int]) -> Decoded:
         seen = glance(data, format, orientation)
         if seen.grey is None:
             return Decoded(seen.error)
-        return Decoded("", seen.colours, fingerprint(seen.grey), hash_pixels(seen.grey))
+        box = covered(seen.grey.shape, size, orientation if format != "tiff" else 1, format == "jpeg")
+        return Decoded("", seen.colours, fingerprint(seen.grey, box), hash_pixels(seen.grey))
     reason = probe(data).error
     if not reason:
         raise StageError(f"{path}: the image changed since it was ingested; run dvc repro")
     return Decoded(reason)
+
+
+def covered(
+    shape: tuple[int, ...], size: tuple[int, int], orientation: int, in_eighths: bool = True
+) -> tuple[float, float, float, float]:
+    """The part that an image takes up of the grey that `glance` makes of it, xmin ymin xmax ymax in pixels of that.
+
+    Made smaller, the last row and column of the stored pixels may lie half outside of the image; a mirrored copy has
+    them at its other end.
+
+    Args:
+        shape: height and width of the grey.
+        size: displayed width and height of the image.
+        in_eighths: it was made smaller to some eighths, as a JPEG is; else by a whole number.
+    """
+    ratio = shape[1] / size[0]
+    scale = round(8 * ratio) / 8 if in_eighths else 1 / round(1 / ratio)
+    width, height = (min(scale * side, there) for side, there in zip(size, shape[1::-1], strict=True))
+    left = shape[1] - width if orientation in (2, 3, 6, 7) else 0.0
+    top = shape[0] - height if orientation in (3, 4, 7, 8) else 0.0
+    return left, top, left + width, top + height
 
 
 def hash_pixels(grey: np.ndarray) -> str:
@@ -112,7 +134,8 @@ def check_sizes(manifest: Manifest, actions: Mapping[str, Action]) -> Iterator[F
 def check_similar(
     manifest: Manifest, seen: Mapping[str, Decoded], most_bits: int, actions: Mapping[str, Action]
 ) -> tuple[list[Finding], list[list[Image]]]:
-    """A finding for each image that is nearly identical to another before it, and the clusters, each sorted.
+    """A finding for each image that is nearly identical to another before it, as it is or mirrored, turned or cropped,
+    and the clusters, each sorted.
 
     Copies with the same bytes belong to the cluster too. A finding names the nearest twin.
     """
@@ -120,7 +143,7 @@ def check_similar(
     for image in manifest.image_rows():
         by_content[image.sha256].append(image)
     contents = list(by_content.values())
-    pairs = find_pairs([seen[same[0].image_id].fingerprint for same in contents], most_bits)
+    pairs = find_all_pairs([seen[same[0].image_id].fingerprint for same in contents], most_bits)
     twins: dict[int, tuple[int, int]] = {}
     for one, other, bits in pairs:
         twins[other] = min(twins.get(other, (bits, one)), (bits, one))
