@@ -73,9 +73,7 @@ def splits(placed: Placed) -> dict[str, str]:
     return {row.image_id: str(row.split) for row in placed.manifest.image_rows()}
 
 
-def grown(
-    folder: Path, photographs: list[bytes], share: float, way: Change, strategy: str
-) -> tuple[int, int, int, int]:
+def grown(folder: Path, photographs: list[bytes], share: float, way: Change, strategy: str) -> tuple[int, ...]:
     """(old images, those that moved, new images, those that stand elsewhere than their original)."""
     places = ("train", "train", "valid", "test")
     old = [
