@@ -120,7 +120,7 @@ def search(counts: list[int]) -> None:
 
 
 def pictures(count: int) -> np.ndarray:
-    """(count, SIDE, SIDE) thumbnails with as much in large as in small, as photographs have it; one in twenty mirrored."""
+    """(count, SIDE, SIDE) thumbnails of no picture, as smooth as photographs; one in twenty is mirrored."""
     rng = np.random.default_rng(0)
     frequency = np.hypot(np.fft.fftfreq(2 * SIDE)[:, None], np.fft.fftfreq(2 * SIDE)[None])
     frequency[0, 0] = np.inf
