@@ -113,9 +113,13 @@ def recorded(
         causes: image_id -> "decision" or "source", where that gave it its split.
     """
     rows = {}
+    images = list(images)
+    present = {image.image_id for image in images}
     for image in images:
         pixels = image.pixels or ""
         old = record.find(image)[0]
+        if old and old.image_id != image.image_id and old.image_id in present:
+            old = None  # a copy of that image, which is still there: nothing has moved
         split, since = str(image.split), str(era)
         if old and old.era == since and old.split == split:
             row = Row(image.image_id, pixels or old.pixels, split, old.was, old.since)
