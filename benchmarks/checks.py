@@ -6,6 +6,7 @@ Both are whole processes, in turns, on the N images of 640 x 480 pixels and abou
 loop is `simplejpeg.decode_jpeg` of each file in a pool, and nothing else. The images are some 60 pictures with noise,
 so nearly all have near-identical twins: more work for the search than a real set gives. Then the search alone, for
 fingerprints of which one in twenty has a twin, and for crowded ones, of which most bands agree; and its memory.
+Last the search for mirrored, turned and cropped copies, of which one image in twenty is one.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import simplejpeg  # noqa: E402
 
 from benchmarks.inputs import prepare  # noqa: E402
 from shardsmith.dataset.workers import worker_count  # noqa: E402
+from shardsmith.pipeline.checks.copies import SIDE, find_copies  # noqa: E402
 from shardsmith.pipeline.checks.similar import find_pairs  # noqa: E402
 from shardsmith.workspace.template.pin import pin_code  # noqa: E402
 from shardsmith.workspace.workspace import Workspace  # noqa: E402
@@ -91,7 +93,7 @@ def compare(count: int, runs: int, workers: int) -> None:
 
 def fingerprints(count: int, crowded: bool) -> list[bytes]:
     rng = np.random.default_rng(0)
-    prints = rng.integers(0, 256, (count, 288), dtype=np.uint8)
+    prints = rng.integers(0, 256, (count, 1056), dtype=np.uint8)
     if crowded:
         prints[:, :20] = 0
     for row in range(0, count - 1, _TWINS):
@@ -117,6 +119,30 @@ def search(counts: list[int]) -> None:
             print(f"{name:24}{seconds:10.2f}{peak:10.1f}{len(pairs):10,}")
 
 
+def pictures(count: int) -> np.ndarray:
+    """(count, SIDE, SIDE) thumbnails of no picture, as smooth as photographs; one in twenty is mirrored."""
+    rng = np.random.default_rng(0)
+    frequency = np.hypot(np.fft.fftfreq(2 * SIDE)[:, None], np.fft.fftfreq(2 * SIDE)[None])
+    frequency[0, 0] = np.inf
+    made = np.empty((count, SIDE, SIDE), np.uint8)
+    for row in range(count):
+        spectrum = (rng.normal(size=frequency.shape) + 1j * rng.normal(size=frequency.shape)) / frequency
+        grey = np.fft.ifft2(spectrum).real[:SIDE, :SIDE]
+        made[row] = np.clip(128 + 50 * (grey - grey.mean()) / grey.std(), 0, 255)
+    made[1::_TWINS] = made[:-1:_TWINS, :, ::-1]
+    return made
+
+
+def search_copies(counts: list[int]) -> None:
+    print(f"\n{'mirrored, turned, cropped':24}{'wall s':>10}{'CPU s':>10}{'pairs':>10}")
+    for count in counts:
+        thumbnails = pictures(count)
+        start, began = time.process_time(), time.perf_counter()
+        pairs = find_copies(thumbnails, 20)
+        wall, seconds = time.perf_counter() - began, time.process_time() - start
+        print(f"{count:<24,}{wall:10.2f}{seconds:10.2f}{len(pairs):10,}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("-n", type=int, default=2000, help="how many images")
@@ -130,6 +156,7 @@ def main() -> None:
         return
     compare(options.n, options.runs, options.workers)
     search(options.hashes)
+    search_copies(options.hashes)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from PIL import Image as PilImage
 from shardsmith.dataset.images import EXTENSIONS, encode
 from shardsmith.dataset.manifest import Annotation, Image
 from shardsmith.dataset.workers import map_items
-from shardsmith.formats.voc import format_xml
+from shardsmith.formats.voc.writer import format_xml
 from shardsmith.sample.pictures import draw
 
 WIDTH_PX, HEIGHT_PX = 640, 480

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from shardsmith.dataset.codes import CATALOGUE
-from tests.planted import IN_CROWDS, IN_GROUPS, OF_FORMATS, OF_MASKS, OF_STEPS, PLANTED
+from tests.planted import IN_CROWDS, IN_GROUPS, OF_FORMATS, OF_MASKS, OF_STEPS, PLANTED, REMEMBERED
 
 _HEAD = """# Findings
 
@@ -35,7 +35,7 @@ def page() -> str:
     for code, rule in CATALOGUE.items():
         rules.append([f"`{code}`", rule.severity, rule.action, ", ".join(rule.allowed), rule.meaning, rule.remedy])
     plants = [["code", "planted", "found at"]]
-    for code, plant in (PLANTED | IN_GROUPS | IN_CROWDS | OF_MASKS | OF_FORMATS | OF_STEPS).items():
+    for code, plant in (PLANTED | IN_GROUPS | REMEMBERED | IN_CROWDS | OF_MASKS | OF_FORMATS | OF_STEPS).items():
         plants.append([f"`{code}`", plant.how, f"`{plant.file}`" if plant.file else ""])
     return "\n".join([_HEAD, *_table(rules), _PLANTED, *_table(plants)]) + "\n"
 

@@ -142,6 +142,9 @@ def two_versions(tmp_path_factory: pytest.TempPathFactory) -> Place:
     place.edit_xml("02", "cat", "bird")
     for number in (1, 3, 5, 7, 9):
         place.edit_xml(f"0{number}", "dog", "hound")
-    place.write("params.yaml", place.read("params.yaml").replace("seed: 0    ", "seed: 7    ", 1))
+    place.write(
+        "params.yaml",
+        place.read("params.yaml").replace("era: 1    ", "era: 2    ", 1).replace("seed: 0    ", "seed: 7    ", 1),
+    )
     place.quick_build("two", "--allow-label-change")
     return place

@@ -27,6 +27,16 @@ GROUPED = """
 ingest: {classes: {junk: null}}
 split: {strategy: stable, group_pattern: '^images/(group-[a-z])'}
 """
+# of images that an earlier version had, all in train but one
+MEMORY = "split: {strategy: stratified, group_pattern: '^images/(bridge)-'}"
+DECISIONS = """image_id,decision,why
+images/clean-00.jpg,excluded,blurred
+images/clean-01.jpg,test,another camera
+images/nowhere.jpg,tag:night,
+"""
+RECORD = "image_id,pixels,split,was,since\nimages/bridge-1.jpg,,train,,1\nimages/bridge-2.jpg,,test,,1\n" + "".join(
+    f"images/clean-{number:02}.jpg,,train,,1\n" for number in range(20)
+)
 # of the second folder
 STEPS = """
 preprocess:
@@ -97,6 +107,7 @@ PLANTED = {
     "box-covers-image": Plant("images/box-covers.jpg", "all but one row of the image"),
     "image-left-empty": Plant("images/left-empty.jpg", "its only box is empty"),
     "class-rare": Plant("rare", "`rare` on one image of more than fifty", 2),
+    "source-augmented": Plant("", "`cat_jpg.rf.HASH.jpg` twice"),
     "split-empty": Plant("", "no list for valid"),
     "split-lacks-class": Plant("", "test without `rare`", 2),
     "split-missing": Plant("images/no-split.jpg", "an entry in a list that names no split"),
@@ -105,6 +116,13 @@ PLANTED = {
 }
 IN_GROUPS = {
     "split-groups-joined": Plant("images/group-a.jpg", "one picture, of two groups by `split.group_pattern`"),
+}
+REMEMBERED = {
+    "image-excluded": Plant("images/clean-00.jpg", "a row `excluded` of data/decisions.csv"),
+    "decision-without-image": Plant("data/decisions.csv", "a row of data/decisions.csv for `nowhere.jpg`"),
+    "split-moved": Plant("images/clean-01.jpg", "a row `test` of data/decisions.csv, in train before"),
+    "split-bridge": Plant("images/bridge-3.jpg", "a group with images of train and of test"),
+    "split-shares-differ": Plant("", "nearly all images in train, and none in valid", 2),
 }
 IN_CROWDS = {
     "crowd-mostly": Plant(_LIST, "a folder of its own, in which each annotation is a crowd"),
@@ -220,7 +238,7 @@ def _plant_in_reading(data: Dataset) -> None:
     (data.root / "images" / "naïve.jpg").write_bytes(saved(photograph(512)))
     (data.root / "images" / "unmentioned.jpg").write_bytes(saved(photograph(103)))
     data.add("wrong-size.jpg", saved(photograph(104)), CAT, size=(999, 999))
-    data.add("upside-down.jpg", saved(photograph(105), exif=turned(3)), CAT, size=(WIDTH, HEIGHT))
+    data.add("upside-down.jpg", saved(photograph(113), exif=turned(3)), CAT, size=(WIDTH, HEIGHT))
     data.add("omitted.jpg", saved(photograph(107)), CAT, ("junk", 5, 5, 10, 10), ("", 90, 5, 12, 12))
     data.add("alike.jpg", saved(photograph(108)), CAT, ("Dog ", 90, 60, 40, 30))
     data.add("rare.jpg", saved(photograph(109)), CAT, ("rare", 90, 60, 40, 30))
@@ -250,6 +268,8 @@ def _plant_images(data: Dataset) -> None:
     data.add("conflict-2.jpg", same, DOG, split="test")
     data.add("near-1.jpg", saved(photograph(128)), CAT)
     data.add("near-2.jpg", saved(written_on(photograph(128)), quality=60), ("cat", 15, 15, 30, 22), split="test")
+    for version in "01":
+        data.add(f"cat_jpg.rf.{version * 32}.jpg", saved(photograph(131 + int(version))), CAT)
     for group in "ab":
         data.add(f"group-{group}.jpg", saved(photograph(129), quality=95 if group == "a" else 50), CAT)
 
@@ -325,6 +345,18 @@ def plant_for_steps(root: Path) -> None:
     data.add("small.jpg", saved(photograph(310, 80, 50)), ("cat", 10, 10, 20, 20), split="")
     data.entries("")["annotations"][-1]["segmentation"] = [[10, 10, 30, 10, 30, 30]]
     data.write()
+
+
+def plant_memory(root: Path) -> None:
+    """Write a dataset with a person's decisions and the record of an earlier version: decisions.csv and splits.csv."""
+    data = Dataset(root / "raw", "cat")
+    for number in range(20):
+        data.add(f"clean-{number:02}.jpg", saved(photograph(600 + number)), CAT)
+    for number in (1, 2, 3):
+        data.add(f"bridge-{number}.jpg", saved(photograph(620 + number)), CAT)
+    data.write()
+    (root / "decisions.csv").write_text(DECISIONS)
+    (root / "splits.csv").write_text(RECORD)
 
 
 def plant_crowds(root: Path) -> None:

@@ -19,8 +19,8 @@ from shardsmith.workspace.workspace import Workspace
 
 FLOWN = [
     ("ingest", "data/raw data/ingest data/label_map.pbtxt"),
-    ("validate", "data/ingest data/validate"),
-    ("split", "data/validate data/split"),
+    ("validate", "data/ingest data/decisions.csv data/validate"),
+    ("split", "data/validate data/decisions.csv data/splits.csv data/split"),
     ("preprocess", "data/split data/preprocess"),
     ("augment", "data/preprocess data/augment"),
     (

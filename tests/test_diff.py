@@ -47,6 +47,7 @@ def changes(diff: Diff) -> dict[str, list[str]]:
         "images removed": [f"{one.image_id} {one.split}" for one in images.removed],
         "images changed": [f"{one.image_id} {'raw data' if one.in_raw_data else 'steps'}" for one in images.changed],
         "images moved": [f"{one.image_id} {one.old} {one.new}" for one in images.moved],
+        "leaked": [f"{one.image_id} {one.name_in_test} {one.train_of}" for one in images.leaked],
         "images retagged": [f"{one.image_id} {one.old} {one.new}" for one in images.retagged],
         "made": images.remade_added,
         "no longer made": images.remade_removed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,8 @@ from planted import HEIGHT, WIDTH, photograph, saved, turned, written_on
 
 from shardsmith.dataset.images import glance, probe
 from shardsmith.dataset.manifest import Image, Manifest
-from shardsmith.pipeline.checks.images import check_classes, check_sizes
-from shardsmith.pipeline.checks.similar import find_clusters, find_pairs, fingerprint
+from shardsmith.pipeline.checks.images import check_classes, check_sizes, covered
+from shardsmith.pipeline.checks.similar import find_all_pairs, find_clusters, find_pairs, fingerprint
 from shardsmith.pipeline.ingest import find_alike
 from shardsmith.pipeline.params import Params, parse_params
 from shardsmith.pipeline.splits.split import split
@@ -83,6 +84,55 @@ def test_near_identical(data: bytes, near: bool) -> None:
     assert bool(find_pairs([print_of(saved(PHOTO)), print_of(data)], 20)) == near
 
 
+TRANSFORMED = [
+    ("mirrored", ImageOps.mirror),
+    ("upside down", ImageOps.flip),
+    *((f"turned by {90 * n}", lambda image, n=n: image.rotate(90 * n, expand=True)) for n in (1, 2, 3)),
+    ("turned over its diagonal", lambda image: image.transpose(PilImage.Transpose.TRANSPOSE)),
+    ("5 % off each side", lambda image: image.crop((8, 6, 152, 114))),
+    ("10 % off a corner", lambda image: image.crop((16, 12, 160, 120))),
+    ("10 % off the left, mirrored", lambda image: ImageOps.mirror(image.crop((16, 0, 160, 120)))),
+]
+
+
+def print_in_full(image: PilImage.Image) -> bytes:
+    seen = glance(saved(image, quality=90), "jpeg")
+    assert seen.grey is not None
+    return fingerprint(seen.grey, covered(seen.grey.shape, image.size, 1))
+
+
+@pytest.mark.parametrize("change", [row[1] for row in TRANSFORMED], ids=[row[0] for row in TRANSFORMED])
+def test_copies_are_found_and_other_pictures_are_not(change: Callable) -> None:
+    others = [print_in_full(soft(seed)) for seed in range(1, 40)]
+    pairs = find_all_pairs([print_in_full(soft(0)), *others, print_in_full(change(soft(0)))], 20)
+    assert [(one, other) for one, other, _ in pairs] == [(0, 40)]
+
+
+def soft(seed: int) -> PilImage.Image:
+    """A picture with as much of its brightness in large as in small, as photographs have it, and of an odd size."""
+    rng = np.random.default_rng(seed)
+    grey = sum(
+        np.asarray(PilImage.fromarray(rng.normal(0, 1, (n, n)).astype(np.float32)).resize((163, 121), 3)) / n
+        for n in (3, 5, 9, 17, 33)
+    )
+    return PilImage.fromarray(np.clip(128 + 150 * grey, 0, 255).astype(np.uint8))
+
+
+@pytest.mark.long
+def test_sixty_copies_of_photographs_are_found(raccoon: Path) -> None:
+    images = [PilImage.open(file).convert("RGB") for file in sorted((raccoon / "JPEGImages").glob("*.jpg"))]
+    prints = [print_in_full(image) for image in images]
+    for number in range(60):
+        image = images[3 * number]
+        width, height = image.size
+        box = (width // 20, height // 20, width - width // 20, height - height // 20)
+        copies = (ImageOps.mirror(image), image.rotate(90, expand=True), image.crop(box))
+        prints.append(print_in_full(copies[number % 3]))
+    where = {row: set(cluster) for cluster in find_clusters(find_all_pairs(prints, 20)) for row in cluster}
+    assert [n for n in range(60) if 3 * n not in where.get(200 + n, ())] == []
+    assert len(find_all_pairs(prints[:200], 20)) <= 7, "the six pairs that the set has, and one that was cropped"
+
+
 def test_plain_images_match_nothing() -> None:
     black, white = (saved(PilImage.new("RGB", (WIDTH, HEIGHT), name)) for name in ("black", "white"))
     noise = np.random.default_rng(0).integers(0, 6, (HEIGHT, WIDTH), dtype=np.uint8)
@@ -130,7 +180,7 @@ def test_clusters_are_transitive_and_zero_looks_for_none() -> None:
 
 
 def random_prints(count: int, crowded: bool = False) -> list[bytes]:
-    prints = np.random.default_rng(0).integers(0, 256, (count, 288), dtype=np.uint8)
+    prints = np.random.default_rng(0).integers(0, 256, (count, 1056), dtype=np.uint8)
     if crowded:
         prints[:, :20] = 0  # ten of the sixteen bands agree everywhere
     return [row.tobytes() for row in prints]

@@ -11,17 +11,20 @@ from planted import (
     GROUPED,
     IN_CROWDS,
     IN_GROUPS,
+    MEMORY,
     OF_FORMATS,
     OF_MASKS,
     OF_STEPS,
     PARAMS,
     PLANTED,
+    REMEMBERED,
     STEPS,
     plant,
     plant_crowds,
     plant_for_steps,
     plant_formats,
     plant_masks,
+    plant_memory,
 )
 from staged import run_stage, run_stages
 
@@ -31,10 +34,12 @@ from shardsmith.dataset.codes import CATALOGUE
 from shardsmith.dataset.findings import Finding
 from shardsmith.formats.losses import losses_of_export
 from shardsmith.pipeline.params import Params, parse_params
+from shardsmith.pipeline.splits.decisions import read_decisions
+from shardsmith.pipeline.splits.record import read_record
 from shardsmith.pipeline.stage import read_stage
 from shardsmith.sample.writer import write_sample
 
-ALL = PLANTED | IN_GROUPS | IN_CROWDS | OF_MASKS | OF_FORMATS | OF_STEPS
+ALL = PLANTED | IN_GROUPS | REMEMBERED | IN_CROWDS | OF_MASKS | OF_FORMATS | OF_STEPS
 
 
 def by_code(findings: list[Finding]) -> dict[str, list[Finding]]:
@@ -54,6 +59,10 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Finding]
     crowds = by_code(check(folder / "crowds", parse_params(PARAMS)).findings)
     plant_formats(folder / "formats")
     in_formats = by_code(check(folder / "formats", parse_params("split: {strategy: source}")).findings)
+    plant_memory(folder / "memory")
+    remembered = read_decisions(folder / "memory/decisions.csv"), read_record(folder / "memory/splits.csv")
+    memory = by_code(check(folder / "memory/raw", parse_params(MEMORY), *remembered).findings)
+    found |= {code: memory[code] for code in REMEMBERED}
     found |= {code: grouped[code] for code in IN_GROUPS} | {code: crowds[code] for code in IN_CROWDS}
     plant_masks(folder / "masks")
     masks = by_code(check(folder / "masks", parse_params("split: {strategy: stable}")).findings)

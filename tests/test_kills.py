@@ -32,8 +32,9 @@ STAGES = """
 import importlib
 from pathlib import Path
 for name, *paths in (
-    ("ingest", "data/raw", "data/ingest", "data/label_map.pbtxt"), ("validate", "data/ingest", "data/validate"),
-    ("split", "data/validate", "data/split"), ("preprocess", "data/split", "data/preprocess"),
+    ("ingest", "data/raw", "data/ingest", "data/label_map.pbtxt"), ("validate", "data/ingest", "none", "data/validate"),
+    ("split", "data/validate", "none", "data/splits.csv", "data/split"),
+    ("preprocess", "data/split", "data/preprocess"),
     ("augment", "data/preprocess", "data/augment"),
     ("export", "data/augment", "data/ingest/source.json", "data/label_map.pbtxt", "data/export", "data/metrics.json",
      "data/plots"),
@@ -107,9 +108,10 @@ def never_killed(place: Place, folder: Path) -> str:
     for part in ("data/raw", "stages", "pipelines"):
         if (place.root / part).exists():
             shutil.copytree(place.root / part, folder / part)
-    for file in ("params.yaml", "requirements.lock", "data/label_map.pbtxt"):
+    for file in ("params.yaml", "requirements.lock"):
         shutil.copy(place.root / file, folder / file)
-    (folder / "data/label_map.pbtxt").write_text(place.git("show", "HEAD:data/label_map.pbtxt") + "\n")
+    for file in ("data/label_map.pbtxt", "data/splits.csv"):
+        (folder / file).write_text(place.git("show", f"HEAD:{file}") + "\n")
     Place(folder, place.env).run(sys.executable, "-c", STAGES, PYTHONPATH=str(folder))
     return tree_hash(hash_files(folder / "data/export"))
 

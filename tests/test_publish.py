@@ -12,7 +12,7 @@ import pytest
 from workspaces import BIN, Place, make_workspace
 
 from shardsmith.store.pulled import hash_files
-from shardsmith.versions.publish import broken_labels
+from shardsmith.versions.labels import broken_labels
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("publish")]
 

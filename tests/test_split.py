@@ -305,7 +305,12 @@ def test_two_runs_give_the_same_bytes(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("split: {strategy: stratified}")
     write_stage(tmp_path / "in", make_manifest(*with_classes(300, 30)), [])
     for seed in ("1", "2"):
-        assert start_stage(tmp_path, "split", "in", f"out{seed}", PYTHONHASHSEED=seed).returncode == 0
+        assert (
+            start_stage(
+                tmp_path, "split", "in", "none", f"splits{seed}.csv", f"out{seed}", PYTHONHASHSEED=seed
+            ).returncode
+            == 0
+        )
     for name in ("images.parquet", "annotations.parquet", "findings.csv"):
         assert (tmp_path / "out1" / name).read_bytes() == (tmp_path / "out2" / name).read_bytes()
 
@@ -314,7 +319,7 @@ def test_command(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("split: {strategy: stratified}")
     earlier = [found("box-empty", "0.jpg", "box 1")]
     write_stage(tmp_path / "in", make_manifest(*MANY[:10], *(box(f"{i}.jpg") for i in range(10))), earlier)
-    done = start_stage(tmp_path, "split", "in", "out")
+    done = start_stage(tmp_path, "split", "in", "none", "splits.csv", "out")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
         "split       images    share     boxes    share",

@@ -35,6 +35,7 @@ def test_a_file_of_the_template(
     expected: Upgrade | None, after: str | None,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(module, "template", lambda dataset: {"file": new})
+    monkeypatch.setattr(module, "add_decisions", lambda *_: False)
     monkeypatch.setattr(module, "pin_requirements", lambda *_: None)
     monkeypatch.setattr(module, "pin_code", lambda *_, **__: None)
     (tmp_path / "params.yaml").write_text("dataset: {name: birds}\n")

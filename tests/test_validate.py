@@ -308,7 +308,7 @@ def test_command(tmp_path: Path) -> None:
         make_image(tmp_path, "b.jpg", b""),
     ]
     write_stage(tmp_path / "in", make_manifest(*rows), [found("class-without-boxes", "", "class dog")])
-    done = start_stage(tmp_path, "validate", "in", "out")
+    done = start_stage(tmp_path, "validate", "in", "none", "out")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
         "validate: 1 of 2 images and 1 of 2 boxes kept; 3 findings (2 errors, 1 info): out/summary.md\n"
@@ -319,7 +319,7 @@ def test_command(tmp_path: Path) -> None:
     text = (tmp_path / "out" / "summary.md").read_text()
     assert "image-unreadable" in text and "the file is empty" in text
 
-    missing = start_stage(tmp_path, "validate", "nowhere", "out")
+    missing = start_stage(tmp_path, "validate", "nowhere", "none", "out")
     assert missing.returncode == 1
     assert missing.stderr.startswith("error: nowhere: no manifest")
     assert len(missing.stderr.splitlines()) == 1
@@ -334,7 +334,7 @@ def test_the_number_of_workers_changes_no_byte(tmp_path: Path) -> None:
     code += "w.ALONE_S = 0; s.main(*map(Path, sys.argv[1:]))"
     for workers in ("1", "2"):
         done = subprocess.run(
-            [sys.executable, "-c", code, "in", f"out{workers}"],
+            [sys.executable, "-c", code, "in", "none", f"out{workers}"],
             cwd=tmp_path,
             env={"PYTHONPATH": CODE, "PATH": "", "SHARDSMITH_WORKERS": workers},
         )

@@ -104,15 +104,18 @@ def check(options: argparse.Namespace) -> int:
     from shardsmith.conversion.check import as_json, fails, headline, make_check_params, remedies, rows
     from shardsmith.conversion.check import check as look
     from shardsmith.pipeline.params import load_params
+    from shardsmith.pipeline.splits.decisions import read_decisions
+    from shardsmith.pipeline.splits.record import read_record
     from shardsmith.versions.summary import table
-    from shardsmith.workspace.paths import RAW
+    from shardsmith.workspace.paths import DECISIONS, RAW, SPLITS
     from shardsmith.workspace.workspace import Workspace
 
-    source, params = options.source, None
-    if source is None:
+    if options.source is None:
         os.chdir(Workspace.find().root)
-        source, params = Path(RAW), load_params()
-    done = look(source, make_check_params(params, options.read_as))
+        remembered = read_decisions(Path(DECISIONS)), read_record(Path(SPLITS))
+        done = look(Path(RAW), make_check_params(load_params(), options.read_as), *remembered)
+    else:
+        done = look(options.source, make_check_params(None, options.read_as))
     if options.json:
         print_json(as_json(done))
     else:
@@ -161,7 +164,9 @@ def preview(options: argparse.Namespace) -> int:
     from shardsmith.inspect.preview import off_message, only_step
     from shardsmith.inspect.preview import preview as draw
     from shardsmith.pipeline.params import parse_params
-    from shardsmith.workspace.paths import RAW
+    from shardsmith.pipeline.splits.decisions import read_decisions
+    from shardsmith.pipeline.splits.record import read_record
+    from shardsmith.workspace.paths import DECISIONS, RAW, SPLITS
     from shardsmith.workspace.settings import parse_settings, with_settings
     from shardsmith.workspace.workspace import Workspace
 
@@ -170,7 +175,7 @@ def preview(options: argparse.Namespace) -> int:
     os.chdir(workspace.root)
     params = parse_params(with_settings(workspace.params_text(), parse_settings(options.set)))
     params = only_step(params, options.step) if options.step else params
-    drawn = draw(Path(RAW), params, out, options.n)
+    drawn = draw(Path(RAW), params, out, options.n, read_decisions(Path(DECISIONS)), read_record(Path(SPLITS)))
     if off := off_message(params):
         print(f"preview: {off}", file=sys.stderr)
     print(f"preview: {drawn} in {options.out}")

@@ -22,6 +22,7 @@ class ImageRow:
     source: str
     source_sha256: str
     stages: list[dict[str, Any]]
+    pixels: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,17 @@ class Moved:
     image_id: str
     old: str | None
     new: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Leaked:
+    """An image of data/raw that is in train of one version and in test of the other; its name there, where it has
+    another one.
+    """
+
+    image_id: str
+    train_of: str
+    name_in_test: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +73,8 @@ class ImageChanges:
     """total: images of old and new without copies; copies: those.
 
     added, removed and moved are images of data/raw. remade_added and remade_removed: images of one version that steps
-    made, or left out, of an image of data/raw that both have.
+    made, or left out, of an image of data/raw that both have. leaked: a model of the one version must not be judged by
+    the test images of the other, where those are among them: by name, bytes or pixels.
     """
 
     total: tuple[int, int]
@@ -73,6 +86,7 @@ class ImageChanges:
     retagged: list[Retagged]
     remade_added: list[str]
     remade_removed: list[str]
+    leaked: list[Leaked]
 
 
 def image_rows(table: pa.Table) -> dict[str, ImageRow]:
@@ -82,10 +96,10 @@ def image_rows(table: pa.Table) -> dict[str, ImageRow]:
         KeyError: a column is missing.
     """
     names = ("image_id", "sha256", "width", "height", "split", "copy", "tags", "origin")
+    columns = [table[name].to_pylist() for name in names]
+    columns.append(table["pixels"].to_pylist() if "pixels" in table.column_names else [None] * len(table))
     rows = {}
-    for image_id, sha256, width, height, split, copy, tags, text in zip(
-        *(table[name].to_pylist() for name in names), strict=True
-    ):
+    for image_id, sha256, width, height, split, copy, tags, text, pixels in zip(*columns, strict=True):
         origin = json.loads(text) if text else {"image_id": image_id, "sha256": sha256, "stages": []}
         rows[image_id] = ImageRow(
             sha256=sha256,
@@ -96,6 +110,7 @@ def image_rows(table: pa.Table) -> dict[str, ImageRow]:
             source=origin["image_id"],
             source_sha256=origin["sha256"],
             stages=origin["stages"],
+            pixels=pixels,
         )
     return rows
 
@@ -123,4 +138,25 @@ def changed_images(old: Mapping[str, ImageRow], new: Mapping[str, ImageRow]) -> 
         retagged=[Retagged(name, was.tags, now.tags) for name, was, now in both if was.tags != now.tags],
         remade_added=[name for name, row in b.items() if name not in a and row.source in splits_old],
         remade_removed=[name for name, row in a.items() if name not in b and row.source in splits_new],
+        leaked=[*_leaked(old, new, "old"), *_leaked(new, old, "new")],
     )
+
+
+def _leaked(train: Mapping[str, ImageRow], test: Mapping[str, ImageRow], train_of: str) -> list[Leaked]:
+    """Images of data/raw in train of one version, and in test of the other."""
+    in_test: dict[tuple[str, str | None], str] = {}
+    for row in test.values():
+        if row.split == "test":
+            for key in _keys(row):
+                in_test.setdefault(key, row.source)
+    found = {}
+    for row in train.values():
+        if row.split == "train" and row.source not in found:
+            names = [in_test[key] for key in _keys(row) if key in in_test]
+            found.update({row.source: Leaked(row.source, train_of, names[0])} if names else {})
+    return [found[name] for name in sorted(found)]
+
+
+def _keys(row: ImageRow) -> list[tuple[str, str | None]]:
+    keys = [("name", row.source), ("bytes", row.source_sha256), ("pixels", row.pixels)]
+    return [key for key in keys if key[1]]

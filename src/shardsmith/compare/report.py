@@ -62,6 +62,13 @@ def _images(diff: Diff) -> Iterator[str]:
     yield from _kind("changed in the raw data", in_raw)
     yield from _kind("made otherwise by steps", [one.image_id for one in images.changed if not one.in_raw_data])
     yield from _kind("moved between splits", [f"{one.image_id}: {one.old} -> {one.new}" for one in images.moved])
+    for train_of, one_and_other in (("old", (diff.old, diff.new)), ("new", (diff.new, diff.old))):
+        leaked = [
+            one.image_id + (f" (there {one.name_in_test})" if one.name_in_test != one.image_id else "")
+            for one in images.leaked
+            if one.train_of == train_of
+        ]
+        yield from _kind("in train of {}, and in test of {}".format(*one_and_other), leaked)
     retagged = [f"{one.image_id}: {_value(one.old)} -> {_value(one.new)}" for one in images.retagged]
     yield from _kind("with other tags", retagged)
     for what, names in (("made", images.remade_added), ("no longer made", images.remade_removed)):

@@ -18,6 +18,8 @@ from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Manifest
 from shardsmith.pipeline.ingest import ingest
 from shardsmith.pipeline.params import Params, parse_params
+from shardsmith.pipeline.splits.decisions import Decisions
+from shardsmith.pipeline.splits.record import Record
 from shardsmith.pipeline.splits.split import split
 from shardsmith.pipeline.validate import examine
 
@@ -40,11 +42,19 @@ class Checked:
     all_lost: bool = False
 
 
-def check(source: Path, params: Params) -> Checked:
+def check(
+    source: Path,
+    params: Params,
+    decisions: Decisions = Decisions(),  # noqa: B008
+    record: Record = Record(),  # noqa: B008
+) -> Checked:
     """Read a folder or an archive, decode every image and look at every box.
 
     Splits are looked at where split.strategy makes them; with `source`, where the source has any. Where an action is
     `fail`, all is looked at nevertheless.
+
+    Args:
+        decisions: those of a workspace. record: where its images stand.
 
     Raises:
         RawDataError: the source cannot be read as a dataset.
@@ -54,9 +64,9 @@ def check(source: Path, params: Params) -> Checked:
     params = _never_failing(params, failing)
     with in_own_words(), opened(source) as folder, tempfile.TemporaryDirectory(prefix="shardsmith-") as work:
         manifest, _, findings, read_as = ingest(folder, params.ingest, LabelMap(params.dataset.name), Path(work))
-        valid, findings = examine(manifest, findings, params)
+        valid, findings = examine(manifest, findings, params, decisions)
         if valid.images.num_rows and (params.split.strategy != "source" or _has_splits(valid)):
-            findings = [*findings, *split(valid, params)[1]]
+            findings = [*findings, *split(valid, params, decisions, record)[1]]
     counts = manifest.images.num_rows, manifest.annotations.num_rows
     all_lost = not valid.annotations.num_rows and any(map(_is_loss, findings))
     return Checked(read_as, *counts, findings, failing, all_lost)

@@ -18,6 +18,8 @@ images, a row an image, sorted by image_id:
                  drawn (transforms/run/origin.py); null for an image whose bytes are those of data/raw
     source_id    the source's own id of the image, as text; null for none, and for a copy, a tile or an isolated object
     annotated    true for an image somebody looked at: with boxes, or a negative; false for an unlabelled one
+    pixels       16 hex digits of a hash of the pixels of the image of data/raw that it is from, whatever else its file
+                 holds; null before validate has decoded it
 
 annotations, a row an annotation, in the order of image_id, then as in the source:
     image_id, label
@@ -72,6 +74,7 @@ IMAGES = pa.schema(
         ("annotated", pa.bool_()),
         ("origin", pa.string()),
         ("source_id", pa.string()),
+        ("pixels", pa.string()),
     ]
 )
 ANNOTATIONS = pa.schema(
@@ -112,6 +115,7 @@ class Image:
     origin: str | None = None
     source_id: str | None = None
     metadata: str | None = None
+    pixels: str | None = None
 
     def metadata_dict(self) -> dict[str, Any]:
         return json.loads(self.metadata) if self.metadata else {}

@@ -26,11 +26,11 @@ class Split(_Group):
 
     strategy: Literal["stable", "stratified", "source"] = Field(
         "stable",
-        description="stable: by a hash of the content, an image never moves as the dataset grows; stratified: exact "
-        "shares and balanced classes; source: as the raw data came",
+        description="of new images: stable: by a hash of the content; stratified: exact shares and balanced classes; "
+        "source: as the raw data came. An image that had a split keeps it",
     )
     fractions: Fractions = Field(Fractions(), description="shares of stable and stratified; together 1")
-    seed: int = Field(0, description="another number gives another stable or stratified split")
+    seed: int = Field(0, description="another number gives new images another stable or stratified split")
 
 
 def _steps_group(name: str, title: str, catalogue: Mapping[str, type[BaseModel]], **own: Any) -> type[BaseModel]:

@@ -17,6 +17,8 @@ from shardsmith.inspect.catalogue import BLOCKS
 from shardsmith.inspect.rows import PreviewCell, PreviewRow, is_on, look
 from shardsmith.inspect.sheet import draw_tile, in_grid, in_lines, read_pixels, write_line
 from shardsmith.pipeline.params import Params
+from shardsmith.pipeline.splits.decisions import Decisions
+from shardsmith.pipeline.splits.record import Record
 from shardsmith.transforms.catalogue import Operation
 from shardsmith.transforms.problems import explain
 
@@ -42,12 +44,20 @@ class Preview:
         return " and ".join([", ".join([images, *parts[:-1]]), *parts[-1:]])
 
 
-def preview(raw: Path, params: Params, out: Path, count: int = 12) -> Preview:
+def preview(
+    raw: Path,
+    params: Params,
+    out: Path,
+    count: int = 12,
+    decisions: Decisions = Decisions(),  # noqa: B008
+    record: Record = Record(),  # noqa: B008
+) -> Preview:
     """Draw the sheet to `out`; nothing else is written that stays.
 
     Args:
         raw: the folder of raw data.
         count: how many images, a row each.
+        decisions, record: which say in what splits images stand.
 
     Raises:
         ParamsError: `count` or the name of `out` is not allowed.
@@ -55,7 +65,7 @@ def preview(raw: Path, params: Params, out: Path, count: int = 12) -> Preview:
     """
     check_out(raw, out, count)
     with tempfile.TemporaryDirectory(prefix="shardsmith-") as work:
-        rows = look(raw, params, count, Path(work))
+        rows = look(raw, params, count, Path(work), decisions, record)
         draw_rows(rows).save(out, compress_level=2)  # of a PNG: a third of the time for 8 % more bytes
     parts, copies = (
         sum(map(len, several)) for several in zip(*[(r.preprocessed, r.copies) for r in rows], strict=True)

@@ -28,6 +28,8 @@ from shardsmith.dataset.manifest import Annotation, Manifest
 from shardsmith.pipeline.checks.boxes import check_boxes
 from shardsmith.pipeline.ingest import ingest
 from shardsmith.pipeline.params import AugmentParams, Params, StepsParams
+from shardsmith.pipeline.splits.decisions import Decisions, find_excluded
+from shardsmith.pipeline.splits.record import Record
 from shardsmith.pipeline.splits.split import split
 from shardsmith.pipeline.validate import check_images, check_left_empty, validate
 from shardsmith.transforms.catalogue import AUGMENT, PREPROCESS, Operation, build_steps
@@ -66,7 +68,14 @@ class DoesNotDecode(Exception):
         self.reasons = reasons
 
 
-def look(raw: Path, params: Params, count: int, work: Path) -> list[PreviewRow]:
+def look(
+    raw: Path,
+    params: Params,
+    count: int,
+    work: Path,
+    decisions: Decisions = Decisions(),  # noqa: B008
+    record: Record = Record(),  # noqa: B008
+) -> list[PreviewRow]:
     """Up to `count` images, evenly over those that get copies; images with annotations first.
 
     An image that is cut into parts has MOST_PARTS of them at most, those with objects first; of the copies, the first
@@ -75,16 +84,19 @@ def look(raw: Path, params: Params, count: int, work: Path) -> list[PreviewRow]:
     Args:
         raw: the folder of raw data.
         work: an empty folder for what is made; the images of the result are there.
+        decisions, record: which say in what splits images stand.
 
     Raises:
         ShardsmithError: as a build's stages do.
     """
     manifest = ingest(raw, params.ingest, LabelMap(params.dataset.name), work)[0]
     manifest = _checked(manifest, params)
+    gone = find_excluded(decisions, manifest.images["image_id"].to_pylist(), params.validate_.actions)
+    manifest = _without(manifest, gone)
     while True:
         folder = work / f"of {manifest.images.num_rows}"
         try:
-            return _rows(split(manifest, params)[0], params, count, folder)
+            return _rows(split(manifest, params, decisions, record)[0], params, count, folder)
         except DoesNotDecode as broken:
             unreadable = [image for image in manifest.image_rows() if image.path in broken.reasons]
             for image in unreadable:

@@ -24,11 +24,12 @@ from shardsmith.pipeline.params import Params, StepsParams
 CODE_FILE = "code.yaml"
 PACKAGE = Path(__file__).parents[1]
 _GROUND = ("dataset", "ledger", "pipeline/stage.py")
+_DECISIONS = tuple(f"pipeline/splits/{name}.py" for name in ("decisions", "links", "rows"))
 # stage -> the folders and files of this package that its bytes depend on. Not params.py, which only says yes or no to
 # what dvc.lock records.
 STAGES: dict[str, tuple[str, ...]] = {
     "ingest": (*_GROUND, "formats", "pipeline/ingest.py", "pipeline/intake"),
-    "validate": (*_GROUND, "pipeline/validate.py", "pipeline/checks", "pipeline/splits/links.py"),
+    "validate": (*_GROUND, "pipeline/validate.py", "pipeline/checks", *_DECISIONS),
     "split": (*_GROUND, "pipeline/splits"),
     "preprocess": (*_GROUND, "transforms", "pipeline/preprocess.py", "pipeline/code.py"),
     "augment": (*_GROUND, "transforms", "pipeline/augment.py", "pipeline/code.py"),

@@ -19,8 +19,8 @@ def describe_split(params: Params) -> str:
     fractions = params.split.fractions
     shares = f"train {fractions.train:.0%}, valid {fractions.valid:.0%}, test {fractions.test:.0%}"
     how = {
-        "stable": f"by a hash of each image's content ({shares}), so an image stays in its split as the dataset grows",
-        "stratified": f"exact shares and balanced classes ({shares})",
+        "stable": f"by a hash of each image's content ({shares}), and an image stays in its split as the dataset grows",
+        "stratified": f"exact shares and balanced classes ({shares}), and an image stays in its split",
         "source": "as the source has it",
     }[params.split.strategy]
     pattern = params.split.group_pattern

@@ -124,6 +124,7 @@ class SplitParams(Block):
     strategy: Literal["stable", "stratified", "source"] = "stable"
     fractions: Fractions = Fractions()
     seed: int = 0
+    era: int = Field(1, ge=1)
     group_pattern: Annotated[str, AfterValidator(_is_pattern)] | None = None
 
 

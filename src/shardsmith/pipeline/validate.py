@@ -30,40 +30,57 @@ from shardsmith.pipeline.checks.images import (
     check_looks,
     check_similar,
     check_sizes,
+    check_sources,
     look,
     with_groups,
+    with_pixels,
 )
 from shardsmith.pipeline.params import Params
+from shardsmith.pipeline.splits.decisions import Decisions, find_excluded, with_tags
 
 
-def validate(manifest: Manifest, findings: list[Finding], params: Params) -> tuple[Manifest, list[Finding]]:
+def validate(
+    manifest: Manifest,
+    findings: list[Finding],
+    params: Params,
+    decisions: Decisions = Decisions(),  # noqa: B008
+) -> tuple[Manifest, list[Finding]]:
     """The manifest without what is dropped and with what is repaired, and the findings given plus its own.
 
     Args:
         manifest: as ingest wrote it; the images' files are read.
         findings: those of ingest.
+        decisions: which images a person excludes, and tags.
 
     Raises:
         FindingError: a code was found whose action is `fail`.
         ParamsError: an action that comes too late, as ingest has done otherwise.
         StageError: an image file is gone or changed, or no image is left.
     """
-    after, found_all = examine(manifest, findings, params)
+    after, found_all = examine(manifest, findings, params, decisions)
     if not len(after.images):
         because = _because(found_all[len(findings) :])
         raise StageError(f"none of {len(manifest.images)} images is left{because}")
     return after, found_all
 
 
-def examine(manifest: Manifest, findings: list[Finding], params: Params) -> tuple[Manifest, list[Finding]]:
+def examine(
+    manifest: Manifest,
+    findings: list[Finding],
+    params: Params,
+    decisions: Decisions = Decisions(),  # noqa: B008
+) -> tuple[Manifest, list[Finding]]:
     """As `validate`, where it is no error that no image is left."""
     actions = params.validate_.actions
     _refuse_late_actions(findings, actions)
     if not len(manifest.images):
         raise StageError("there is no image to validate: ingest left none" + _because(findings))
-    seen = dict(zip(manifest.images["image_id"].to_pylist(), _decode(manifest.images), strict=True))
-    own = check_images(manifest, [one.error for one in seen.values()], actions)
-    left = _without(manifest, own)
+    own = _told_in_full(find_excluded(decisions, manifest.images["image_id"].to_pylist(), actions), manifest)
+    left = with_tags(_without(manifest, own), decisions.tags)
+    seen = dict(zip(left.images["image_id"].to_pylist(), _decode(left.images), strict=True))
+    own += check_images(left, [one.error for one in seen.values()], actions)
+    left = with_pixels(_without(left, own), seen)
+    own += check_sources(left, actions)
     for check in (lambda rows: check_looks(rows, seen, actions), lambda rows: check_sizes(rows, actions)):
         own += _told_in_full(check(left), manifest)
         left = _without(left, own)
@@ -198,8 +215,8 @@ def summary(before: Manifest, after: Manifest, findings: list[Finding]) -> str:
 
 def _decode(images: pa.Table) -> Iterator[Decoded]:
     """What decoding each image tells."""
-    columns = (images[name].to_pylist() for name in ("path", "format", "orientation"))
-    items = list(zip(*columns, strict=True))
+    columns = [images[name].to_pylist() for name in ("path", "format", "orientation", "width", "height")]
+    items = [(*first, (width, height)) for *first, width, height in zip(*columns, strict=True)]
     return map_items(look, items, "validate")
 
 

@@ -110,7 +110,7 @@ def check_committed(recorded: Recorded, raw: str) -> Check:
         if found != md5:
             why = f"at {recorded.tag} it has {found or 'no content'}, and dvc.lock says {md5}"
             damage.append(Damage(path, why, _NO_BUILD))
-    return Check("commit", f"code, label map, metrics and plots: {count} paths as dvc.lock has them", damage)
+    return Check("commit", f"code, label map, splits, metrics and plots: {count} paths as dvc.lock has them", damage)
 
 
 def committed_hash(files: Mapping[str, bytes], path: str) -> str | None:

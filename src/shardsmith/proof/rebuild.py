@@ -25,7 +25,7 @@ from shardsmith.workspace.dvc import dvc
 from shardsmith.workspace.git import git, subfolder, top_folder
 from shardsmith.workspace.lock_file import content
 from shardsmith.workspace.log import Log
-from shardsmith.workspace.paths import EXPORT, LABEL_MAP, METRICS, RAW
+from shardsmith.workspace.paths import EXPORT, LABEL_MAP, METRICS, RAW, SPLITS
 from shardsmith.workspace.workspace import Workspace
 
 _AGAIN = ("repro", "--force", "--no-run-cache", "--no-commit")
@@ -44,7 +44,7 @@ def rebuild(workspace: Workspace, version: Version, log: Log) -> Check:
     with open_stores(workspace) as stores, rebuilt(workspace, version, log) as root:
         log("rebuild: comparing")
         damage = _compare(stores, recorded, root, root.with_name("stored"))
-    return Check("rebuild", f"{EXPORT}, label map and metrics came out byte for byte the same", damage)
+    return Check("rebuild", f"{EXPORT}, label map, splits and metrics came out byte for byte the same", damage)
 
 
 @contextmanager
@@ -122,8 +122,8 @@ def _compare(stores: Stores, recorded: Recorded, root: Path, scratch: Path) -> l
     """What came out against what dvc.lock recorded; of TFRecords the first record that differs."""
     damage = [
         Damage(path, f"rebuilt otherwise than at {recorded.tag}", _REMEDY)
-        for path in (LABEL_MAP, METRICS)
-        if hash_file(root / path).md5 != recorded.hashes("outs").get(path)
+        for path in (LABEL_MAP, SPLITS, METRICS)
+        if (md5 := recorded.hashes("outs").get(path)) and hash_file(root / path).md5 != md5
     ]
     md5 = content(recorded.lock)[EXPORT]
     stored = stores.listing(md5)

@@ -29,7 +29,7 @@ from shardsmith.store.stores import open_stores
 from shardsmith.versions.lineage import parse_message
 from shardsmith.versions.version import Version, last_tag, own_dataset, tombstones
 from shardsmith.workspace.lock_file import content, read_leniently
-from shardsmith.workspace.paths import EXPORT, LABEL_MAP, LOCK, METRICS, PARAMS, POINTER, RAW
+from shardsmith.workspace.paths import EXPORT, LABEL_MAP, LOCK, METRICS, PARAMS, POINTER, RAW, SPLITS
 from shardsmith.workspace.workspace import Workspace
 
 
@@ -136,7 +136,7 @@ def _verify_workspace(workspace: Workspace, recorded: Recorded, export: Mapping[
     undo = f"`git checkout {tag} -- {{}}` undoes that"
     params = read_leniently(workspace.params_text())
     damage = check_params(recorded, params, undo.format(PARAMS) + ", `shardsmith build` makes a version of it")
-    for file in (LABEL_MAP, METRICS):
+    for file in (LABEL_MAP, SPLITS, METRICS):
         if (root / file).exists() and (root / file).read_bytes() != recorded.files.get(file):
             damage.append(Damage(file, f"edited since {tag}", undo.format(file)))
     if content(workspace.lock_file())[EXPORT] != content(recorded.lock)[EXPORT]:
@@ -145,4 +145,4 @@ def _verify_workspace(workspace: Workspace, recorded: Recorded, export: Mapping[
     elif export is not None and (root / EXPORT).is_dir():
         remedy = f"`shardsmith repair {tag}` brings the version's files back"
         damage += check_folder(export, hash_folder(root / EXPORT, f"reading {EXPORT}"), f"{EXPORT}/", remedy)
-    return Check("workspace", f"params, label map, metrics and {EXPORT} are those of {tag}", damage)
+    return Check("workspace", f"params, label map, splits, metrics and {EXPORT} are those of {tag}", damage)

@@ -1,4 +1,4 @@
-"""The workspace's label map: as the next build starts from it, and how it is started anew."""
+"""The workspace's label map: what a build starts from, what it may not contradict, and how it is started anew."""
 
 from __future__ import annotations
 
@@ -24,6 +24,49 @@ def is_restarted(workspace: Workspace) -> bool:
     """Whether the label map was started anew since the last version: then the next one may contradict it."""
     recorded = recorded_map(workspace)
     return recorded is not None and not recorded.ids
+
+
+def check_labels(workspace: Workspace, dataset: str) -> None:
+    """The label map contradicts no version below HEAD, but those that a version after them has contradicted already.
+
+    Raises:
+        VersionError: it would break their readers; the message names each version, and those that the map agrees with.
+    """
+    now = (workspace.root / LABEL_MAP).read_text(encoding="utf-8")
+    maps = _maps_below(workspace, dataset)
+    broken = {tag: said for tag, text in maps.items() if (said := broken_labels(text, now))}
+    for tag in list(broken):
+        after = workspace.git("tag", "--merged", "HEAD", "--contains", tag, "--list", f"{dataset}@*").split()
+        if any(broken_labels(maps[tag], maps[later]) for later in after if later != tag):
+            del broken[tag]
+    if not broken:
+        return
+    agrees = [tag for tag in maps if tag not in broken][-3:]
+    as_in = f" (the map is as in {', '.join(agrees)})" if agrees else ""
+    each = " and ".join(f"readers of {tag} would misread it: {'; '.join(said)}" for tag, said in broken.items())
+    raise VersionError(
+        f"{LABEL_MAP}: {each}{as_in}; undo that in ingest.classes, build with --allow-label-change, "
+        f"or start the label map anew: {RESTART}"
+    )
+
+
+def broken_labels(before: str, after: str) -> list[str]:
+    """What a reader of the label map before would misread in the one after, each in words."""
+    old, new = parse_label_map(before, "before"), parse_label_map(after, "after")
+    names = {number: name for name, number in new.ids.items()}
+    return [
+        f"id {number} was {name!r}, is {names[number]!r}" if number in names else f"{name!r} ({number}) is gone"
+        for name, number in old.ids.items()
+        if names.get(number) != name
+    ]
+
+
+def _maps_below(workspace: Workspace, dataset: str) -> dict[str, str]:
+    """Tag -> label map of each version below HEAD, oldest first; each text is read once."""
+    tags = workspace.git("tag", "--merged", "HEAD", "--sort=creatordate", "--list", f"{dataset}@*").split()
+    blobs = workspace.git("rev-parse", *(f"{tag}:./{LABEL_MAP}" for tag in tags)).split() if tags else []
+    texts = {blob: workspace.git("cat-file", "blob", blob) for blob in dict.fromkeys(blobs)}
+    return {tag: texts[blob] for tag, blob in zip(tags, blobs, strict=True)}
 
 
 def what_breaks(workspace: Workspace, label_map: LabelMap) -> str:

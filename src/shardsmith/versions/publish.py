@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shardsmith.dataset.errors import VersionError, WithdrawnError
-from shardsmith.dataset.label_map import parse_label_map
 from shardsmith.store.release import parse_manifest, place
 from shardsmith.store.stores import Stores, open_stores
 from shardsmith.versions.page import page_of
@@ -201,17 +200,6 @@ def sync(path: Path) -> None:
         libc.syncfs(descriptor)
     finally:
         os.close(descriptor)
-
-
-def broken_labels(before: str, after: str) -> list[str]:
-    """What a reader of the label map before would misread in the one after, each in words."""
-    old, new = parse_label_map(before, "before"), parse_label_map(after, "after")
-    names = {number: name for name, number in new.ids.items()}
-    return [
-        f"id {number} was {name!r}, is {names[number]!r}" if number in names else f"{name!r} ({number}) is gone"
-        for name, number in old.ids.items()
-        if names.get(number) != name
-    ]
 
 
 def _last_line(error: Exception) -> str:

@@ -9,11 +9,10 @@ from pathlib import Path
 
 from shardsmith.dataset.errors import RawDataError, VersionError
 from shardsmith.sample.recognise import check_unmixed
-from shardsmith.versions.labels import RESTART, is_restarted
+from shardsmith.versions.labels import check_labels, is_restarted
 from shardsmith.versions.lineage import message_lines
 from shardsmith.versions.publish import (  # fmt: skip
     Publishing,
-    broken_labels,
     check_name_is_free,
     is_published,
     manifest_digest,
@@ -22,7 +21,7 @@ from shardsmith.versions.publish import (  # fmt: skip
 )
 from shardsmith.versions.push import check_stored, push_data
 from shardsmith.versions.space import check_space
-from shardsmith.versions.tree import bring_outs, kept_tree
+from shardsmith.versions.tree import bring_outs, kept_tree, restore_recorded
 from shardsmith.versions.version import (
     check_history,
     check_images,
@@ -31,11 +30,12 @@ from shardsmith.versions.version import (
     own_dataset,
     same_inputs,
 )
-from shardsmith.workspace.git import top_folder
+from shardsmith.workspace.git import pack, top_folder
 from shardsmith.workspace.lock_file import content
 from shardsmith.workspace.log import Log
-from shardsmith.workspace.paths import FILES, LABEL_MAP, METRICS, POINTER, RAW
+from shardsmith.workspace.paths import FILES, METRICS, POINTER, RAW
 from shardsmith.workspace.settings import applied
+from shardsmith.workspace.template.files import add_decisions
 from shardsmith.workspace.template.pin import pin_code, pin_requirements
 from shardsmith.workspace.workspace import Workspace
 
@@ -106,22 +106,13 @@ def prepare(workspace: Workspace, name: str | None, log: Log) -> str:
         check_not_withdrawn(workspace, check_name(workspace, dataset, name))
     check_space(workspace)
     check_unmixed(workspace.root / RAW)
-    restore_label_map(workspace)
+    restore_recorded(workspace, log)
+    add_decisions(workspace)
     bring_outs(workspace)
     if pin_code(workspace):
         pin_requirements(workspace, log)
     add_raw(workspace, log)
     return dataset
-
-
-def restore_label_map(workspace: Workspace) -> None:
-    """Put back the label map of HEAD: ids given since then were never recorded and must leave no trace."""
-    path = workspace.root / LABEL_MAP
-    recorded = workspace.file_at("HEAD", LABEL_MAP)
-    if recorded is None:
-        path.unlink(missing_ok=True)
-    elif not path.exists() or path.read_text(encoding="utf-8", errors="replace") != recorded:
-        path.write_text(recorded, encoding="utf-8")
 
 
 def add_raw(workspace: Workspace, log: Log) -> None:
@@ -197,7 +188,7 @@ def record(
             return Outcome(tag, False, f"nothing to record: identical to {tag}")
         raise VersionError(f"{tag} stands for other content, and a name never changes its meaning; choose another name")
     if before and not how.allow_label_change and not is_restarted(workspace):
-        _check_labels(workspace, before)
+        check_labels(workspace, dataset)
     if publishes:
         check_name_is_free(workspace, tag)
     check_stored(workspace, log, how.check_all)
@@ -207,26 +198,13 @@ def record(
         log("no DVC remote is configured: the version stays on this machine (`dvc remote add -d NAME URL` to share it)")
     sync(workspace.cache_folder())
     commit = workspace.git("rev-parse", f"{before}^{{commit}}").strip() if unchanged else _commit(workspace, tag)
+    pack(workspace.root)
     sync(workspace.root)
     published_as = manifest_digest(workspace, tag, commit) if publishes else None
     workspace.git("tag", "--annotate", "-m", _message(workspace, tag, flow_run, published_as), tag, commit)
     if publishes:
         publish_name(workspace, tag, log)
     return Outcome(tag, True, f"recorded {tag} at {commit[:9]}")
-
-
-def _check_labels(workspace: Workspace, before: str) -> None:
-    """
-    Raises:
-        VersionError: the label map breaks readers of the version before.
-    """
-    old = workspace.file_at(before, LABEL_MAP)
-    broken = broken_labels(old, (workspace.root / LABEL_MAP).read_text(encoding="utf-8")) if old else []
-    if broken:
-        raise VersionError(
-            f"{LABEL_MAP}: readers of {before} would misread it: {'; '.join(broken)}; undo that in ingest.classes, "
-            f"build with --allow-label-change, or start the label map anew: {RESTART}"
-        )
 
 
 def _commit(workspace: Workspace, tag: str) -> str:

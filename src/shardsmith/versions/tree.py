@@ -1,18 +1,35 @@
-"""A build that records nothing leaves the files that git tracks as they were: params.yaml (settings.py), and these.
+"""The files that git tracks, at a build's start and end.
 
-Metrics and plots are kept aside: DVC takes their stage for done, and the next build need not run it again.
+A build begins with the label map and the splits of HEAD. One that records nothing leaves the files as they were:
+params.yaml (settings.py), and these. Metrics and plots are kept aside: DVC takes their
+stage for done, and the next build need not run it again.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from shardsmith.dataset.errors import VersionError
+from shardsmith.versions.files import read_files
+from shardsmith.versions.version import find_version, last_tag, own_dataset
 from shardsmith.workspace.git import file_at
-from shardsmith.workspace.paths import CODE, KEPT_OUTS, LABEL_MAP, METRICS, PLOTS, REQUIREMENTS
+from shardsmith.workspace.log import Log
+from shardsmith.workspace.paths import (  # fmt: skip
+    CODE,
+    KEPT_OUTS,
+    LABEL_MAP,
+    METRICS,
+    PIPELINE,
+    PLOTS,
+    REQUIREMENTS,
+    SPLITS,
+    TABLES,
+)
 from shardsmith.workspace.workspace import Workspace
 
 
@@ -31,7 +48,7 @@ class Tree:
             now = _read(path)
             if now == before or (now is not None and file_at(self._root, "HEAD", file) == now.decode(errors="replace")):
                 continue
-            if now is not None and file not in (CODE, REQUIREMENTS, LABEL_MAP):
+            if now is not None and file not in (CODE, REQUIREMENTS, LABEL_MAP, SPLITS):
                 _write(self._root / KEPT_OUTS / file, now)
             if before is None:
                 path.unlink(missing_ok=True)
@@ -40,7 +57,7 @@ class Tree:
 
     def _files(self) -> list[str]:
         plots = sorted(path.name for path in (self._root / PLOTS).glob("*") if path.is_file())
-        return [CODE, REQUIREMENTS, LABEL_MAP, METRICS, *(f"{PLOTS}/{name}" for name in plots)]
+        return [CODE, REQUIREMENTS, LABEL_MAP, SPLITS, METRICS, *(f"{PLOTS}/{name}" for name in plots)]
 
 
 @contextmanager
@@ -55,6 +72,47 @@ def kept_tree(workspace: Workspace) -> Iterator[Tree]:
     finally:
         if not tree.recorded:
             tree.put_back()
+
+
+def restore_recorded(workspace: Workspace, log: Log) -> None:
+    """Put back the label map and the splits of HEAD: what was given since then was never recorded, and leaves no trace.
+
+    A workspace whose versions are older than the record of splits begins it with those of its last version.
+    """
+    for file in (LABEL_MAP, SPLITS):
+        path = workspace.root / file
+        recorded = workspace.file_at("HEAD", file)
+        if recorded is None:
+            path.unlink(missing_ok=True)
+        elif _read(path) != recorded.encode():
+            _write(path, recorded.encode())
+        if recorded is None and file == SPLITS:
+            _adopt_splits(workspace, log)
+
+
+def _adopt_splits(workspace: Workspace, log: Log) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from shardsmith.pipeline.splits.record import Row, write_record
+
+    tag = last_tag(workspace, own_dataset(workspace))
+    if tag is None:
+        return
+    if SPLITS not in (workspace.root / PIPELINE).read_text(encoding="utf-8"):
+        log(f"{PIPELINE}: has no {SPLITS}, which keeps images in their splits; `shardsmith upgrade` adds it")
+        return
+    try:
+        data = read_files(workspace, find_version(workspace, tag), [TABLES[0]])[0]
+    except VersionError as error:
+        log(f"{SPLITS}: begins anew, and images may move: the splits of {tag} cannot be read ({error})")
+        return
+    table = pq.ParquetFile(pa.BufferReader(data)).read(["image_id", "split", "origin"], use_threads=False)
+    splits = {}
+    for image_id, split, origin in zip(*(table[name].to_pylist() for name in table.column_names), strict=True):
+        splits[json.loads(origin)["image_id"] if origin else image_id] = split
+    write_record((Row(image_id, "", split) for image_id, split in splits.items()), workspace.root / SPLITS)
+    log(f"{SPLITS}: begun with the {len(splits):,} images of {tag}, which stay in their splits")
 
 
 def bring_outs(workspace: Workspace) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +25,7 @@ _NO_PROMPT = {"GIT_TERMINAL_PROMPT": "0"}
 # programs that a repository's own settings name to read with: handed over with its .git, they would be a stranger's
 _NO_PROGRAMS = ("-c", "log.showSignature=false", "-c", "core.fsmonitor=false")
 _NO_LINKS = ("-c", "core.symlinks=false")  # of a clone: a file of it could be any file of this machine
+_LOOSE_KB = 50_000
 _AUTHOR = {"NAME": "Shardsmith", "EMAIL": "shardsmith@localhost"}
 
 
@@ -94,6 +97,27 @@ def remote_tags(root: Path, remote: str, dataset: str) -> dict[str, str]:
     listed = git(root, "ls-remote", "--tags", remote, f"refs/tags/{dataset}@*").splitlines()
     pairs = (line.partition("\trefs/tags/")[::2] for line in listed)
     return {tag.removesuffix("^{}"): commit for commit, tag in pairs}  # the commit's line comes after the tag's own
+
+
+def set_merge_driver(root: Path) -> None:
+    """Let git merge .dvc files by DVC, as .gitattributes says: without a driver in the clone's own config it does not.
+
+    A config that cannot be written, or a machine without git, is left as it is: then the two files conflict.
+    """
+    if shutil.which("git") is None:
+        return
+    command = f"{shlex.quote(sys.executable)} -m dvc git-hook merge-driver --ancestor %O --our %A --their %B"
+    if git_ok(root, "config", "--local", "--get", "--fixed-value", "merge.dvc.driver", command):
+        return
+    for key, value in (("name", "DVC"), ("driver", command)):
+        git_ok(root, "config", "--local", f"merge.dvc.{key}", value)
+
+
+def pack(root: Path) -> None:
+    """Pack loose objects past 50 MB: each version adds its splits whole, and packed only what changed since."""
+    counts = dict(line.split(": ") for line in git(root, "count-objects", "-v").splitlines())
+    if int(counts["size"]) > _LOOSE_KB:
+        git_ok(root, "repack", "-d", "-q")
 
 
 @contextmanager

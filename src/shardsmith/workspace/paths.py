@@ -14,6 +14,8 @@ RAW = "data/raw"
 POINTER = "data/raw.dvc"
 LABEL_MAP = "data/label_map.pbtxt"
 WITHDRAWN = "data/withdrawn.csv"
+SPLITS = "data/splits.csv"  # where each image stands; the split stage alone writes it
+DECISIONS = "data/decisions.csv"  # what a person has decided about single images
 AUGMENTED = "data/augment"  # the images and annotations of a version, before they are written in any format
 EXPORT = "data/export"
 METRICS = "data/metrics.json"
@@ -25,7 +27,7 @@ DESCRIPTION = "description.json"  # in EXPORT
 
 # what a version's commit holds, and nothing else
 FILES = (
-    PARAMS, PIPELINE, LOCK, CODE, REQUIREMENTS, LABEL_MAP, METRICS, PLOTS,
+    PARAMS, PIPELINE, LOCK, CODE, REQUIREMENTS, DECISIONS, LABEL_MAP, SPLITS, METRICS, PLOTS,
     ".gitignore", "data/.gitignore", ".dvc/.gitignore", ".dvc/config", ".dvcignore",
 )  # fmt: skip
 

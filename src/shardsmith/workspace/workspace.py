@@ -36,6 +36,7 @@ class Workspace:
         here = (start or Path.cwd()).resolve()
         for folder in (here, *here.parents):
             if (folder / PIPELINE).is_file() and (folder / PARAMS).is_file():
+                git.set_merge_driver(folder)  # the first command in a clone
                 return cls(folder)
         raise VersionError(
             f"{here}: no workspace here or above (dvc.yaml with params.yaml); go to one, or make one: "

@@ -1,9 +1,9 @@
 """Near-identical images: the same picture saved again, resized, brightened or written on.
 
 Each image has a fingerprint: the difference hash of 16 x 16 bits (as ImageHash has it; 4 to 30 bits change when a
-picture is saved again or resized, some 80 or more lie between different photographs) and a thumbnail of 16 x 16 grey
-pixels. Two images are near-identical when few enough bits differ and the thumbnails agree. The hash is of whole numbers
-only, so every machine finds the same.
+picture is saved again or resized, some 80 or more lie between different photographs) and a thumbnail of 32 x 32 grey
+pixels, compared at 16 x 16; copies.py looks at it for mirrored, turned and cropped copies. Two are near-identical when
+few enough bits differ and the thumbnails agree. The hash is of whole numbers only, so every machine finds the same.
 
 A bit is set where brightness falls from left to right. Of things on white or black few are set, and those of two
 different things differ in few too: there as many fewer may differ as are set (of 60 different products on white, 5
@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from shardsmith.pipeline.checks.copies import SIDE, find_copies
 from shardsmith.pipeline.splits.links import Links
 
 _SIDE = 16
@@ -30,14 +31,30 @@ _WINDOW = 128  # neighbours that an image is compared with where many share a ba
 Pair = tuple[int, int, int]
 
 
-def fingerprint(grey: np.ndarray) -> bytes:
-    """Of (height, width) uint8: the hash, then the thumbnail; b"" for an image too plain to be told from others."""
+def fingerprint(grey: np.ndarray, box: tuple[float, float, float, float] | None = None) -> bytes:
+    """The hash, then the thumbnail; b"" for an image too plain to be told from others.
+
+    Args:
+        grey: (height, width) uint8.
+        box: the part of it that the image takes up, xmin ymin xmax ymax; all by default.
+    """
     image = Image.fromarray(grey)
-    small = np.asarray(image.resize((_SIDE, _SIDE), Image.Resampling.BOX)).reshape(1, -1)
+    thumbnail = np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BOX, box))
+    small = _halved(thumbnail[None])
     if _covariance(small, small)[0] < (_LEAST_CONTRAST * small.size) ** 2:
         return b""
-    wide = np.asarray(image.resize((_SIDE + 1, _SIDE), Image.Resampling.LANCZOS))
-    return np.packbits(wide[:, 1:] > wide[:, :-1]).tobytes() + small.tobytes()
+    wide = np.asarray(image.resize((_SIDE + 1, _SIDE), Image.Resampling.LANCZOS, box))
+    return np.packbits(wide[:, 1:] > wide[:, :-1]).tobytes() + thumbnail.tobytes()
+
+
+def find_all_pairs(fingerprints: Sequence[bytes], most_bits: int) -> list[Pair]:
+    """As `find_pairs`, with mirrored, turned and cropped copies: of each cluster, its first image is looked at."""
+    pairs = find_pairs(fingerprints, most_bits)
+    later = {row for cluster in find_clusters(pairs) for row in cluster[1:]}
+    rows = [row for row, print_ in enumerate(fingerprints) if print_ and row not in later]
+    thumbnails = b"".join(fingerprints[row][_HASH_BYTES:] for row in rows)
+    copies = find_copies(np.frombuffer(thumbnails, np.uint8).reshape(-1, SIDE, SIDE), most_bits)
+    return sorted([*pairs, *((rows[one], rows[other], bits) for one, other, bits in copies)])
 
 
 def find_pairs(fingerprints: Sequence[bytes], most_bits: int) -> list[Pair]:
@@ -58,7 +75,7 @@ def find_pairs(fingerprints: Sequence[bytes], most_bits: int) -> list[Pair]:
     packed = np.frombuffer(b"".join(fingerprints[row] for row in rows), np.uint8).reshape(len(rows), -1)
     hashes = np.ascontiguousarray(packed[:, :_HASH_BYTES])
     bands, words = hashes.view(np.uint16), hashes.view(np.uint64)
-    thumbnails = packed[:, _HASH_BYTES:]
+    thumbnails = _halved(packed[:, _HASH_BYTES:].reshape(-1, SIDE, SIDE))
     joined = np.arange(len(rows))
     found: list[Pair] = []
     for band in bands.T:
@@ -87,6 +104,12 @@ def find_clusters(pairs: Sequence[Pair]) -> list[list[int]]:
     for one, other, _ in pairs:
         links.join(one, other)
     return sorted(sorted(together) for together in links.clusters())
+
+
+def _halved(thumbnails: np.ndarray) -> np.ndarray:
+    """(n, 256) uint8, from (n, SIDE, SIDE): the mean of each four pixels."""
+    fours = thumbnails.reshape(-1, _SIDE, 2, _SIDE, 2).sum(axis=(2, 4), dtype=np.uint16)
+    return ((fours + 2) // 4).astype(np.uint8).reshape(len(thumbnails), -1)
 
 
 def _join(roots: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:

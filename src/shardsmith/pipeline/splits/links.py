@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterable
 from typing import Generic, TypeVar
@@ -9,6 +10,8 @@ from typing import Generic, TypeVar
 Node = TypeVar("Node", bound=Hashable)
 
 _PREFIX = "near-identical "
+# NAME_ext.rf.HASH.ext: the name of the picture that was uploaded, and of which version of it the file is
+_ROBOFLOW = re.compile(r"(?:.*/)?([^/]+_[A-Za-z]{3,4})\.rf\.[0-9A-Za-z]{8,}\.[A-Za-z]{3,4}")
 
 
 def cluster_group(digests: Iterable[str]) -> str:
@@ -18,6 +21,15 @@ def cluster_group(digests: Iterable[str]) -> str:
 
 def is_cluster_group(group: str | None) -> bool:
     return bool(group) and str(group).startswith(_PREFIX)
+
+
+def roboflow_source(image_id: str) -> str | None:
+    """The picture that a file of Roboflow's export is a version of: "cat_jpg" of "train/images/cat_jpg.rf.0f3a....jpg".
+
+    Whatever the folder: an export that is made anew lies in another one, and an upload has its name once.
+    """
+    found = _ROBOFLOW.fullmatch(image_id)
+    return found[1] if found else None
 
 
 class Links(Generic[Node]):

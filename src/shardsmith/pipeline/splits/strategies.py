@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
+from shardsmith.dataset.findings import Finding, found
+from shardsmith.dataset.manifest import SPLITS, Image
 from shardsmith.pipeline.params import Fractions
 from shardsmith.pipeline.splits.units import Unit
 
@@ -25,8 +29,15 @@ def stable_split(key: str, seed: int, fractions: Fractions) -> str:
     return name  # shares that make 1 but for rounding
 
 
-def stratify(units: Sequence[Unit], classes: Mapping[str, set[str]], fractions: Fractions, seed: int) -> dict[str, str]:
-    """key -> split: exact shares of the images (but for units of several), and of each class as near as can be.
+def stratify(
+    units: Sequence[Unit],
+    classes: Mapping[str, set[str]],
+    fractions: Fractions,
+    seed: int,
+    placed: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, str]:
+    """key -> split, of the units that are not placed yet: exact shares of the images (but for units of several), and of
+    each class as near as can be.
 
     As in iterative stratification, the class with the fewest units left goes first, so that rare classes are dealt
     out while every split still has room. A unit goes to the split, of those with room, that is emptiest in its classes,
@@ -34,8 +45,15 @@ def stratify(units: Sequence[Unit], classes: Mapping[str, set[str]], fractions: 
 
     Args:
         classes: image_id -> its classes, for images that have any.
+        placed: image_id -> split, of all images of some units: the others fill up what these leave.
     """
-    counts = {unit.key: _count_classes(unit, classes) for unit in units}
+    new = [unit for unit in units if unit.images[0].image_id not in placed]
+    counts = {unit.key: _count_classes(unit.images, classes) for unit in new}
+    standing: dict[str, list[Image]] = {name: [] for name in SPLITS}
+    for image in (image for unit in units for image in unit.images):
+        if image.image_id in placed:
+            standing[placed[image.image_id]].append(image)
+    there = {name: _count_classes(images, classes) for name, images in standing.items() if images}
     # larger units first, as there is room for them; the seed decides between equals
     order = sorted(counts, key=lambda key: (-counts[key][_IMAGE], _hash(seed, key)))
     units_of: dict[str, list[str]] = defaultdict(list)
@@ -44,9 +62,12 @@ def stratify(units: Sequence[Unit], classes: Mapping[str, set[str]], fractions: 
         for name, count in counts[key].items():
             units_of[name].append(key)
             total[name] += count
+    for of_split in there.values():
+        total.update(of_split)
     room = whole_shares(total[_IMAGE], fractions)
     shares = fractions.model_dump()
-    holds = {place: dict.fromkeys(total, 0) for place in room}
+    holds = {place: dict.fromkeys(total, 0) | there.get(place, {}) for place in room}
+    room = {place: count - holds[place][_IMAGE] for place, count in room.items()}
 
     def fullness(place: str, unit: Mapping[str, int]) -> float:
         """With half the unit in it, as in Sainte-Lague's method, which favours neither large nor small shares."""
@@ -96,14 +117,37 @@ def whole_shares(total: int, fractions: Fractions) -> dict[str, int]:
     return whole
 
 
+def shares_differ(
+    sizes: Sequence[int], splits: Mapping[str, str], fractions: Fractions, strategy: str
+) -> list[Finding]:
+    """A finding for each split whose share is not as wanted, by more than its strategy leaves open: `stratified` the
+    largest unit, `stable` four standard deviations of what chance gives.
+
+    It asks nothing of the record: a first build meets its shares.
+
+    Args:
+        sizes: how many images each unit has.
+        splits: image_id -> split.
+    """
+    counts, total = Counter(splits.values()), len(splits)
+    findings = []
+    for name, share in fractions.model_dump().items():
+        deviation = math.sqrt(share * (1 - share) * sum(size * size for size in sizes))
+        open_ = max(sizes, default=0) + (4 * deviation if strategy == "stable" else 0)
+        if abs(counts[name] - share * total) > open_:
+            value = f"{counts[name] / total:.1%}, and {share:.1%} is wanted"
+            findings.append(found("split-shares-differ", "", f"split {name}", value))
+    return findings
+
+
 def _hash(seed: int, key: str) -> int:
     """64 bits of chance that depend on nothing else."""
     return int.from_bytes(hashlib.sha256(f"{seed} {key}".encode()).digest()[:8], "big")
 
 
-def _count_classes(unit: Unit, classes: Mapping[str, set[str]]) -> dict[str, int]:
-    """In how many of the unit's images each class is; in an order that no run of Python changes."""
-    counts: Counter[str] = Counter({_IMAGE: len(unit.images)})
-    for image in unit.images:
+def _count_classes(images: Sequence[Image], classes: Mapping[str, set[str]]) -> dict[str, int]:
+    """In how many of the images each class is; in an order that no run of Python changes."""
+    counts: Counter[str] = Counter({_IMAGE: len(images)})
+    for image in images:
         counts.update(classes.get(image.image_id) or {_NEGATIVE if image.annotated else _UNLABELLED})
     return dict(sorted(counts.items()))

@@ -13,19 +13,20 @@ from pathlib import Path
 from shardsmith.dataset.errors import VersionError
 from shardsmith.installation import is_editable
 from shardsmith.workspace.git import file_at
-from shardsmith.workspace.paths import FLOW, PARAMS, PIPELINE
+from shardsmith.workspace.paths import DECISIONS, FLOW, PARAMS, PIPELINE
+from shardsmith.workspace.workspace import Workspace
 
 STAGES = tuple(
     f"stages/{name}.py" for name in ("ingest", "validate", "split", "preprocess", "augment", "export", "report")
 )
 OF_ROOT = (
-    PARAMS, PIPELINE, "prefect.yaml", FLOW, *STAGES, "pipelines/README.md",
+    PARAMS, PIPELINE, "prefect.yaml", FLOW, *STAGES, "pipelines/README.md", DECISIONS,
     ".dvcignore", ".gitattributes", ".dvc/plots/bars.json", ".dvc/plots/split_bars.json",
 )  # fmt: skip
 # of the package, since the repository's own are about the product: file of a workspace -> its name in own/
 OF_PACKAGE = {"README.md": "README.md", ".gitignore": "gitignore"}
 # those that stay as they were made: they are the user's from the start
-_OWN_NAME = ("README.md", PARAMS)
+_OWN_NAME = ("README.md", PARAMS, DECISIONS)
 _NAME = "$DATASET"
 
 
@@ -45,6 +46,16 @@ def template(dataset: str) -> dict[str, str]:
 def upgradable(texts: dict[str, str]) -> dict[str, str]:
     """Those that `shardsmith upgrade` brings up to date where the user has not changed them."""
     return {file: text for file, text in texts.items() if file not in _OWN_NAME}
+
+
+def add_decisions(workspace: Workspace) -> bool:
+    """Put data/decisions.csv, without a row, where dvc.yaml asks for it and it is not there; whether it was put."""
+    path = workspace.root / DECISIONS
+    if path.exists() or DECISIONS not in (workspace.root / PIPELINE).read_text(encoding="utf-8"):
+        return False
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(_of_root(DECISIONS), encoding="utf-8")
+    return True
 
 
 def text_hash(text: str) -> str:

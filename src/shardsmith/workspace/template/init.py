@@ -11,10 +11,10 @@ from typing import Any
 
 from shardsmith.dataset.errors import VersionError
 from shardsmith.pipeline.params import Params
-from shardsmith.workspace.git import git, opened
+from shardsmith.workspace.git import git, opened, set_merge_driver
 from shardsmith.workspace.lock_file import read_leniently
 from shardsmith.workspace.log import Log
-from shardsmith.workspace.paths import PARAMS, PIPELINE, RAW
+from shardsmith.workspace.paths import DECISIONS, PARAMS, PIPELINE, RAW
 from shardsmith.workspace.settings import with_settings
 from shardsmith.workspace.template.files import template
 from shardsmith.workspace.template.pin import pin
@@ -105,7 +105,7 @@ def _texts_of(source: str, log: Log) -> dict[str, str]:
             )
         if changed := git(root, "status", "--porcelain", "--untracked-files=no").splitlines():
             log(f"{root}: {len(changed)} changed files are taken as they are committed")
-        wanted = {*template("x")} - {"README.md", ".gitignore"}
+        wanted = {*template("x")} - {"README.md", ".gitignore", DECISIONS}
         taken = [file for file in listed if file in wanted or (file.startswith(_TAKEN) and file.endswith(_READABLE))]
         return {file: git(root, "show", f"HEAD:./{file}") for file in taken}
 
@@ -136,6 +136,7 @@ def _set_up(workspace: Workspace, texts: Mapping[str, str], name: str, log: Log)
     workspace.git("add", "--all")
     workspace.git("commit", "--quiet", "--no-verify", "-m", f"A workspace for the dataset {name}")
     (root / RAW).mkdir(parents=True)
+    set_merge_driver(root)
 
 
 def _find_dvc(hook: Path) -> None:

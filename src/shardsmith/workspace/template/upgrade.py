@@ -9,8 +9,8 @@ from shardsmith.dataset.errors import VersionError
 from shardsmith.installation import need
 from shardsmith.workspace.lock_file import read_leniently
 from shardsmith.workspace.log import Log
-from shardsmith.workspace.paths import CODE
-from shardsmith.workspace.template.files import template, text_hash, upgradable
+from shardsmith.workspace.paths import CODE, DECISIONS
+from shardsmith.workspace.template.files import add_decisions, template, text_hash, upgradable
 from shardsmith.workspace.template.pin import pin_code, pin_requirements
 from shardsmith.workspace.workspace import Workspace
 
@@ -53,6 +53,7 @@ def upgrade(workspace: Workspace, log: Log) -> Upgrade:
             done.replaced.append(file)
         else:
             done.kept[file] = _diff(own or "", new, file) if known.get(file) != text_hash(new) else ""
+    done.replaced.extend([DECISIONS] * add_decisions(workspace))
     pin_requirements(workspace, log)
     pin_code(workspace, renew_template=True)
     return done

@@ -1,0 +1,44 @@
+"""The rows of data/splits.csv and data/decisions.csv: tables that people and git see, with the line of each."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from shardsmith.dataset.errors import StageError
+
+_MOST_SHOWN = 60
+
+
+def read_rows(path: Path, columns: tuple[str, ...], remedy: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """(line, cells) of each row below the header; none where there is no file. Any line ends, `,` or `;` between.
+
+    Args:
+        remedy: what to do about a row that is none.
+
+    Raises:
+        StageError: it is no table of these columns.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return
+    except UnicodeDecodeError as error:
+        raise StageError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); {remedy}") from None
+    between = ";" if text.partition("\n")[0].strip() == ";".join(columns) else ","
+    table = csv.reader(io.StringIO(text, newline=""), delimiter=between)
+    for number, row in enumerate(table):
+        if number == 0:
+            if tuple(row) != columns:
+                raise StageError(f"{path}, line 1: {_shown(row)}: not the header {','.join(columns)}; {remedy}")
+        elif len(row) == len(columns):
+            yield table.line_num, tuple(row)
+        elif row:
+            raise StageError(f"{path}, line {table.line_num}: {_shown(row)}: not a row of {len(columns)}; {remedy}")
+
+
+def _shown(row: list[str]) -> str:
+    text = ",".join(row)
+    return repr(text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}...")

@@ -1,0 +1,169 @@
+"""Versions that remember: an image stays in its split, a class keeps its id, in one workspace and after a merge."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from conftest import image_bytes
+from PIL import Image
+from workspaces import XML, Place, copied, make_workspace
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("memory")]
+
+
+def splits(place: Place) -> dict[str, dict[str, str]]:
+    return {row["image_id"]: row for row in csv.DictReader(place.read("data/splits.csv").splitlines())}
+
+
+def findings(place: Place) -> dict[str, list[dict[str, str]]]:
+    found: dict[str, list[dict[str, str]]] = {}
+    for row in csv.DictReader(io.StringIO(place.read("data/split/findings.csv"))):
+        found.setdefault(row["code"], []).append(row)
+    return found
+
+
+def blended(place: Place, name: str, *others: str) -> None:
+    """An image that is nearly like each of the others."""
+    pixels = [Image.open(place.root / f"data/raw/{other}.jpg") for other in others]
+    Image.blend(*pixels, 0.5).save(place.root / f"data/raw/{name}.jpg", quality=95)
+    place.write(f"data/raw/{name}.xml", XML.format(name=name, label="cat", at=3))
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """A workspace with one version. Not to be changed."""
+    folder = tmp_path_factory.mktemp("memory")
+    place = make_workspace(folder / "work", folder / "home")
+    place.quick_build("one")
+    return place
+
+
+@pytest.fixture
+def place(one: Place, tmp_path: Path) -> Place:
+    return copied(one, tmp_path / "copy")
+
+
+def test_a_version_is_rebuilt_from_its_own_record(place: Place) -> None:
+    before = splits(place)
+    assert {row["since"] for row in before.values()} == {"1"}
+    moved, gone = (name for name, row in list(before.items())[:2])
+    tests = {"train": "test"}
+    to = tests.get(before[moved]["split"], "train")
+    place.write("data/decisions.csv", f"image_id,decision,why\r\n{moved},{to},it is of the other camera\r\n")
+    for suffix in ("jpg", "xml"):
+        (place.root / "data/raw" / gone).with_suffix(f".{suffix}").unlink()
+    stays = [name for name in before if name not in (moved, gone)]
+    twin = Image.open(place.root / "data/raw" / stays[0])
+    twin.save(place.root / "data/raw/twin.jpg", quality=95)
+    place.write("data/raw/twin.xml", XML.format(name="twin", label="cat", at=3))
+    place.write("params.yaml", place.read("params.yaml").replace("strategy: stable ", "strategy: stratified "))
+    place.quick_build("two")
+    after = splits(place)
+    assert {name: after[name] for name in stays} == {name: before[name] for name in stays}
+    assert after[gone] == before[gone]
+    assert after["twin.jpg"]["split"] == before[stays[0]]["split"]
+    assert (after[moved]["split"], after[moved]["was"], after[moved]["since"]) == (
+        to, before[moved]["split"], "1 decision",
+    )  # fmt: skip
+    assert [row["image_id"] for row in findings(place)["split-moved"]] == [moved]
+    rebuilt = place.shardsmith("verify", "two", "--rebuild")
+    assert "came out byte for byte the same" in rebuilt.stdout
+    assert "data/decisions.csv" in place.git("show", "--name-only", "--format=", "HEAD")
+
+
+def test_an_era_places_all_anew_and_says_how_many_move(place: Place) -> None:
+    before = splits(place)
+    text = place.read("params.yaml").replace("seed: 0      ", "seed: 5      ", 1)
+    place.write("params.yaml", text)
+    place.quick_build("seed")
+    assert {name: row["split"] for name, row in splits(place).items()} == {n: r["split"] for n, r in before.items()}
+    place.write("params.yaml", text.replace("era: 1", "era: 2"))
+    place.quick_build("era")
+    moved = [name for name, row in splits(place).items() if row["split"] != before[name]["split"]]
+    (said,) = findings(place)["split-moved"]
+    assert moved and said["value"] == f"{len(moved)} of 10 images"
+
+
+def test_versions_from_before_the_record_begin_it(place: Place) -> None:
+    before = splits(place)
+    place.git("rm", "-q", "--cached", "data/splits.csv")
+    (place.root / "data/splits.csv").unlink()
+    place.commit("as it was before there was a record")
+    place.write("params.yaml", place.read("params.yaml").replace("seed: 0      ", "seed: 5      ", 1))
+    place.add_image("10", "cat", 10)
+    done = place.quick_build("two")
+    assert "begun with the 10 images of sample@one" in done.stderr
+    assert {name: row["split"] for name, row in splits(place).items() if name != "10.jpg"} == {
+        name: row["split"] for name, row in before.items()
+    }
+
+
+def test_two_clones_that_each_add_a_class(one: Place, tmp_path: Path) -> None:
+    """docs/share.md, as it says."""
+    copied(one, tmp_path / "copy")
+    origin = Place(tmp_path / "copy/work", one.env)
+    origin.git("config", "receive.denyCurrentBranch", "updateInstead")
+    cache = str(origin.root / ".dvc/cache")
+    clones = []
+    for name, label, seed in (("ann", "cow", 21), ("bob", "sheep", 22)):
+        clone = origin.clone(tmp_path / name)
+        clone.dvc("cache", "dir", "-q", "--local", cache)
+        assert clone.shardsmith("versions").returncode == 0  # the first command sets the driver
+        assert "merge-driver" in clone.git("config", "merge.dvc.driver")
+        clone.dvc("checkout", "-q", "data/raw.dvc")
+        clone.add_image(label, label, seed)
+        clone.quick_build(name, "--no-push")
+        clones.append(clone)
+    ann, bob = clones
+    ann.git("push", "-q", "origin", "HEAD", "--tags")
+    bob.git("-c", "user.name=B", "-c", "user.email=b@b", "fetch", "-q", "--tags", "origin")
+    merging = ("git", "-c", "user.name=B", "-c", "user.email=b@b", "merge", "-q", "origin/HEAD")
+    conflicts = bob.run(*merging, ok=False)
+    assert conflicts.returncode
+    assert {*bob.git("diff", "--name-only", "--diff-filter=U").split()} >= {"dvc.lock", "data/label_map.pbtxt"}
+    assert not {"data/raw.dvc", "data/splits.csv"} & {*bob.git("diff", "--name-only", "--diff-filter=U").split()}
+    unmerged = bob.git("diff", "--name-only", "--diff-filter=U").split()
+    bob.git("checkout", "-q", "--ours", *unmerged)
+    bob.git("add", *unmerged)
+    bob.git("-c", "user.name=B", "-c", "user.email=b@b", "commit", "-qm", "Merge")
+    bob.dvc("checkout", "-q", "data/raw.dvc")
+    assert (bob.root / "data/raw/cow.jpg").exists() and (bob.root / "data/raw/sheep.jpg").exists()
+    assert {"cow.jpg", "sheep.jpg"} <= splits(bob).keys()
+    refused = bob.quick_build("both", "--no-push", ok=False)
+    assert "readers of sample@ann would misread it: id 3 was 'cow', is 'sheep'" in refused.stderr
+    assert "sample@bob" in refused.stderr
+    bob.quick_build("both", "--no-push", "--allow-label-change")
+    assert json.loads(bob.shardsmith("labels", "--json").stdout) == {"cat": 1, "dog": 2, "sheep": 3, "cow": 4}
+    bob.add_image("31", "cat", 31)
+    bob.quick_build("after", "--no-push")  # what a version has contradicted already is not asked for again
+
+
+def test_an_image_with_two_splits_after_a_merge_is_refused_by_name(place: Place) -> None:
+    row = next(iter(splits(place).values()))
+    other = "test" if row["split"] != "test" else "train"
+    twice = f"{row['image_id']},{row['pixels']},{other},,1\n"
+    place.write("data/splits.csv", place.read("data/splits.csv") + twice)
+    place.commit("merged")
+    place.add_image("10", "cat", 10)
+    refused = place.quick_build("two", ok=False)
+    assert f"images with two splits, as after a merge: {row['image_id']}: " in refused.stdout + refused.stderr
+
+
+def test_the_same_pixels_in_another_file_stay(place: Place) -> None:
+    before = splits(place)
+    for name in before:
+        path = place.root / "data/raw" / name
+        data = path.read_bytes()
+        path.unlink()
+        (path.with_name(f"renamed-{name}")).write_bytes(data[:2] + b"\xff\xfe\x00\x06here" + data[2:])
+        stem = name.removesuffix(".jpg")
+        place.edit_xml(stem, f"{name}<", f"renamed-{name}<")
+    place.write("params.yaml", place.read("params.yaml").replace("seed: 0      ", "seed: 5      ", 1))
+    place.quick_build("two")
+    after = splits(place)
+    assert {name: after[f"renamed-{name}"]["split"] for name in before} == {n: r["split"] for n, r in before.items()}
+    assert image_bytes(48, 40, 0)[:2] == b"\xff\xd8"
