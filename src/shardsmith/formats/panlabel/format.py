@@ -77,7 +77,7 @@ def read(folder: RawFolder, files: list[str], form: str = "auto") -> Source:
             coco.add(folder, parse(text, place), place, source)
             came = Counter(row.image_id for row in source.annotations[before:])
             add_uncarried(folder, report["from"], _below_path(folder, file), came, removed, source)
-    if not source.annotations and not source.findings:
+    if files and not source.annotations and not source.findings:
         place = files[0] if files[0] != "." else str(folder.root)
         raise RawDataError(f"{place}: panlabel cannot read it: it finds no object; is it of another format?")
     source.ids = {}  # panlabel's own numbers, as those of images are
