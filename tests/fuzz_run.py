@@ -3,8 +3,9 @@
 
 Each format runs in a process of its own with 1 GB beyond what it starts with. A case that takes 5 s, or raises
 anything but a ShardsmithError, is a crash; so is one that makes or removes a file outside `out`, or opens one that it
-must not (an audit hook sees it). `python tests/fuzz_run.py CASE` with a case as printed runs that one alone; without
-arguments, lines of `CASES FORMAT` come from the standard input.
+must not (an audit hook sees it). An image with lost annotations that is taken as a negative fails, too.
+`python tests/fuzz_run.py CASE` with a case as printed runs that one alone; without arguments, lines of `CASES FORMAT`
+come from the standard input.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ import fuzz_files as begin
 import pandas  # noqa: F401 (pyarrow imports it for its first table: once here, not in the process of each format)
 import pyarrow
 from fuzz import OUTSIDE
-from fuzz_targets import ROOT, TARGETS, Case, Tables, files_of, round_trip, seeds_of
+from fuzz_targets import ROOT, TARGETS, Case, Tables, false_negatives, files_of, round_trip, seeds_of
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
@@ -97,12 +98,12 @@ class Runner:
 
     def run(self, case: Case) -> None:
         rng = Random(case[1][0])
-        files = files_of(self.name, case, self.seeds, self.top)
+        files, had = files_of(self.name, case, self.seeds, self.top)
         self._place(files)
         self._empty("out")
         self.note.write_text(repr((self.name, case)))
         self.counts["cases"] += 1
-        self.counts[self._outcome(case, rng, files)] += 1
+        self.counts[self._outcome(case, rng, files, had)] += 1
         if len(self.unsettled) >= _AT_ONCE:
             self.settle()
 
@@ -136,7 +137,7 @@ class Runner:
         shutil.rmtree(self.top / part, ignore_errors=True)
         (self.top / part).mkdir()
 
-    def _outcome(self, case: Case, rng: Random, files: begin.Files) -> str:
+    def _outcome(self, case: Case, rng: Random, files: begin.Files, had: list[str]) -> str:
         if time.monotonic() - self.guarded_s > _STUCK_S:  # not for each case: it starts a thread
             self.guarded_s = time.monotonic()
             faulthandler.dump_traceback_later(3 * _STUCK_S, exit=True)
@@ -148,6 +149,9 @@ class Runner:
                 read = TARGETS[self.name](self.top, rng)
             if isinstance(read, tuple):
                 self.unsettled.append((case, read))
+                if false := false_negatives(read, had):
+                    self.counts["negatives"] += len(false)
+                    self._crash(case, f"taken as negatives, with lost objects: {', '.join(false)}", "negatives")
             outcome = "with findings" if read is False or (isinstance(read, tuple) and read[1]) else "read"
         except ShardsmithError as error:
             outcome = "refused"
@@ -265,7 +269,7 @@ def run_one(name: str, case: Case) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         top = Path(temporary).resolve()
         runner = Runner(name, top, top / "note")
-        for path, data in files_of(name, case, runner.seeds, top).items():
+        for path, data in files_of(name, case, runner.seeds, top)[0].items():
             print(path, data[:600] if Path(path).suffix not in images.EXTENSIONS or name == "images" else len(data))
         runner.run(case)
         runner.settle()

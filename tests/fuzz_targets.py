@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from random import Random
 
@@ -18,6 +19,7 @@ from fuzz import change_bytes, change_json, change_ndjson, change_records, make_
 from fuzz_drawn import DRAWN
 from fuzz_grammars import GRAMMARS as WRITTEN
 from fuzz_grammars import label_map_text
+from valid import MAKERS
 
 from shardsmith.dataset import images
 from shardsmith.dataset.archive import unpack
@@ -29,12 +31,14 @@ from shardsmith.formats.registry import READERS, WRITERS
 from shardsmith.pipeline.ingest import ingest
 from shardsmith.pipeline.params import IngestParams, load_params
 from shardsmith.pipeline.stage import read_stage, write_stage
+from shardsmith.pipeline.validate import check_left_empty
 from shardsmith.transforms.albumentations.step import read_saved
 
 ROOT = Path(__file__).parents[1]
 Case = tuple[bool, list[int]]
 Tables = tuple[Manifest, list[Finding]]
 Target = Callable[[Path, Random], bool | Tables]  # what is done with the files; False: they have findings
+_WORD = re.compile(rb"[A-Za-z_]{3,}")
 _BY_SUFFIX = {".json": change_json, ".ndjson": change_ndjson, ".jsonl": change_ndjson}
 
 
@@ -48,6 +52,19 @@ def _read(name: str) -> Target:
         return manifest, findings
 
     return run
+
+
+def false_negatives(read: Tables, had: Iterable[str]) -> list[str]:
+    """The images that go on as negatives, although annotations of theirs were lost.
+
+    Args:
+        had: images that had some before the file was changed; besides, each that a finding that drops one names.
+    """
+    manifest, findings = read
+    lost = {one.image_id for one in findings if one.action == "drop"} | set(had)
+    told = {one.image_id for one in check_left_empty(manifest, findings, {})}
+    empty = {row.image_id for row in manifest.image_rows() if row.annotated} - told
+    return sorted(lost & empty - set(manifest.annotations["image_id"].to_pylist()))
 
 
 def round_trip(read: list[Tables], folder: Path) -> None:
@@ -151,8 +168,37 @@ def seeds_of(name: str) -> list[begin.Files]:
     return [begin.IMAGES | begin.written(name) if name == "voc" else begin.written(name), *begin.raccoon(name)]
 
 
-def files_of(name: str, case: Case, seeds: list[begin.Files], top: Path) -> begin.Files:
-    """The files of a case, by their path below the folder that the reader is given."""
+def misspelt(name: str, rng: Random) -> tuple[begin.Files, list[str]]:
+    """Valid files in which one word is misspelt wherever it stands, and the images that have annotations in them."""
+    made = MAKERS[rng.choice([one for one in MAKERS if one.partition(" ")[0] == name])](rng)
+    changed = {
+        path: data
+        for path, data in made.files.items()
+        if Path(path).suffix.lower() not in images.EXTENSIONS and "record" not in path
+    }
+    words = sorted({word for data in changed.values() for word in _WORD.findall(data)})
+    if words:
+        word = rng.choice(words)
+        at = rng.randrange(len(word))
+        other = rng.choice(
+            (word[:at] + word[at + 1 :], word[:at] + b"x" + word[at:], word[:-1] + b"ss", word.swapcase())
+        )
+        whole = re.compile(rb"\b" + word + rb"\b")
+        changed = {path: whole.sub(other, data) for path, data in changed.items()}
+    return made.files | changed, [image_id for image_id, count in made.shapes.items() if count]
+
+
+def files_of(name: str, case: Case, seeds: list[begin.Files], top: Path) -> tuple[begin.Files, list[str]]:
+    """The files of a case, by their path below the folder that the reader is given; and the images that have
+    annotations in them for sure, whatever became of the files."""
+    by_grammar, numbers = case
+    first = Random(numbers[0])
+    if by_grammar and name in READERS and name != "panlabel" and len(numbers) == 1:
+        return misspelt(name, first)
+    return _broken(name, case, seeds, top), []
+
+
+def _broken(name: str, case: Case, seeds: list[begin.Files], top: Path) -> begin.Files:
     by_grammar, numbers = case
     first = Random(numbers[0])
     if name == "images":

@@ -36,7 +36,7 @@ def check(runner: subprocess.Popen[str], format: str, cases: int, note: Note) ->
     assert runner.stdin and runner.stdout
     print(cases, format, file=runner.stdin, flush=True)
     counts = json.loads(runner.stdout.readline())
-    noted = ("cases", "crashes", "slowest_s", "largest_mb", "cpu_s")
+    noted = ("cases", "crashes", "negatives", "slowest_s", "largest_mb", "cpu_s")
     note("fuzz", {"format": format, **{at: counts.get(at, 0) for at in noted}})
     assert counts["found"] == [], "\n".join(counts["found"])
     assert counts["cases"] >= cases * 0.99  # hypothesis stops where it has no new case
@@ -57,22 +57,27 @@ def test_many_broken_files(format: str, runner: subprocess.Popen[str], record_pr
 
 @pytest.mark.slow
 def test_the_runner_sees_what_it_should(tmp_path: Path) -> None:
-    """A reader that crashes, hangs, sleeps, eats memory, writes elsewhere, opens what lies outside or names no file."""
+    """A reader that crashes, hangs, sleeps, eats memory, writes elsewhere, opens what lies outside, names no file, or
+    leaves an image empty."""
     elsewhere = tmp_path / "elsewhere"
     script = tmp_path / "run.py"
     script.write_text(
         f"import sys; sys.path.insert(0, {str(RUN.parent)!r})\n"
         "import fuzz_run, time\n"
+        "from conftest import make_image, make_manifest\n"
         "from pathlib import Path\n"
+        "from shardsmith.dataset.findings import about\n"
         "from shardsmith.dataset.errors import RawDataError\n"
         "def forever(top, rng):\n    while True: pass\n"
         "def deep(top, rng): deep(top, rng)\n"
+        "def empty(top, rng): return make_manifest(make_image(top / 'out')), [about('class-omitted', 'a.jpg')]\n"
         "def nameless(top, rng): raise RawDataError('it is wrong')\n"
         "bad = {'coco': lambda top, rng: 1 / 0, 'images': deep, 'voc': lambda top, rng: bytearray(12 * 10**8),\n"
         f"       'tfrecord': lambda top, rng: Path({str(elsewhere)!r}).write_text('x'),\n"
         "       'yolo_keras': lambda top, rng: (top / 'out/../../x').write_text('x'),\n"
         "       'yolo_darknet': lambda top, rng: next((top / 'raw').iterdir()).write_text('x'),\n"
         "       'labelbox': lambda top, rng: (top / fuzz_run.OUTSIDE).read_bytes(), 'tfod_csv': nameless,\n"
+        "       'darwin': empty,\n"
         "       'ultralytics': forever, 'panlabel': lambda top, rng: time.sleep(0.7)}\n"
         "fuzz_run.TARGETS.update(bad); fuzz_run.MOST_S = 0.5\n"
         "fuzz_run.main(['2', *bad], [])\n",
@@ -83,7 +88,7 @@ def test_the_runner_sees_what_it_should(tmp_path: Path) -> None:
     assert said == {
         "coco": "ZeroDivisionError", "images": "RecursionError", "voc": "MemoryError", "tfrecord": "Elsewhere",
         "yolo_keras": "Elsewhere", "yolo_darknet": "Elsewhere", "labelbox": "Elsewhere", "tfod_csv": "no",
-        "ultralytics": "TooSlow", "panlabel": "TooSlow",
+        "darwin": "taken", "ultralytics": "TooSlow", "panlabel": "TooSlow",
     }  # fmt: skip
 
 

@@ -19,9 +19,8 @@ from shardsmith.pipeline.ingest import find_format
 
 A, B = image_bytes(), image_bytes(seed=1)
 FILES = {"automl-vision": "x.csv", "bdd100k": "x.json", "edge-impulse": "x.json", "ibm-cloud-annotations": "x.json",
-         "ir-json": "x.json", "kaggle-wheat": "x.csv", "openlabel": "x.json", "sagemaker": "x.manifest",
-         "vott-csv": "x.csv", "vott-json": "x.json", "wider-face": "x.txt",
-         "yolov4-pytorch": "x.txt"}  # fmt: skip
+         "kaggle-wheat": "x.csv", "openlabel": "x.json", "sagemaker": "x.manifest",
+         "vott-csv": "x.csv", "vott-json": "x.json", "wider-face": "x.txt"}  # fmt: skip
 IMAGE_FOLDERS = {"cityscapes": "leftImg8bit/train/panlabel", "oidv4": "images"}
 
 
@@ -137,3 +136,13 @@ def test_a_bad_row_of_a_csv_costs_itself_alone(tmp_path: Path) -> None:
 def test_counting_anything_is_no_error(form: str, text: str) -> None:
     said = count(form, text, "x")
     assert said is None or all(isinstance(group.count, int) for group in said.groups)
+
+
+def test_a_file_that_panlabel_refuses_beside_one_that_it_reads_is_named(tmp_path: Path) -> None:
+    """The box that is no number in a form that has no list of rows to take it out of."""
+    good = json.dumps({"file_name": "a.jpg", "objects": {"bbox": [[2, 3, 10, 10]], "categories": ["cat"]}})
+    bad = json.dumps({"file_name": "b.jpg", "objects": {"bbox": ["x"], "categories": ["cat"]}})
+    files = {"one/a.jpg": A, "one/metadata.jsonl": good, "two/b.jpg": B, "two/metadata.jsonl": bad}
+    source = read(tmp_path, files)
+    assert [row.image_id for row in source.annotations] == ["one/a.jpg"]
+    assert "two/b.jpg" in [one.image_id for one in source.findings if one.action == "drop"]

@@ -102,6 +102,12 @@ def test_a_format_is_forced(tmp_path: Path) -> None:
     assert taken_in(tmp_path, files, format="voc")[3] == "voc"
 
 
+@pytest.mark.parametrize("name", [*READERS, "panlabel:bdd100k"])
+def test_a_forced_format_of_which_nothing_is_there(tmp_path: Path, name: str) -> None:
+    with pytest.raises(RawDataError, match=f"{tmp_path}: (nothing of the format {name} .*|no YAML file names)"):
+        taken_in(tmp_path, {"a.jpg": A, "b.jpg": B}, format=name)
+
+
 def test_a_file_that_two_formats_claim_is_refused_with_the_choice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,7 +42,7 @@ from shardsmith.formats.shapes.outlines import (
     turned_box,
 )
 from shardsmith.formats.shapes.placement import Size, declared, drawn_size, to_json
-from shardsmith.formats.shared.json import loads
+from shardsmith.formats.shared.json import alike, loads
 from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
 from shardsmith.formats.shared.splits import split_in_name, split_in_path
 
@@ -126,6 +126,8 @@ def _add_file(folder: RawFolder, content: dict[str, Any], image_id: str, file: s
     except OutlineError as error:
         source.findings.append(found("annotation-unreadable", file, reason=told(error), image_id=image_id))
         objects = Objects()
+    if misspelt := alike(content, "tags"):
+        objects.lose("annotation-unreadable", misspelt, reason="the file has no 'tags', but what may be meant so")
     for number, label in enumerate(labels, start=1):
         if label is None:
             objects.lose("annotation-unreadable", f"tag {number}", reason="it has no name")

@@ -1,6 +1,6 @@
 """RetinaNet CSV: a row a box, `path,x1,y1,x2,y2,class` in pixels, without a header; `path,,,,,` is a negative.
 
-A second file may list the classes, `class,id` with ids from 0.
+VoTT's CSV has the same columns, and a header. A second file may list the classes, `class,id` with ids from 0.
 Source: the README and csv_generator.py of keras-retinanet, which takes whole pixels only.
 """
 
@@ -23,6 +23,7 @@ from shardsmith.formats.shared.raw_folder import RawFolder, Source
 _COLUMNS = 6
 _ID = re.compile(r"[0-9]{1,9}")
 _HEADER = ["x1", "y1", "x2", "y2"]
+_VOTT = ["image", "xmin", "ymin", "xmax", "ymax", "label"]  # VoTT's CSV has the same columns
 
 _LOADING = """
 `SPLIT/_annotations.csv` has a row a box, in whole pixels, and stands beside its images; `SPLIT/_classes.csv` lists the
@@ -55,7 +56,8 @@ def _is_retinanet(lines: list[list[str]]) -> bool:
 
 
 def _is_header(cells: list[str]) -> bool:
-    return [cell.lower() for cell in cells[1:5]] == _HEADER
+    names = [cell.lower() for cell in cells]
+    return names[1:5] == _HEADER or names == _VOTT
 
 
 def _fits(cells: list[str]) -> bool:

@@ -103,7 +103,8 @@ def _read_tracks(folder: RawFolder, root: Element, file: str, source: Source) ->
     by_frame, bad = shapes_by_frame(root)
     source.findings += [found("annotation-unreadable", file, place, "", "its frame is no number") for place in bad]
     source.shapes = (source.shapes or 0) + len(bad)
-    frames = annotated_frames(root) if root.find("image") is None else range(0)
+    is_lost = bool(bad) and not by_frame  # then nobody knows which frames are empty
+    frames = annotated_frames(root) if root.find("image") is None and not is_lost else range(0)
     images = frame_images(folder.image_files, frames or by_frame)
     declared = _size(root.findtext("meta/task/original_size/width"), root.findtext("meta/task/original_size/height"))
     missing = []

@@ -9,6 +9,7 @@ Source: `convert_to_json_min`, `prettify_result` and csv2.py of label-studio-sdk
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 import json
 import re
@@ -18,12 +19,14 @@ from typing import Any
 
 from shardsmith.formats.label_studio.regions import Item, has_place, parse_results
 from shardsmith.formats.label_studio.tasks import Task, newest
+from shardsmith.formats.shared.json import paired
 
 _ABOUT = frozenset(
     {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement", "history"}
 )
 _FIGURE_KEYS = ("x", "y", "width", "height", "rotation", "points", "radiusX", "radiusY", "rle", "imageDataURL")
 _FACETS = ("choices", "taxonomy", "text", "rating", "number", "datetime", "ranker")
+_REGION = re.compile(r'"(original_width|\w*labels|choices|taxonomy)"\s*:')
 _ADDRESS = re.compile(r"[\\/]|^\w+:|\.\w{2,5}$")
 _LONGEST = 64  # characters of a choice
 _WORDS = 5
@@ -58,7 +61,7 @@ def csv_rows(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
 def _cell(text: Any) -> Any:
     if isinstance(text, str) and text[:1] in ("[", "{"):
         try:
-            return json.loads(text)
+            return json.loads(paired(text))
         except (ValueError, RecursionError):
             return text
     return text
@@ -125,8 +128,15 @@ def is_short(text: str) -> bool:
 
 
 def _has_regions(value: Any) -> bool:
+    if isinstance(value, str):
+        return value[:1] in ("[", "{") and _REGION.search(value) is not None  # JSON that cannot be read
     first = value[0] if isinstance(value, list) and value else value
-    return isinstance(first, dict) and (has_place(first) or any(key in first for key in _FACETS))
+    return isinstance(first, dict) and (has_place(first) or any(map(_is_of_region, first)))
+
+
+def _is_of_region(key: str) -> bool:
+    """Whether a key says that what holds it is a region or an answer; one that is misspelt a little does, too."""
+    return key.endswith("labels") or bool(difflib.get_close_matches(key.lower(), _FACETS, 1, 0.85))
 
 
 def _items(name: str, value: Any) -> list[Any]:
@@ -134,7 +144,9 @@ def _items(name: str, value: Any) -> list[Any]:
     results: list[Any] = []
     for number, region in enumerate(value if isinstance(value, list) else [value], start=1):
         place = f"{name} {number}"
-        if isinstance(region, str) and is_short(region):
+        if isinstance(region, str) and _has_regions(region):
+            results.append(Item("", place, code="annotation-unreadable", reason="it is no JSON that can be read"))
+        elif isinstance(region, str) and is_short(region):
             results.append({"type": "choices", "from_name": name, "value": {"choices": [region]}})
         elif isinstance(region, dict):
             results.append(_result(name, region))

@@ -15,12 +15,14 @@ from shardsmith.dataset.shapes import OutlineError
 from shardsmith.formats.shapes.objects import Objects, row_of
 from shardsmith.formats.shapes.outlines import NotCarriedError, Shape, points_of, rings, run_lengths, sized_box
 from shardsmith.formats.shapes.placement import Size, declared, to_json
+from shardsmith.formats.shared.json import paired
 from shardsmith.formats.shared.raw_folder import SHOWN
 from shardsmith.formats.shared.splits import split_in_name
 
 _BOXED = ("ImageBoundingBox", "ImagePolygon")
 _UNFINISHED = ("TO_LABEL", "IN_REVIEW", "IN_REWORK", "TOLABEL", "INREVIEW", "INREWORK")
 _OLDER_KEYS = frozenset({"objects", "classifications", "relationships"})
+_CURRENT_KEYS = _OLDER_KEYS | {"frames", "key_frame_feature_map", "segments", "timestamp", "channels"}
 _CHOICE_KEYS = ("radio_answer", "checklist_answers", "dropdown_answers", "answer", "answers")
 
 
@@ -108,6 +110,8 @@ def _add_annotations(annotations: dict[str, Any], row: LabelboxRow) -> None:
         _add_objects(annotations["objects"], row)
     elif not frames:
         row.problem = f"its annotations have no list 'objects'; they have {_shown(annotations)}"
+    if others := {key: value for key, value in annotations.items() if value and key not in _CURRENT_KEYS}:
+        row.problem = row.problem or f"its annotations have other keys than Labelbox writes: {_shown(others)}"
     _add_answers(annotations.get("classifications"), row)
 
 
@@ -120,7 +124,7 @@ def _parse_older(entry: dict[str, Any]) -> LabelboxRow:
     label = entry["Label"]
     if isinstance(label, str) and label.lstrip().startswith("{"):
         try:
-            label = json.loads(label)
+            label = json.loads(paired(label))
         except (ValueError, RecursionError):
             raise RowError("its Label is no JSON") from None
     if not isinstance(label, dict) or not label or entry.get("Skipped") is True:
@@ -207,34 +211,44 @@ def _shape(geometry: Any) -> Shape:
 
 
 def _add_answers(classifications: Any, row: LabelboxRow) -> None:
-    texts: list[str] = []
-    for question, answers in _questions(classifications, texts):
+    lost: list[tuple[str, str]] = []
+    for question, answers in _questions(classifications, lost):
         row.answers += [(question, answer) for answer in answers]
-    for question in texts:
-        row.objects.lose("shape-not-carried", f"question {question[:SHOWN]}", value="answer in free text")
+    for question, kind in lost:
+        code = "shape-not-carried" if kind else "annotation-unreadable"
+        row.objects.lose(code, f"question {question[:SHOWN]}", value=kind, reason="" if kind else "it has no answer")
 
 
-def _questions(classifications: Any, texts: list[str] | None = None) -> Iterator[tuple[str, list[Any]]]:
+def _questions(classifications: Any, lost: list[tuple[str, str]] | None = None) -> Iterator[tuple[str, list[Any]]]:
     """(question, the answers chosen), with the questions below an answer after it.
 
     Args:
-        texts: gets the questions answered in free text, which are left out; None keeps them.
+        lost: gets the questions answered in free text, which are left out, and those without a known answer, with what
+            kind of answer that is or ""; None keeps free text.
     """
     for item in _dicts(classifications):
         question = str(item.get("name") or item.get("title") or item.get("value") or "")
         text = _dict(item.get("text_answer")).get("content") or item.get("answer")
         if isinstance(text, str):
-            if texts is None:
+            if lost is None:
                 yield question, [text]
             else:
-                texts.append(question)
+                lost.append((question, "answer in free text"))
             continue
         chosen = [answer for key in _CHOICE_KEYS for answer in _dicts(item.get(key))]
         names = [str(answer.get("name") or answer.get("title") or answer.get("value") or "") for answer in chosen]
         if names:
             yield question, names
+        elif lost is not None and not _is_open(item):
+            lost.append((question, ""))
         for answer in chosen:
-            yield from _questions(answer.get("classifications"), texts)
+            yield from _questions(answer.get("classifications"), lost)
+
+
+def _is_open(item: dict[str, Any]) -> bool:
+    """Whether a question has a place for its answer, and none was given."""
+    text = item.get("text_answer")
+    return any(key in item for key in _CHOICE_KEYS) or (isinstance(text, dict) and "content" in text)
 
 
 def _dict(value: Any) -> dict[str, Any]:

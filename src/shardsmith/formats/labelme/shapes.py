@@ -20,6 +20,7 @@ from shardsmith.formats.shapes.objects import flagged
 from shardsmith.formats.shapes.outlines import NotCarriedError, Shape, circle, placed_mask, points_of, rectangle, rings
 from shardsmith.formats.shapes.placement import Size, declared, drawn_size, to_json
 from shardsmith.formats.shapes.sheet import Sheet
+from shardsmith.formats.shared.json import alike
 from shardsmith.formats.shared.raw_folder import SHOWN
 
 _READ = frozenset({
@@ -29,6 +30,10 @@ _DECODE_ERRORS = (
     OSError, ValueError, SyntaxError, MemoryError, EOFError, TypeError, ArithmeticError, LookupError, RuntimeError,
     struct.error, zlib.error,
 )  # fmt: skip
+
+
+def _has_set(flags: Any) -> bool:
+    return isinstance(flags, dict) and True in flags.values()
 
 
 def parse(content: dict[str, Any], file: str, info: ImageInfo | None) -> Sheet:
@@ -44,6 +49,8 @@ def parse(content: dict[str, Any], file: str, info: ImageInfo | None) -> Sheet:
             sheet.note("not-carried", f"flag {flag[:SHOWN]}", reason="it marks the image, and is no label of it")
         elif is_set is True:
             sheet.take(f"flag {flag[:SHOWN]}", partial(Annotation, "", flag, None, None, None, None))
+    if (misspelt := alike(content, "flags")) and _has_set(content[misspelt]):
+        sheet.lose_all("the file has no `flags`, but what may be meant so", misspelt[:SHOWN])
     shapes = content.get("shapes")
     if not isinstance(shapes, list):
         problem = "has no list `shapes`" if shapes is None else f"`shapes` is a {type(shapes).__name__}, and no list"

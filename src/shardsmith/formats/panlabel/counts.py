@@ -10,12 +10,12 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+from shardsmith.formats.panlabel.prepare import BOXES
 from shardsmith.formats.shared.json import paired
 
 _COMPOSITE = re.compile(r"<Composite[\s>]")
@@ -80,6 +80,8 @@ def _edge_impulse(content: Any, file: str) -> Iterator[Group]:
     if "files" in content:
         for entry in content["files"]:
             yield from _listed(entry["path"], entry.get("boundingBoxes"))
+            whole = (entry.get("label") or {}).get("type") == "label"
+            yield Group(entry["path"], int(whole))
     else:
         for name, items in content["boundingBoxes"].items():
             yield from _listed(name, items)
@@ -90,20 +92,14 @@ def _ibm(content: Any, file: str) -> Iterator[Group]:
         yield from _listed(name, items)
 
 
-def _ir(content: Any, file: str) -> Iterator[Group]:
-    of_image: dict[Any, int] = defaultdict(int)
-    for entry in content["annotations"]:
-        of_image[entry["image_id"]] += 1
-    for image in content["images"]:
-        yield Group(image["file_name"], of_image[image["id"]])
-
-
 def _openlabel(content: Any, file: str) -> Iterator[Group]:
+    """Numbers, texts and the like say something of an object and are none."""
     for frame in content["openlabel"]["frames"].values():
         said = [
             items
             for thing in (frame.get("objects") or {}).values()
-            for items in (thing.get("object_data") or {}).values()
+            for kind, items in (thing.get("object_data") or {}).items()
+            if kind not in ("boolean", "num", "text", "vec")
         ]
         yield Group(frame["frame_properties"]["file_name"], sum(map(len, said)))
 
@@ -126,8 +122,12 @@ def _unity(content: Any, file: str) -> Iterator[Group]:
 
 
 def _vott(content: Any, file: str) -> Iterator[Group]:
+    """A region of several tags is as many."""
     for entry in content["assets"].values() if "assets" in content else [content]:
-        yield from _listed(entry["asset"]["name"], entry.get("regions"))
+        for group in _listed(entry["asset"]["name"], entry.get("regions")):
+            tags = [region.get("tags") for region in group.items or [] if isinstance(region, dict)]
+            group.count += sum(max(0, len(each) - 1) for each in tags if isinstance(each, list))
+            yield group
 
 
 def _rows(name: str, needed: Iterable[str]) -> Callable[[list[list[str]], str], Iterator[Group]]:
@@ -159,18 +159,21 @@ def _automl(cells: list[list[str]], file: str) -> Iterator[Group]:
 
 def _hf(cells: list[list[str]], file: str) -> Iterator[Group]:
     for cell in cells:
-        row = json.loads(cell[0]) if cell[0].strip() else {}
+        row = json.loads(paired(cell[0])) if cell[0].strip() else {}
         if row:
             boxes = (row.get("objects") or {}).get("bbox")
-            yield Group(row["file_name"], len(boxes) if isinstance(boxes, list) else 1)
+            whole = sum(row.get(key) is not None for key in ("label", "text"))
+            yield Group(row["file_name"], whole + (len(boxes) if isinstance(boxes, list) else not whole))
 
 
 def _sagemaker(cells: list[list[str]], file: str) -> Iterator[Group]:
     for cell in cells:
-        row = json.loads(cell[0]) if cell[0].strip() else {}
+        row = json.loads(paired(cell[0])) if cell[0].strip() else {}
         lists = [one["annotations"] for one in row.values() if isinstance(one, dict) and "annotations" in one]
+        others = sum(key.endswith("-metadata") and one["type"] != BOXES for key, one in row.items())
         if row:
-            yield Group(PurePosixPath(row["source-ref"]).name, sum(map(len, lists)) if lists else 1)
+            count = sum(map(len, lists)) + others
+            yield Group(PurePosixPath(row["source-ref"]).name, count if lists or others else 1)
 
 
 def _oidv4(cells: list[list[str]], file: str) -> Iterator[Group]:
@@ -184,17 +187,9 @@ def _wider_face(cells: list[list[str]], file: str) -> Iterator[Group]:
     for cell in cells:
         words = cell[0].split()
         if len(words) > 3 and name:
-            yield Group(name, 1)
+            yield Group(name, int(any(word.strip("0") for word in words)))  # noughts stand for no face
         elif words and not words[-1].isdecimal():
             name = cell[0].strip()
-
-
-def _yolov4(cells: list[list[str]], file: str) -> Iterator[Group]:
-    for cell in cells:
-        words = cell[0].split()
-        if words:
-            boxes = [word for word in words if word.count(",") > 2]
-            yield Group(" ".join(word for word in words if word not in boxes), len(boxes))
 
 
 def _marmot(cells: list[list[str]], file: str) -> Iterator[Group]:
@@ -203,14 +198,13 @@ def _marmot(cells: list[list[str]], file: str) -> Iterator[Group]:
 
 _JSON: dict[str, Callable[[Any, str], Iterator[Group]]] = {
     "bdd100k": _bdd, "cityscapes": _cityscapes, "edge-impulse": _edge_impulse, "ibm-cloud-annotations": _ibm,
-    "ir-json": _ir, "openlabel": _openlabel, "scale-ai": _scale, "superannotate": _superannotate,
+    "openlabel": _openlabel, "scale-ai": _scale, "superannotate": _superannotate,
     "unity-perception": _unity, "vott-json": _vott,
 }  # fmt: skip
 _LINES: dict[str, Callable[[list[list[str]], str], Iterator[Group]]] = {
     "automl-vision": _automl, "hf": _hf, "kaggle-wheat": _rows("image_id", ["bbox"]), "marmot": _marmot,
     "oidv4": _oidv4, "sagemaker": _sagemaker,
     "vott-csv": _rows("image", ["xmin", "ymin", "xmax", "ymax"]), "wider-face": _wider_face,
-    "yolov4-pytorch": _yolov4,
 }  # fmt: skip
 _TABLES = frozenset({"automl-vision", "kaggle-wheat", "oidv4", "vott-csv"})
 COUNTED = tuple(sorted([*_JSON, *_LINES]))

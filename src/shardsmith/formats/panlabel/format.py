@@ -29,10 +29,11 @@ from shardsmith.dataset.findings import Finding, found
 from shardsmith.formats.coco import format as coco
 from shardsmith.formats.coco.entries import parse
 from shardsmith.formats.format import Format
-from shardsmith.formats.panlabel.counts import COUNTED
+from shardsmith.formats.panlabel.counts import COUNTED, count
 from shardsmith.formats.panlabel.losses import add_uncarried
 from shardsmith.formats.panlabel.mend import Item, take_out
-from shardsmith.formats.shared.raw_folder import RawFolder, Source
+from shardsmith.formats.panlabel.prepare import BLANK, PREPARED, prepared
+from shardsmith.formats.shared.raw_folder import SHOWN, RawFolder, Source
 
 # of the names that `panlabel list-formats` has, those that our own readers do not cover
 FORMS = COUNTED
@@ -42,6 +43,7 @@ _SUFFIXES = frozenset({
 })  # fmt: skip
 _MOST_ASKED = 60  # files and folders: sets of a file an image are told by their folder
 _NOT_DETECTED = "Failed to detect format"
+_NO_FILE = "Is a directory"  # for a form whose datasets are files
 _LOSSES = re.compile(r"envelope|skipped|dropped|lost|ignored|unsupported")
 _WARNING = re.compile(r"panlabel: warning: (.*)")
 _FLAGS = ("difficult", "occluded", "truncated")
@@ -67,7 +69,14 @@ def read(folder: RawFolder, files: list[str], form: str = "auto") -> Source:
     source = Source(shapes=0)
     with staged(folder) as (stage, refused):
         for file in files:
-            report, content, removed = _convert_mended(stage, file, form, folder)
+            try:
+                report, content, removed = _convert_mended(stage, file, form, folder)
+            except RawDataError as error:
+                if len(files) == 1:
+                    raise
+                source.findings.append(found("annotation-unreadable", file, reason=str(error)[:SHOWN]))
+                add_uncarried(folder, form, _below_path(folder, file), {}, [], source)
+                continue
             inside = file == "." or not (folder.root / file).is_file()
             place = str(PurePosixPath(file, "*")) if inside else file
             text, losses = _as_coco(content)
@@ -77,7 +86,7 @@ def read(folder: RawFolder, files: list[str], form: str = "auto") -> Source:
             coco.add(folder, parse(text, place), place, source)
             came = Counter(row.image_id for row in source.annotations[before:])
             add_uncarried(folder, report["from"], _below_path(folder, file), came, removed, source)
-    if not source.annotations and not source.findings:
+    if files and not source.annotations and not source.findings:
         place = files[0] if files[0] != "." else str(folder.root)
         raise RawDataError(f"{place}: panlabel cannot read it: it finds no object; is it of another format?")
     source.ids = {}  # panlabel's own numbers, as those of images are
@@ -101,7 +110,7 @@ def forms(folder: RawFolder, form: str = "auto") -> dict[str, list[str]]:
         RawDataError: it recognises something, and cannot read any of it.
     """
     found_forms: dict[str, list[str]] = {}
-    errors: list[str] = []
+    errors: dict[str, str] = {}
     taken: list[str] = []
     candidates = [file for file in folder.files if PurePosixPath(file).suffix.lower() in _SUFFIXES]
     if not candidates:
@@ -113,17 +122,29 @@ def forms(folder: RawFolder, form: str = "auto") -> dict[str, list[str]]:
             if any(_below(path, each) for each in taken):
                 continue
             try:
-                report, _, _ = _convert_mended(stage, path, form, folder)
+                own = "edge-impulse" if form == "auto" and path.endswith(".labels") else form
+                report, _, _ = _convert_mended(stage, path, own, folder)
             except RawDataError as error:
-                if _NOT_DETECTED not in str(error):
-                    errors.append(str(error))
+                if _NOT_DETECTED not in str(error) and _NO_FILE not in str(error):
+                    errors[path] = str(error)
                 continue
             if report["input"]["images"] and report["from"] in FORMS:
                 found_forms.setdefault(report["from"], []).append(path)
                 taken.append(path)
     if errors and not found_forms:
-        raise RawDataError(max(errors, key=lambda error: error.count("/")))
+        raise RawDataError(max(errors.values(), key=lambda error: error.count("/")))
+    for one, files in found_forms.items():
+        for path in errors:
+            apart = not any(_below(path, each) or _below(each, path) for each in taken)
+            if apart and _has_objects(folder, one, path):
+                files.append(path)
+                taken.append(path)
     return found_forms
+
+
+def _has_objects(folder: RawFolder, form: str, path: str) -> bool:
+    counted = [count(form, folder.text(file), file) for file in _below_path(folder, path)]
+    return any(group.count for of_file in counted if of_file for group in of_file.groups)
 
 
 @contextmanager
@@ -138,6 +159,8 @@ def staged(folder: RawFolder) -> Iterator[tuple[Path, list[Finding]]]:
             target.parent.mkdir(parents=True, exist_ok=True)
             if finding := _refusal(folder, file):
                 refused.append(finding)
+            elif (text := _prepared(folder, file)) is not None:
+                target.write_text(text, encoding="utf-8")
             else:
                 target.symlink_to((folder.root / file).resolve())
         for parent in {
@@ -148,6 +171,13 @@ def staged(folder: RawFolder) -> Iterator[tuple[Path, list[Finding]]]:
                 if not beside.exists():
                     beside.symlink_to(folder.path(image).resolve())
         yield stage, refused
+
+
+def _prepared(folder: RawFolder, file: str) -> str | None:
+    try:
+        return prepared(folder.text(file), file) if file.lower().endswith(PREPARED) else None
+    except RawDataError:
+        return None  # panlabel says what is wrong with it
 
 
 def _refusal(folder: RawFolder, file: str) -> Finding | None:
@@ -242,7 +272,8 @@ def _as_coco(content: dict[str, Any]) -> tuple[str, Counter[str]]:
             "bbox": [at["xmin"], at["ymin"], at["xmax"] - at["xmin"], at["ymax"] - at["ymin"]],
         })  # fmt: skip
     images = [{key: image.get(key) for key in ("id", "file_name", "width", "height")} for image in content["images"]]
-    lists = {"images": images, "annotations": annotations, "categories": content["categories"]}
+    categories = [one | {"name": one["name"].replace(BLANK, " ")} for one in content["categories"]]
+    lists = {"images": images, "annotations": annotations, "categories": categories}
     return json.dumps(lists, ensure_ascii=False), +losses
 
 

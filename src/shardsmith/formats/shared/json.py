@@ -5,6 +5,7 @@ NaN, Infinity and -Infinity are read, as Python's json does and many tools write
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Generator, Iterator
@@ -31,6 +32,12 @@ def loads(text: str, file: str) -> Any:
     """
     with clear_errors(file):
         return json.loads(paired(text))
+
+
+def alike(holder: dict[str, Any], key: str) -> str:
+    """The key that may be a misspelt one that is not there; "" for none."""
+    near = difflib.get_close_matches(key, {name.lower() for name in holder}, 1) if key not in holder else []
+    return next((name for name in holder if name.lower() in near), "")
 
 
 @contextmanager

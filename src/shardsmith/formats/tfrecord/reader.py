@@ -53,7 +53,7 @@ def unpack(folder: RawFolder, files: list[str], out: Path | None) -> None:
     """Write each record's image to `out`, named by its content, and tell `folder` of it, named as its record says.
 
     Raises:
-        RawDataError: there is no record with an image, or no `out`.
+        RawDataError: the files have no record with an image, or there is no `out`.
     """
     if out is None:
         raise RawDataError(f"{folder.root}: the images of TFRecord stand inside its files; say where to unpack them")
@@ -63,7 +63,7 @@ def unpack(folder: RawFolder, files: list[str], out: Path | None) -> None:
     )
     names = unique_names([name for of_file in unpacked for name, _ in of_file], set(folder.files))
     paths = [out / path for of_file in unpacked for _, path in of_file]
-    if not names:
+    if files and not names:
         reasons = [found.reason for file in files for found in read_file(folder.root, file).findings]
         reason = f"the first: {reasons[0]}" if reasons else "the files are empty"
         raise RawDataError(f"{', '.join(files[:3])}: no record with an image in {IMAGE} can be read; {reason}")

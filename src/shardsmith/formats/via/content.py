@@ -14,6 +14,7 @@ from typing import Any
 
 from shardsmith.dataset.findings import Finding
 from shardsmith.formats.shapes.outlines import Shape
+from shardsmith.formats.shared.json import paired
 
 Values = dict[str, list[str]]  # attribute -> what it says; several where several options are ticked
 _CLASS_NAMES = (
@@ -95,6 +96,6 @@ def as_dict(value: Any) -> dict[str, Any]:
 def parsed_cell(text: str) -> Any:
     """JSON in a cell of a table; None where it is none."""
     try:
-        return json.loads(text)
+        return json.loads(paired(text))
     except (ValueError, RecursionError):
         return None

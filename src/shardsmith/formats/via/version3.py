@@ -38,6 +38,7 @@ def parse_project(content: dict[str, Any], file: str) -> ViaFile:
         for image in images.values():
             image.problem = "the project has no `metadata`, where its shapes should stand"
         metadata = {}
+    astray = 0
     for key, entry in metadata.items():
         place, said = f"metadata {key[:SHOWN]}", as_dict(entry)
         view_id = str(said.get("vid"))
@@ -48,6 +49,14 @@ def parse_project(content: dict[str, Any], file: str) -> ViaFile:
         else:
             reason = f"its view {view_id[:SHOWN]!r} is not in the project"
             via.findings.append(found("annotation-unreadable", file, place, reason=reason))
+            astray += 1
+    if astray and astray == len(metadata):
+        for image in images.values():
+            image.problem = "no shape of the project says which view it is on"
+    if not isinstance(content.get("attribute"), dict):
+        for image in images.values():
+            if image.values and not image.regions:
+                image.problem = "the project has no `attribute`, which should say what those of its files mean"
     via.images = list(images.values())
     return via
 

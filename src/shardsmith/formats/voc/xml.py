@@ -32,6 +32,7 @@ _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _BOXES = ("bndbox", "segm/box")  # VOC's, and a mask's of LabelMe
 _SHAPES = ("bndbox", "polygon", "robndbox")
 _TURNED = ("cx", "cy", "w", "h", "angle")
+_NAMED = ("owner", "source")  # of the image
 _NO_BOX = ("point", "points", "line", "polyline", "keypoints", "landmarks", "cuboid")
 _LABELME = ("deleted", "verified", "date", "id", "type")
 _READ = frozenset({"name", *_SHAPES, "pose", *FLAGS, "attributes", *_LABELME})
@@ -86,10 +87,11 @@ def parse(data: bytes, file: str) -> VocFile:
 
 
 def _name_strays(root: Element, sheet: Sheet) -> None:
-    """Shapes in elements that are no <object>: one that is misspelt must not make its image a negative."""
+    """Objects in elements that are no <object>: one that is misspelt must not make its image a negative."""
     for child in root:
-        if child.tag != "object":
-            for number, _ in enumerate((each for tag in _SHAPES for each in child.iter(tag)), start=1):
+        if child.tag not in ("object", *_NAMED):
+            shapes = sum(1 for tag in _SHAPES for _ in child.iter(tag))
+            for number in range(1, max(shapes, child.find("name") is not None) + 1):
                 sheet.lose_all(f"it stands in <{child.tag[:SHOWN]}>, not in <object>", f"{child.tag[:SHOWN]} {number}")
 
 

@@ -74,13 +74,25 @@ def _claimed_twice(formats: Formats) -> tuple[str, list[str]] | None:
 
 
 def _nothing(folder: RawFolder) -> str:
-    kinds = Counter(Path(file).suffix.lower() or "no extension" for file in folder.files)
-    seen = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(6))
-    unread = unread_in_words(folder)
     return (
-        f"{folder.root}: no annotations found among {len(folder.files)} files ({seen}){unread}; {why_no_masks(folder)}"
+        f"{folder.root}: no annotations found among {_seen(folder)}; {why_no_masks(folder)}"
         f"formats that can be read: {', '.join(READERS)}"
     )
+
+
+def no_file(folder: RawFolder, name: str) -> str:
+    """What is said where nothing is of the one format that was asked for."""
+    return (
+        f"{folder.root}: nothing of the format {name} ({READERS[name].title}) among {_seen(folder)}; "
+        f"set ingest.format to auto to have the format detected"
+    )
+
+
+def _seen(folder: RawFolder) -> str:
+    """How many files of which kinds, and what those are that are not read."""
+    kinds = Counter(Path(file).suffix.lower() or "no extension" for file in folder.files)
+    seen = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(6))
+    return f"{len(folder.files)} files ({seen}){unread_in_words(folder)}"
 
 
 def said(formats: Formats) -> str:

@@ -15,7 +15,7 @@ from shardsmith.formats.registry import READERS
 from shardsmith.formats.shared.claims import take_out_contested
 from shardsmith.formats.shared.facts import facts_beside, merged
 from shardsmith.formats.shared.raw_folder import RawFolder, Source
-from shardsmith.pipeline.intake.find import Formats, find_formats, joined_name, said
+from shardsmith.pipeline.intake.find import Formats, find_formats, joined_name, no_file, said
 from shardsmith.pipeline.intake.merge import merge, name_twice
 from shardsmith.pipeline.intake.orientation import count_votes, decide, name_decision, set_orientation
 from shardsmith.pipeline.intake.unread import find_unread, unread_in_words, with_kind
@@ -77,6 +77,8 @@ def read_raw(raw: Path, params: IngestParams, out: Path | None = None) -> tuple[
     if not source.entries:
         first = f"; the first of {len(source.findings)} findings: {source.findings[0]}" if source.findings else ""
         name = joined_name(formats)
+        if not any(formats.values()):
+            raise RawDataError(no_file(folder, name))
         raise RawDataError(
             f"{raw}: no image has an annotation that can be read as {name}{first}{unread_in_words(folder)}"
         )

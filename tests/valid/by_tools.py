@@ -1,61 +1,25 @@
-"""Valid files with every kind of shape that a format knows: random, with how many shapes each image has."""
+"""Valid files of labelling tools' own JSON, and of masks, with every kind of shape that each knows."""
 
 from __future__ import annotations
 
 import base64
 import io
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
 import numpy as np
-from conftest import image_bytes
 from mask_files import mask
 from PIL import Image as PilImage
 
-WIDTH, HEIGHT = 32, 24
-CLASSES = ("cat", "dog", "a b")
-
-
-@dataclass
-class Made:
-    """files: by their path. shapes: image_id -> how many stand in the source."""
-
-    files: dict[str, bytes] = field(default_factory=dict)
-    shapes: dict[str, int] = field(default_factory=dict)
-
-
-def _box(rng: Random) -> tuple[float, float, float, float]:
-    """x, y, width, height."""
-    x, y = rng.randrange(20), rng.randrange(12)
-    return x, y, rng.randint(3, WIDTH - x), rng.randint(3, HEIGHT - y)
-
-
-def _ring(rng: Random) -> list[tuple[float, float]]:
-    x, y, width, height = _box(rng)
-    return [(x, y), (x + width, y), (x + width, y + height), (x, y + height)][: rng.choice((3, 4))]
-
-
-def _xy(points: list[tuple[float, float]]) -> list[dict[str, float]]:
-    return [{"x": x, "y": y} for x, y in points]
-
-
-def _rle(rng: Random) -> dict[str, Any]:
-    first, inside = rng.randrange(300), rng.randint(1, 300)
-    return {"size": [HEIGHT, WIDTH], "counts": [first, inside, HEIGHT * WIDTH - first - inside]}
-
-
-def _some(rng: Random, make: Callable[[Random], Any]) -> list[Any]:
-    return [make(rng) for _ in range(rng.choice((0, 1, 1, 2, 5)))]
+from valid.made import CLASSES, HEIGHT, WIDTH, Made, box, flat, picture, ring, rle, some, xy
 
 
 def datumaro(rng: Random) -> Made:
     def one(rng: Random) -> dict[str, Any]:
         kinds: dict[str, dict[str, Any]] = {
-            "bbox": {"bbox": _box(rng)}, "polygon": {"points": [at for xy in _ring(rng) for at in xy]},
-            "mask": {"rle": _rle(rng)}, "label": {}, "caption": {"caption": "x"}, "points": {"points": [1, 2]},
+            "bbox": {"bbox": box(rng)}, "polygon": {"points": flat(ring(rng))},
+            "mask": {"rle": rle(rng)}, "label": {}, "caption": {"caption": "x"}, "points": {"points": [1, 2]},
             "polyline": {"points": [1, 2, 3, 4]}, "ellipse": {"points": [2, 3, 12, 13]}, "skeleton": {"elements": []},
             "cuboid_3d": {"position": [1, 2, 3]}, "cuboid_2d": {"points": [[1, 2]] * 8},
             "rotated_bbox": {"points": [12, 12, 6, 4, 30]},
@@ -65,9 +29,9 @@ def datumaro(rng: Random) -> Made:
 
     made, items = Made(), []
     for n in range(5):
-        annotations = _some(rng, one)
+        annotations = some(rng, one)
         items.append({"id": f"{n}", "annotations": annotations, "image": {"path": f"{n}.jpg", "size": [HEIGHT, WIDTH]}})
-        made.files[f"images/train/{n}.jpg"] = image_bytes(WIDTH, HEIGHT, n)
+        made.files[f"images/train/{n}.jpg"] = picture(n)
         made.shapes[f"images/train/{n}.jpg"] = len(annotations)
     labels = {"label": {"labels": [{"name": name} for name in CLASSES]}}
     content = {"dm_format_version": "1.0", "categories": labels, "items": items}
@@ -76,18 +40,18 @@ def datumaro(rng: Random) -> Made:
 
 def darwin(rng: Random) -> Made:
     def one(rng: Random) -> dict[str, Any]:
-        x, y, width, height = _box(rng)
+        x, y, width, height = box(rng)
         frame = {"x": x, "y": y, "w": width, "h": height}
         return {"name": rng.choice(CLASSES), "id": str(rng.randrange(10**6)), **rng.choice((
-            {"bounding_box": frame}, {"polygon": {"paths": [_xy(_ring(rng)), _xy(_ring(rng))]}, "bounding_box": frame},
+            {"bounding_box": frame}, {"polygon": {"paths": [xy(ring(rng)), xy(ring(rng))]}, "bounding_box": frame},
             {"ellipse": {"center": {"x": 12, "y": 9}, "radius": {"x": 4, "y": 5}, "angle": rng.random()}}, {"tag": {}},
-            {"line": {"path": _xy(_ring(rng))}}, {"keypoint": {"x": 1, "y": 2}}, {"skeleton": {"nodes": []}},
+            {"line": {"path": xy(ring(rng))}}, {"keypoint": {"x": 1, "y": 2}}, {"skeleton": {"nodes": []}},
             {"cuboid": {"front": frame, "back": frame}}, {"mask": {}}, {"graph": {"nodes": []}}, {"eye": {"nodes": []}},
         ))}  # fmt: skip
 
     made = Made()
     for n in range(5):
-        annotations = _some(rng, one)
+        annotations = some(rng, one)
         masks = [each["id"] for each in annotations if "mask" in each]
         runs = [at for value in range(1, len(masks) + 1) for at in (value, 7)]
         layer = {"dense_rle": [*runs, 0, WIDTH * HEIGHT - 7 * len(masks)],
@@ -96,7 +60,7 @@ def darwin(rng: Random) -> Made:
         slot = {"slot_name": "0", "width": WIDTH, "height": HEIGHT, "source_files": [{"file_name": f"{n}.jpg"}]}
         item = {"name": f"{n}.jpg", "path": "/", "slots": [slot]}
         content = {"version": "2.0", "item": item, "annotations": [*annotations, *extra]}
-        made.files |= {f"{n}.jpg": image_bytes(WIDTH, HEIGHT, n), f"{n}.json": json.dumps(content).encode()}
+        made.files |= {f"{n}.jpg": picture(n), f"{n}.json": json.dumps(content).encode()}
         made.shapes[f"{n}.jpg"] = len(annotations)
     return made
 
@@ -107,12 +71,12 @@ def supervisely(rng: Random) -> Made:
     png = base64.b64encode(stream.getvalue()).decode()
 
     def one(rng: Random) -> dict[str, Any]:
-        x, y, width, height = _box(rng)
+        x, y, width, height = box(rng)
         two = [[x, y], [x + width, y + height]]
         kinds: dict[str, dict[str, Any]] = {
             "rectangle": {"points": {"exterior": two, "interior": []}}, "bitmap": {"bitmap": {"data": png,
             "origin": [x, y]}},
-            "polygon": {"points": {"exterior": _ring(rng), "interior": [_ring(rng)] * rng.randrange(2)}},
+            "polygon": {"points": {"exterior": ring(rng), "interior": [ring(rng)] * rng.randrange(2)}},
             "line": {"points": {"exterior": two, "interior": []}}, "graph": {"nodes": {}}, "cuboid_2d": {},
             "point": {"points": {"exterior": two[:1], "interior": []}}, "oriented_bbox": {"points": two, "angle": 0.4},
             "alpha_mask": {"alpha_mask": {}}, "multichannelBitmap": {},
@@ -122,9 +86,9 @@ def supervisely(rng: Random) -> Made:
 
     made = Made({"meta.json": json.dumps({"classes": [{"title": name, "shape": "any"} for name in CLASSES]}).encode()})
     for n in range(5):
-        objects, tags = _some(rng, one), [{"name": "night", "value": None}] * rng.randrange(2)
+        objects, tags = some(rng, one), [{"name": "night", "value": None}] * rng.randrange(2)
         content = {"size": {"height": HEIGHT, "width": WIDTH}, "tags": tags, "objects": objects}
-        made.files |= {f"d/img/{n}.jpg": image_bytes(WIDTH, HEIGHT, n),
+        made.files |= {f"d/img/{n}.jpg": picture(n),
                        f"d/ann/{n}.jpg.json": json.dumps(content).encode()}  # fmt: skip
         made.shapes[f"d/img/{n}.jpg"] = len(objects) + len(tags)
     return made
@@ -132,11 +96,11 @@ def supervisely(rng: Random) -> Made:
 
 def labelbox(rng: Random) -> Made:
     def one(rng: Random) -> dict[str, Any]:
-        x, y, width, height = _box(rng)
+        x, y, width, height = box(rng)
         return {"name": rng.choice(CLASSES), "feature_id": str(rng.randrange(10**6)), "annotation_kind": "x",
                 **rng.choice((
-            {"bounding_box": {"top": y, "left": x, "height": height, "width": width}}, {"polygon": _xy(_ring(rng))},
-            {"line": _xy(_ring(rng))}, {"point": {"x": 1, "y": 2}}, {"mask": {"url": "https://x"}}, {"mask": _rle(rng)},
+            {"bounding_box": {"top": y, "left": x, "height": height, "width": width}}, {"polygon": xy(ring(rng))},
+            {"line": xy(ring(rng))}, {"point": {"x": 1, "y": 2}}, {"mask": {"url": "https://x"}}, {"mask": rle(rng)},
             {"annotation_kind": "TextEntity", "location": {"start": 1}},
         ))}  # fmt: skip
 
@@ -145,10 +109,10 @@ def labelbox(rng: Random) -> Made:
 
     made, rows = Made(), []
     for n in range(5):
-        known = {"objects": _some(rng, one), "classifications": _some(rng, asked)}
+        known = {"objects": some(rng, one), "classifications": some(rng, asked)}
         rows.append({"data_row": {"id": f"{n}", "external_id": f"{n}.jpg"}, "media_attributes": {},
                      "projects": {"p": {"labels": [{"annotations": known}]}}})  # fmt: skip
-        made.files[f"{n}.jpg"] = image_bytes(WIDTH, HEIGHT, n)
+        made.files[f"{n}.jpg"] = picture(n)
         made.shapes[f"{n}.jpg"] = sum(map(len, known.values()))
     return Made({**made.files, "l.ndjson": "\n".join(map(json.dumps, rows)).encode()}, made.shapes)
 
@@ -158,7 +122,7 @@ def masks(rng: Random) -> Made:
     for n in range(5):
         values = rng.sample((1, 2, 3, 9), rng.randrange(4))
         png = mask(*((value, (8 * at, at, 8 * at + 7, 20)) for at, value in enumerate(values)), mode=rng.choice("LP"))
-        made.files |= {f"images/{n}.jpg": image_bytes(WIDTH, HEIGHT, n), f"masks/{n}.png": png}
+        made.files |= {f"images/{n}.jpg": picture(n), f"masks/{n}.png": png}
         made.shapes[f"images/{n}.jpg"] = len(values)
     return made
 
@@ -171,15 +135,9 @@ def coco_panoptic(rng: Random) -> Made:
         png = mask(*((each, (8 * at, at, 8 * at + 7, 20)) for at, each in enumerate(colours)), mode="RGB")
         segments = [{"id": key, "category_id": rng.choice((1, 2, 5)), "iscrowd": 0, "area": 9} for key in ids]
         entries.append({"image_id": n, "file_name": f"{n}.png", "segments_info": segments})
-        made.files |= {f"{n}.jpg": image_bytes(WIDTH, HEIGHT, n), f"panoptic_train/{n}.png": png}
+        made.files |= {f"{n}.jpg": picture(n), f"panoptic_train/{n}.png": png}
         made.shapes[f"{n}.jpg"] = len(ids)
     categories = [{"id": n, "name": name} for n, name in enumerate(CLASSES, start=1)]
     images = [{"id": n, "file_name": f"{n}.jpg"} for n in range(5)]
     content = {"images": images, "annotations": entries, "categories": categories}
     return Made({**made.files, "panoptic_train.json": json.dumps(content).encode()}, made.shapes)
-
-
-MAKERS: dict[str, Callable[[Random], Made]] = {
-    "coco_panoptic": coco_panoptic, "darwin": darwin, "datumaro": datumaro, "labelbox": labelbox, "masks": masks,
-    "supervisely": supervisely,
-}  # fmt: skip
