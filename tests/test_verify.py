@@ -16,8 +16,8 @@ from workspaces import Place, make_workspace
 
 from shardsmith.dataset.messages import Example
 from shardsmith.formats.tfrecord.frames import frame, read_frames
-from shardsmith.proof.checks import is_shard
 from shardsmith.proof.folder import verify_pulled
+from shardsmith.proof.sets import is_shard
 from shardsmith.store.pulled import tree_hash
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("verify")]
@@ -130,7 +130,7 @@ def test_what_only_the_remote_has_is_not_here_and_is_read_there(place: Place) ->
     assert "not here: data/raw in the cache: 21 of 21 objects are not here; the remote 'store' has them" in lines
     assert "not here: records: not here; `--remote` reads them in the remote" in lines
     lines = verify(place, "--remote", ok=True)
-    assert "ok: records: 3 TFRecords, 10 records, 10 boxes: checksums, classes and counts" in lines
+    assert "ok: records: 3 TFRecords, 10 records, 10 boxes: images, classes, boxes and counts" in lines
 
 
 def test_what_is_nowhere_is_missing(place: Place) -> None:

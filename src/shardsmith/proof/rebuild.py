@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from shardsmith.dataset.errors import VersionError
-from shardsmith.proof.checks import Check, Damage, Recorded, is_shard
+from shardsmith.proof.checks import Check, Damage, Recorded
 from shardsmith.proof.contents import first_difference
 from shardsmith.proof.environment import environment_of
+from shardsmith.proof.sets import is_shard
 from shardsmith.proof.verify import raw_pointer, read_recorded
 from shardsmith.store.objects import Seen, hash_file, hash_folder, run_parallel
 from shardsmith.store.stores import Stores, open_stores

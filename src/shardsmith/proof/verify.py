@@ -19,10 +19,9 @@ from shardsmith.proof.checks import (
     check_folder,
     check_params,
     check_tag,
-    is_shard,
 )
 from shardsmith.proof.objects import Folder, verify_cache, verify_manifest, verify_remote
-from shardsmith.proof.records import INFO, verify_records
+from shardsmith.proof.records import is_of_records, verify_records
 from shardsmith.store.objects import hash_folder
 from shardsmith.store.store import Store
 from shardsmith.store.stores import open_stores
@@ -99,8 +98,8 @@ def raw_pointer(recorded: Recorded) -> str:
 
 
 def _only_there(cache: Store, export: Mapping[str, str], folder: Path) -> dict[str, Path]:
-    """MD5 -> where to keep it: the TFRecords that are in the remote alone, and what says how long each is."""
-    wanted = [md5 for file, md5 in export.items() if is_shard(file) or file.endswith(INFO)]
+    """MD5 -> where to keep it: of the TFRecords, and what is compared with them, all that is in the remote alone."""
+    wanted = [md5 for file, md5 in export.items() if is_of_records(file)]
     return {md5: folder / md5 for md5 in wanted if cache.path(md5) is None}
 
 
