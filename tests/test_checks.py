@@ -13,9 +13,9 @@ from shardsmith.dataset.errors import VersionError
 from shardsmith.dataset.messages import Example
 from shardsmith.formats.tfrecord.frames import frame
 from shardsmith.proof.checks import Check, Damage, Recorded, check_params, check_tag, committed_hash
-from shardsmith.proof.contents import ShardContents, first_difference, read_contents
 from shardsmith.proof.rebuild import check_room, differing_files
-from shardsmith.proof.sets import compare_counts
+from shardsmith.proof.records.contents import ShardContents, first_difference, read_contents
+from shardsmith.proof.records.sets import compare_counts
 from shardsmith.store.objects import Seen
 from shardsmith.store.pulled import tree_hash
 from shardsmith.workspace.lock_file import lock_hash

@@ -17,7 +17,7 @@ from workspaces import Place, make_workspace
 from shardsmith.dataset.messages import Example
 from shardsmith.formats.tfrecord.frames import frame, read_frames
 from shardsmith.proof.folder import verify_pulled
-from shardsmith.proof.sets import is_shard
+from shardsmith.proof.records.sets import is_shard
 from shardsmith.store.pulled import tree_hash
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("verify")]

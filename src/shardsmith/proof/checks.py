@@ -9,11 +9,12 @@ from typing import Any
 
 from shardsmith.store.objects import Seen
 from shardsmith.store.pulled import tree_hash
-from shardsmith.versions.lineage import parse_message
-from shardsmith.workspace.lock_file import built_with, content, lock_hash, raw_hash, read_leniently, value_at
-from shardsmith.workspace.paths import CODE, LOCK, PARAMS, RAW
+from shardsmith.versions.lineage import check_message
+from shardsmith.workspace.lock_file import built_with, read_leniently, value_at
+from shardsmith.workspace.paths import CODE, LOCK, PARAMS, POINTER, RAW
 
 _NO_BUILD = "no build records that; build it again under another name, and trust this one no more"
+_MOVED = "it was moved, or made by hand: fetch it from where it was built"
 _SHOWN = 20
 
 
@@ -77,29 +78,42 @@ class Recorded:
         stages = self.lock.get("stages", {}).values()
         return {entry["path"]: entry.get("md5", "") for stage in stages for entry in stage.get(kind, [])}
 
+    @property
+    def raw(self) -> str:
+        """The hash of the raw data, as data/raw.dvc has it at the tag; "" for none."""
+        pointer = read_leniently(self.files.get(POINTER, b"").decode(errors="replace"))
+        return str((pointer.get("outs") or [{}])[0].get("md5", ""))
+
+    def folders(self, lock: Mapping[str, Any]) -> dict[str, str]:
+        """Each folder that DVC, not git, keeps of the stages in a dvc.lock -> the object with the list of its files."""
+        outs = [out for stage in lock.get("stages", {}).values() for out in stage.get("outs", [])]
+        return {
+            out["path"]: out["md5"]
+            for out in outs
+            if out.get("md5", "").endswith(".dir") and committed_hash(self.files, out["path"]) is None
+        }
+
 
 def check_tag(recorded: Recorded) -> Check:
     """The tag's message names the hashes that stand at its commit."""
-    said = parse_message(recorded.message)
-    stands = content(recorded.lock)
-    later = {RAW: raw_hash(recorded.lock), LOCK: lock_hash(recorded.files.get(LOCK, b"").decode())}
-    stands |= {key: value for key, value in later.items() if key in said}  # a tag of the first builds has it not
-    damage = [
-        Damage(
-            f"tag {recorded.tag}", f"its message says {path} is {said.get(path)}, its commit {md5 or None}", _NO_BUILD
-        )
-        for path, md5 in stands.items()
-        if not md5 or said.get(path) != md5
-    ]
-    return Check("tag", f"annotated, and its message names the hashes of {', '.join(stands)}", damage)
+    text = recorded.files.get(LOCK, b"").decode(errors="replace")
+    problems = check_message(recorded.tag, recorded.message, recorded.lock, text)
+    damage = [Damage(f"tag {recorded.tag}", problem, _MOVED) for problem in problems]
+    return Check("tag", "annotated, and its message names the hashes that stand at its commit", damage)
 
 
-def check_committed(recorded: Recorded, raw: str) -> Check:
-    """The code, label map, metrics and plots at the tag, and the raw data's pointer, have the hashes of dvc.lock."""
+def check_committed(recorded: Recorded) -> Check:
+    """The code, label map, metrics and plots at the tag, and the raw data's pointer, have the hashes of dvc.lock; and a
+    stage took what another one made.
+    """
     outs, deps = recorded.hashes("outs"), recorded.hashes("deps")
     damage, count = [], 0
+    for path in sorted(deps.keys() & outs.keys()):
+        if deps[path] != outs[path]:
+            why = f"dvc.lock says that a stage made {outs[path]} of it, and another took {deps[path]}"
+            damage.append(Damage(path, why, _NO_BUILD))
     for path, md5 in sorted({**deps, **outs}.items()):
-        found = raw if path == RAW else committed_hash(recorded.files, path)
+        found = recorded.raw if path == RAW else committed_hash(recorded.files, path)
         if found is None and (path.startswith("data/") or path in outs):
             continue  # DVC's, not git's
         count += 1

@@ -12,8 +12,8 @@ from shardsmith.dataset.archive import opened
 from shardsmith.dataset.errors import VersionError
 from shardsmith.proof.checks import Check, Damage, check_folder
 from shardsmith.proof.objects import measured
-from shardsmith.proof.records import verify_records
-from shardsmith.proof.sets import is_shard
+from shardsmith.proof.records.check import verify_records
+from shardsmith.proof.records.sets import is_shard
 from shardsmith.store.objects import hash_folder
 from shardsmith.store.pulled import PAGE_FILE, RECORD, part_of, stored_files, tree_hash
 from shardsmith.versions.files import files_of

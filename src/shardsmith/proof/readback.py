@@ -17,7 +17,7 @@ from typing import Any
 
 from shardsmith.dataset.errors import StageError, run
 from shardsmith.dataset.workers import progress
-from shardsmith.proof.records import verify_records
+from shardsmith.proof.records.check import verify_records
 from shardsmith.versions.summary import kind_of
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")

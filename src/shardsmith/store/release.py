@@ -1,14 +1,53 @@
-"""The release record of a published version: `versions/DATASET@NAME.json` beside its data in a store."""
+"""The release record of a published version: `versions/DATASET@NAME.json` beside its data in a store.
+
+It is believed only where it is the very text that was written for this name: its digest covers all of it, and with it
+the name, the commit and the label map. Records of older versions have none, and are believed as far as their parts
+prove each other.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from typing import Any
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shardsmith.dataset.errors import VersionError
+from shardsmith.store.pulled import tree_hash
 from shardsmith.store.store import Store
+from shardsmith.workspace.paths import EXPORT, LABEL_MAP
 
 VERSIONS = "versions"
+
+_Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    md5: _Md5
+    size: Annotated[int, Field(ge=0)] | None = None
+
+
+class _Release(BaseModel):
+    """label_map, page: None in what has none; older records lack them. schema: of a record with a digest."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    version: str
+    dataset: str
+    name: str
+    commit: Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")]
+    created: str
+    hashes: dict[str, str]
+    files: dict[str, _File]
+    label_map: str | None = None
+    page: _File | None = None
+    schema_: Literal[2] | None = Field(None, alias="schema")
+    digest: str | None = None
 
 
 def place(tag: str) -> str:
@@ -16,18 +55,58 @@ def place(tag: str) -> str:
     return f"{VERSIONS}/{tag}.json"
 
 
-def parse_manifest(data: bytes, where: str) -> dict[str, Any]:
+def format_release(content: Mapping[str, Any]) -> bytes:
+    """The record as it is published, with its digest."""
+    whole = {**content, "schema": 2}
+    return _as_json({**whole, "digest": hashlib.sha256(_as_json(whole)).hexdigest()})
+
+
+def parse_release(data: bytes, tag: str, where: str) -> dict[str, Any]:
     """
+    Args:
+        tag: DATASET@NAME, whose record it is to be.
+        where: it stands, for messages.
+
     Raises:
-        VersionError: it is no release record.
+        VersionError: it is no release record, another version's, or not as it was published.
     """
     try:
-        manifest = json.loads(data)
-        assert isinstance(manifest["files"], dict)
-        assert all(isinstance(entry["md5"], str) for entry in manifest["files"].values())
-    except (ValueError, KeyError, TypeError, AssertionError):
-        raise VersionError(f"{where}: no manifest of a version; publish it again where it was built") from None
-    return manifest
+        record: dict[str, Any] = json.loads(data)
+        problem = _find_problem(record, _Release.model_validate(record), tag, data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        problem = f"{'.'.join(map(str, first['loc'])) or 'the record'}: {first['msg']}"
+    except (ValueError, RecursionError):
+        problem = "it is no JSON"
+    if problem:
+        raise VersionError(f"{where}: not the record of {tag} as it was published: {problem}; run `shardsmith repair`")
+    return record
+
+
+def _find_problem(record: dict[str, Any], release: _Release, tag: str, data: bytes) -> str:
+    if release.version != tag or f"{release.dataset}@{release.name}" != tag:
+        return f"it is that of {release.version} ({release.dataset}@{release.name})"
+    if release.schema_ or release.digest:
+        content = {key: value for key, value in record.items() if key not in ("schema", "digest")}
+        return "" if release.schema_ and data == format_release(content) else "it is damaged"
+    if release.model_extra:
+        return f"{min(release.model_extra)!r} is no key of it"
+    try:
+        datetime.fromisoformat(release.created)
+    except ValueError:
+        return f"created: {release.created!r} is no time"
+    if tree_hash({file: entry.md5 for file, entry in release.files.items()}) != release.hashes.get(EXPORT):
+        return f"its list of files is not that of {EXPORT}"
+    text = release.label_map
+    if text is not None and hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() != release.hashes.get(
+        LABEL_MAP
+    ):
+        return f"its label map is not that of {LABEL_MAP}"
+    return ""
+
+
+def _as_json(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False).encode()
 
 
 def read_release(store: Store, name: str) -> dict[str, Any]:
@@ -37,7 +116,7 @@ def read_release(store: Store, name: str) -> dict[str, Any]:
         name: DATASET@NAME, or NAME where one dataset alone has it.
 
     Raises:
-        VersionError: the store cannot be read, or no such version is published in it.
+        VersionError: the store cannot be read, or no such version is published in it as it was.
     """
     listed = [file.removesuffix(".json") for file in store.list_files(VERSIONS)]
     tags = [tag for tag in listed if name in (tag, tag.partition("@")[2])]
@@ -46,4 +125,4 @@ def read_release(store: Store, name: str) -> dict[str, Any]:
         known = ", ".join(listed[-8:]) or "none: no build has published here"
         raise VersionError(f"{name}: {'more than one' if tags else 'no such'} version in {shown}; there are: {known}")
     data = store.read_file(place(tags[0]))
-    return parse_manifest(data or b"", f"{shown}/{place(tags[0])}")
+    return parse_release(data or b"", tags[0], f"{shown}/{place(tags[0])}")

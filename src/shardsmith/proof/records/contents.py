@@ -10,7 +10,7 @@ from pathlib import Path
 
 from shardsmith.formats.tfrecord.features import image_id, parse_features
 from shardsmith.formats.tfrecord.frames import read_frames
-from shardsmith.proof.judge import judge_record
+from shardsmith.proof.records.judge import judge_record
 
 
 @dataclass

@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from shardsmith.dataset.label_map import LabelMap
-from shardsmith.proof.contents import ShardContents
-from shardsmith.proof.judge import digest
+from shardsmith.proof.records.contents import ShardContents
+from shardsmith.proof.records.judge import digest
 
 _SHARD = re.compile(r"(?P<name>.*-(?P<split>train|valid|test)\.tfrecord)-(?P<number>\d{5})-of-(?P<count>\d{5})")
 _SIDES = (("xmin", "width"), ("ymin", "height"), ("xmax", "width"), ("ymax", "height"))

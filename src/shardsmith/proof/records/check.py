@@ -11,8 +11,8 @@ from shardsmith.dataset.errors import StageError
 from shardsmith.dataset.label_map import LabelMap, parse_label_map
 from shardsmith.dataset.workers import map_items
 from shardsmith.proof.checks import Check, Damage
-from shardsmith.proof.contents import ShardContents, read_contents
-from shardsmith.proof.sets import (
+from shardsmith.proof.records.contents import ShardContents, read_contents
+from shardsmith.proof.records.sets import (
     Problem,
     compare_counts,
     compare_info,
