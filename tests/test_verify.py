@@ -14,12 +14,15 @@ import pytest
 from moto.server import ThreadedMotoServer
 from workspaces import Place, make_workspace
 
+from shardsmith.dataset.errors import VersionError
 from shardsmith.dataset.messages import Example
+from shardsmith.download.pull import pull
 from shardsmith.formats.tfrecord.frames import frame, read_frames
 from shardsmith.proof.folder import verify_pulled
 from shardsmith.proof.records.sets import is_shard
 from shardsmith.store.pulled import tree_hash
 
+STORE = "the remote 'store'"
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("verify")]
 
 
@@ -98,9 +101,9 @@ def test_a_version_as_it_was_built(built: Place, tmp_path: Path) -> None:
     states = {check["check"]: check["state"] for check in report["checks"]}
     assert states == dict.fromkeys(
         [
-            "tag", "commit", "params", "code", "data/export in the cache", "data/raw in the cache",
-            "data/export in the remote 'store'", "data/raw in the remote 'store'", "manifest in the remote 'store'",
-            "records", "workspace",
+            "tag", "commit", "params", "code", "what stages hand on, in the cache", "run cache", "records", "workspace",
+            *(f"data/{name} in {where}" for name in ("export", "raw", "report") for where in ("the cache", STORE)),
+            f"manifest in {STORE}",
         ],
         "ok",
     )  # fmt: skip
@@ -233,6 +236,56 @@ def test_a_pulled_copy(
     damage(path)  # type: ignore[operator]
     found = "\n".join(line for check in verify_pulled(copy, None)[1] for line in check.lines())
     assert all(part in found for part in expected), found
+
+
+@pytest.mark.parametrize(
+    ("file", "is_note"),
+    [
+        (".DS_Store", True),
+        ("tfrecord/Thumbs.db", True),
+        ("ultralytics/labels/train.cache", True),
+        (".ipynb_checkpoints/a.txt", True),
+        ("runs/events.out.tfevents.1", True),
+        ("best.pt", True),
+        ("tfrecord/sample-train.tfrecord-00001-of-00002", False),
+        ("images/train/new.JPG", False),
+        ("labels/train/new.txt", False),
+        ("more.csv", False),
+    ],
+)
+def test_a_file_that_is_no_data_is_a_note(pulled: Path, built: Place, tmp_path: Path, file: str, is_note: bool) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(pulled, copy)
+    (copy / file).parent.mkdir(parents=True, exist_ok=True)
+    (copy / file).write_bytes(b"x")
+    for strict, accepted in ((False, is_note), (True, False)):
+        _, checks = verify_pulled(copy, None, strict)
+        assert any("no file of this version" in damage.why for damage in checks[0].damage) is not accepted
+    said: list[str] = []
+    if is_note:
+        pull("v1.0.0", copy, said.append, repo=str(built.root))
+        assert f"already holds sample@v1.0.0; files that are not of it: 1 ({file})" in said[0]
+    with pytest.raises(VersionError, match="holds something else"):
+        pull("v1.0.0", copy, print, repo=str(built.root), strict=True)
+
+
+@pytest.mark.parametrize(
+    ("move", "expected"),
+    [
+        (("-a", "-m", "moved", "sample@v1.0.0", "sample@v2^{commit}"), "its message says data/export is None"),
+        (("sample@v1.0.0", "sample@v2"), "its message is that of sample@v2"),
+    ],
+    ids=["by hand", "the tag of another version"],
+)
+def test_a_tag_that_was_moved_is_not_pulled(place: Place, tmp_path: Path, move: tuple[str, ...], expected: str) -> None:
+    message = place.git("for-each-ref", "--format=%(contents)", "refs/tags/sample@v1.0.0")
+    who = ("-c", "user.name=A", "-c", "user.email=a@b")
+    place.write("params.yaml", place.read("params.yaml") + "\n")
+    place.commit("another")
+    place.git(*who, "tag", "-a", "-m", message.replace("v1.0.0", "v2"), "sample@v2")
+    place.git(*who, "tag", "-f", *move)
+    with pytest.raises(VersionError, match=expected):
+        pull("sample@v1.0.0", tmp_path / "out", print, repo=str(place.root))
 
 
 def test_a_pulled_copy_whose_record_was_edited_with_it(pulled: Path, built: Place, tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def judge_record(features: Mapping[str, Any], names: Mapping[int, str], decode: 
         lambda: _check_image(values, decode),
         lambda: _check_labels(values, names),
         lambda: _check_boxes(values),
-        lambda: _check_masks(values) if decode else "",
+        lambda: _check_masks(values),
     )
     problem = next((found for check in checks if (found := check())), "")
     return Judged(problem, name, texts, b"" if problem else _digest_record(values))

@@ -1,0 +1,105 @@
+"""One flipped bit in each stored file of a version, as a disk that rots leaves it: same size, same time.
+
+    python tests/flips.py WORKSPACE [SHARE]
+
+A flip is found where `shardsmith verify --remote` names damage or stops with an error of ours.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from os import utime
+from pathlib import Path
+
+from shardsmith.dataset.errors import ShardsmithError
+from shardsmith.proof.verify import verify_version
+from shardsmith.versions.version import choose_version
+from shardsmith.workspace.workspace import Workspace
+
+STAGES = ("ingest", "validate", "split", "preprocess", "augment")
+# kind -> where its files are, relative to the workspace
+KINDS: dict[str, tuple[str, ...]] = {
+    "what git tracks, here": ("*.yaml", "*.lock", "stages/*", "flows/*", "data/*.*", "data/plots/*", ".dvc/config"),
+    "data/raw": ("data/raw/*",),
+    "export": ("data/export/**/*",),
+    "page": ("data/report/*",),
+    "what stages hand on": tuple(f"data/{stage}/**/*" for stage in STAGES),
+    "cache": (".dvc/cache/files/**/*",),
+    "run cache": (".dvc/cache/runs/**/*",),
+    "remote": ("../store/files/**/*",),
+    "release record": ("../store/versions/*",),
+    "git's objects": (".git/objects/??/*", ".git/objects/pack/*.pack"),
+    "git's refs": (".git/refs/tags/*", ".git/HEAD"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Flip:
+    """kind: of KINDS. found: what verify said first; "" for nothing."""
+
+    kind: str
+    path: Path
+    bit: int
+    found: str
+
+
+def stored_files(root: Path) -> list[tuple[str, Path]]:
+    return [
+        (kind, path)
+        for kind, patterns in KINDS.items()
+        for path in sorted({path for pattern in patterns for path in root.glob(pattern)})
+        if path.is_file() and path.stat().st_size and path.name != ".gitignore"
+    ]
+
+
+@contextmanager
+def flipped(path: Path, bit: int) -> Iterator[None]:
+    whole, before = path.read_bytes(), path.stat()
+    data = bytearray(whole)
+    data[bit // 8] ^= 1 << bit % 8
+    path.chmod(0o644)
+    try:
+        path.write_bytes(data)
+        utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        yield
+    finally:
+        path.write_bytes(whole)
+        utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        path.chmod(before.st_mode)
+
+
+def flip_each(workspace: Workspace, files: Sequence[tuple[str, Path]], seed: int = 0) -> list[Flip]:
+    chance, flips = random.Random(seed), []
+    for kind, path in files:
+        bit = chance.randrange(8 * path.stat().st_size)
+        with flipped(path, bit):
+            flips.append(Flip(kind, path, bit, _verify(workspace)))
+    return flips
+
+
+def _verify(workspace: Workspace) -> str:
+    try:
+        checks = verify_version(workspace, choose_version(workspace, "v1.0.0"), remote=True)
+    except (ShardsmithError, UnicodeDecodeError) as error:
+        return str(error)
+    return next((str(damage) for check in checks for damage in check.damage), "")
+
+
+def table(flips: Sequence[Flip]) -> list[str]:
+    done, found = Counter(flip.kind for flip in flips), Counter(flip.kind for flip in flips if flip.found)
+    lines = [f"{kind:24} {found[kind]:4} of {count:4} found" for kind, count in done.items()]
+    return [*lines, f"{'all':24} {found.total():4} of {done.total():4} found"]
+
+
+if __name__ == "__main__":
+    here = Workspace(Path(sys.argv[1]).resolve())
+    every = stored_files(here.root)
+    made = flip_each(here, every[:: int(sys.argv[2]) if len(sys.argv) > 2 else 1])
+    print("\n".join(table(made)))
+    for one in made:
+        print(f"{one.kind}: {one.path}, bit {one.bit}: {one.found or 'NOT FOUND'}")
