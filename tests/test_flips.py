@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from flips import KINDS, Flip, flip_each, stored_files, table
-from workspaces import Place, make_workspace
+from workspaces import make_workspace
 
 from shardsmith.workspace.workspace import Workspace
 

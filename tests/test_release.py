@@ -93,6 +93,12 @@ def test_the_record_of_another_version_is_refused(write: Any) -> None:
         parse_release(write("v2"), "ds@v1", "here")
 
 
+def test_a_record_from_before_is_published_again_as_it_was() -> None:
+    was = hashlib.sha256(old("v1")).hexdigest()
+    assert format_release(content("v1"), was) == old("v1")
+    assert format_release(content("v1"), "0" * 64) == format_release(content("v1")) != old("v1")
+
+
 @pytest.mark.parametrize("lacks", [(), ("page",), ("page", "label_map")], ids=str)
 def test_records_from_before_are_accepted(lacks: tuple[str, ...]) -> None:
     record = {key: value for key, value in json.loads(old("v1")).items() if key not in lacks}

@@ -26,7 +26,7 @@ from shardsmith.proof.records.check import is_of_records, verify_records
 from shardsmith.proof.runs import verify_runs
 from shardsmith.store.store import Store
 from shardsmith.store.stores import open_stores
-from shardsmith.versions.lineage import parse_message
+from shardsmith.versions.lineage import parse_message, tag_message
 from shardsmith.versions.version import Version, last_tag, own_dataset
 from shardsmith.workspace.lock_file import content, read_leniently
 from shardsmith.workspace.paths import EXPORT, LABEL_MAP, LOCK, METRICS, PARAMS, RAW, REPORT
@@ -74,8 +74,7 @@ def verify_version(workspace: Workspace, version: Version, remote: bool) -> list
             places = {file: stores.cache.path(md5) or into.get(md5) for file, md5 in export.items()}
             checks.append(_verify_export(places, export, recorded))
         if _is_current(workspace, version):
-            head = read_recorded(workspace, "HEAD").files
-            checks.append(verify_checkout(workspace, recorded, head, stores))
+            checks.append(verify_checkout(workspace, recorded, _files_at(workspace, "HEAD"), stores))
     return checks
 
 
@@ -84,14 +83,17 @@ def read_recorded(workspace: Workspace, tag: str) -> Recorded:
     Raises:
         VersionError: git cannot read what the tag names.
     """
-    with tempfile.TemporaryDirectory(prefix="shardsmith-") as folder:
-        archive = Path(folder) / "tag.tar"
-        workspace.git("archive", "--format=tar", "--output", str(archive), tag)
-        with tarfile.open(archive) as tar:
-            files = {member.name: _read(tar, member) for member in tar if member.isfile()}
-    message = workspace.git("for-each-ref", "--format=%(contents)", f"refs/tags/{tag}")
+    files = _files_at(workspace, tag)
     lock, params = (read_leniently(files.get(name, b"").decode(errors="replace")) for name in (LOCK, PARAMS))
-    return Recorded(tag, message, lock, params, files)
+    return Recorded(tag, tag_message(workspace, tag), lock, params, files)
+
+
+def _files_at(workspace: Workspace, revision: str) -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory(prefix="shardsmith-") as folder:
+        archive = Path(folder) / "files.tar"
+        workspace.git("archive", "--format=tar", "--output", str(archive), revision)
+        with tarfile.open(archive) as tar:
+            return {member.name: _read(tar, member) for member in tar if member.isfile()}
 
 
 def _read(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:

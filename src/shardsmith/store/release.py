@@ -55,8 +55,14 @@ def place(tag: str) -> str:
     return f"{VERSIONS}/{tag}.json"
 
 
-def format_release(content: Mapping[str, Any]) -> bytes:
-    """The record as it is published, with its digest."""
+def format_release(content: Mapping[str, Any], published_as: str | None = None) -> bytes:
+    """The record as it is published, with its digest.
+
+    Args:
+        published_as: its SHA-256, as the tag's message has it; one from before there were digests stays as it was.
+    """
+    if published_as and hashlib.sha256(before := _as_json(content)).hexdigest() == published_as:
+        return before
     whole = {**content, "schema": 2}
     return _as_json({**whole, "digest": hashlib.sha256(_as_json(whole)).hexdigest()})
 

@@ -45,7 +45,7 @@ def lineage_of(workspace: Workspace, tag: str) -> dict[str, Any]:
 
     `raw` is DVC's hash of data/raw, `lock` the SHA-256 of dvc.lock: both as the tag's commit has them.
     """
-    said = parse_message(workspace.git("for-each-ref", "--format=%(contents)", f"refs/tags/{tag}"))
+    said = parse_message(tag_message(workspace, tag))
     flow_run = said.get("flow-run")
     packages = [entry.rpartition(" ") for entry in said.get("packages", "").split(", ") if entry]
     return {
@@ -56,6 +56,11 @@ def lineage_of(workspace: Workspace, tag: str) -> dict[str, Any]:
         **{key: said.get(key) for key in ("python", "platform", "machine")},
         "packages": {name: version for name, _, version in packages} or None,
     }
+
+
+def tag_message(workspace: Workspace, tag: str) -> str:
+    """An annotated tag's message; "" where there is none."""
+    return workspace.git("for-each-ref", "--format=%(contents)", f"refs/tags/{tag}")
 
 
 def parse_message(message: str) -> dict[str, str]:
@@ -85,8 +90,9 @@ def check_unmoved(workspace: Workspace, tag: str) -> None:
     Raises:
         VersionError: the tag stands at another commit than the build gave it.
     """
-    message = workspace.git("for-each-ref", "--format=%(contents)", f"refs/tags/{tag}")
-    problems = check_message(tag, message, workspace.lock_file(tag), workspace.file_at(tag, LOCK) or "")
+    problems = check_message(
+        tag, tag_message(workspace, tag), workspace.lock_file(tag), workspace.file_at(tag, LOCK) or ""
+    )
     if problems:
         raise VersionError(
             f"{tag}: the tag was moved, or made by hand: {problems[0]}; fetch it from where it was built "

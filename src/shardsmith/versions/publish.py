@@ -17,6 +17,7 @@ from shardsmith.dataset.errors import VersionError
 from shardsmith.dataset.label_map import parse_label_map
 from shardsmith.store.release import format_release, parse_release, place
 from shardsmith.store.stores import Stores, open_stores
+from shardsmith.versions.lineage import parse_message, tag_message
 from shardsmith.versions.page import page_of
 from shardsmith.versions.push import sizes_here
 from shardsmith.workspace.git import git_remote
@@ -68,7 +69,7 @@ def manifest_of(workspace: Workspace, stores: Stores, tag: str, commit: str) -> 
         "files": {path: {"md5": md5, "size": sizes[md5]} for path, md5 in sorted(listing.items())},
         "page": {"md5": page, "size": sizes.get(page)} if page else None,
     }
-    return format_release(manifest)
+    return format_release(manifest, parse_message(tag_message(workspace, tag)).get("manifest"))
 
 
 def manifest_digest(workspace: Workspace, tag: str, commit: str) -> str:
