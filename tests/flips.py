@@ -33,7 +33,6 @@ KINDS: dict[str, tuple[str, ...]] = {
     "run cache": (".dvc/cache/runs/**/*",),
     "remote": ("../store/files/**/*",),
     "release record": ("../store/versions/*",),
-    "git's objects": (".git/objects/??/*", ".git/objects/pack/*.pack"),
     "git's refs": (".git/refs/tags/*", ".git/HEAD"),
 }  # fmt: skip
 
@@ -50,13 +49,18 @@ class Flip:
     found: str
 
 
-def stored_files(root: Path) -> list[tuple[str, Path]]:
-    return [
+def stored_files(workspace: Workspace, tag: str) -> list[tuple[str, Path]]:
+    """(kind, file) of all that stores the version, in a workspace that has no other."""
+    root = workspace.root
+    files = [
         (kind, path)
         for kind, patterns in KINDS.items()
         for path in sorted({path for pattern in patterns for path in root.glob(pattern)})
-        if path.is_file() and path.stat().st_size and path.name != ".gitignore"
     ]
+    listed = [*workspace.git("rev-list", "--objects", "--no-walk", tag).splitlines(), workspace.git("rev-parse", tag)]
+    names = sorted({line.split()[0] for line in listed})
+    files += [("git's objects", root / ".git/objects" / name[:2] / name[2:]) for name in names]
+    return [(kind, path) for kind, path in files if path.is_file() and path.stat().st_size]
 
 
 @contextmanager
@@ -100,7 +104,7 @@ def table(flips: Sequence[Flip]) -> list[str]:
 
 if __name__ == "__main__":
     here = Workspace(Path(sys.argv[1]).resolve())
-    every = stored_files(here.root)
+    every = stored_files(here, "sample@v1.0.0")
     made = flip_each(here, every[:: int(sys.argv[2]) if len(sys.argv) > 2 else 1])
     print("\n".join(table(made)))
     for one in made:

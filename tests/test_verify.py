@@ -11,6 +11,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from flips import flip_each, stored_files, table
 from moto.server import ThreadedMotoServer
 from workspaces import Place, make_workspace
 
@@ -21,6 +22,7 @@ from shardsmith.formats.tfrecord.frames import frame, read_frames
 from shardsmith.proof.folder import verify_pulled
 from shardsmith.proof.records.sets import is_shard
 from shardsmith.store.pulled import tree_hash
+from shardsmith.workspace.workspace import Workspace
 
 STORE = "the remote 'store'"
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("verify")]
@@ -390,3 +392,20 @@ def test_a_rebuild_names_the_record_that_was_forged(place: Place) -> None:
     found = damaged(verify(place, "v2.0.0", "--rebuild"))
     assert found.startswith(f"DAMAGED: data/export/{file}: record 3 ({image}): image/object/bbox/xmin differs: ")
     assert len(found.splitlines()) == 1
+
+
+@pytest.mark.parametrize("share", ["one of each kind", pytest.param("all", marks=pytest.mark.long)])
+def test_a_flipped_bit_in_any_stored_file(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], share: str
+) -> None:
+    """All that can change a version or a later build is found. What may not be: a comment in params.yaml, for its
+    values are compared.
+    """
+    for key in ("HOME", "GIT_CONFIG_NOSYSTEM"):
+        monkeypatch.setenv(key, place.env[key])
+    files = stored_files(Workspace(place.root), "sample@v1.0.0")
+    flips = flip_each(Workspace(place.root), files * 2 if share == "all" else list(dict(files).items()))
+    with capsys.disabled():
+        print("\n" + "\n".join(table(flips)))
+    assert share != "all" or len(flips) >= 254
+    assert [(flip.path, flip.bit) for flip in flips if not flip.found and flip.path.name != "params.yaml"] == []
