@@ -275,7 +275,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "fewer of difficult": (put(f"{OBJECT}/difficult", 1), f"{LONG}difficult: 1"),
     "more of view": (put(f"{OBJECT}/view", b"a", b"b", b"c"), f"{LONG}view: 3"),
     "crowd of 7": (put(f"{OBJECT}/is_crowd", 7, at=0), "is_crowd is 7, no flag"),
-    "an area that is no number": (put(f"{OBJECT}/area", math.nan, at=0), "area is nan"),
+    "an area that is no number": (put(f"{OBJECT}/area", math.nan, at=0), "area is no number"),
     # its labels
     "an id without a name": (put(f"{OBJECT}/class/label", 9, at=0), "class id 9 ('cat') is not in the label map"),
     "the id of the background": (put(f"{OBJECT}/class/label", 0, at=0), "class id 0 ('cat') is not in the label map"),

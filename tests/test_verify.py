@@ -11,6 +11,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from conftest import image_bytes
 from flips import flip_each, stored_files, table
 from moto.server import ThreadedMotoServer
 from workspaces import Place, make_workspace
@@ -373,7 +374,9 @@ def test_a_rebuild_names_the_record_that_was_forged(place: Place) -> None:
     records = [record for record, _ in read_frames(objects(place) / md5[:2] / md5[2:])]
     example = Example.FromString(records[2])
     image = example.features.feature["image/source_id"].bytes_list.value[0].decode()
-    example.features.feature["image/object/bbox/xmin"].float_list.value[0] = 0.25
+    other = image_bytes(48, 40, 99)
+    example.features.feature["image/encoded"].bytes_list.value[0] = other
+    example.features.feature["image/key/sha256"].bytes_list.value[0] = hashlib.sha256(other).hexdigest().encode()
     records[2] = example.SerializeToString(deterministic=True)
     forged = b"".join(b"".join(frame(record)) for record in records)
     files = listing(place) | {file: hashlib.md5(forged).hexdigest()}
@@ -390,7 +393,9 @@ def test_a_rebuild_names_the_record_that_was_forged(place: Place) -> None:
     (place.root / "data/export").rename(place.root.parent / "export")
     assert all(line.startswith("ok") for line in verify(place, "v2.0.0", ok=True)[:-1])
     found = damaged(verify(place, "v2.0.0", "--rebuild"))
-    assert found.startswith(f"DAMAGED: data/export/{file}: record 3 ({image}): image/object/bbox/xmin differs: ")
+    assert found.startswith(
+        f"DAMAGED: data/export/{file}: record 3 ({image}): image/encoded, image/key/sha256 differs: "
+    )
     assert len(found.splitlines()) == 1
 
 

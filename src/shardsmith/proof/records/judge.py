@@ -163,12 +163,9 @@ def _check_boxes(values: Values) -> str:
             return f"box {number} is outside 0..1: {box}"
         if not (xmin < xmax and ymin < ymax):
             return f"box {number} is empty, or its sides are swapped: {box}"
-    for key in (_CROWD, f"{_OBJECT}/difficult", f"{_OBJECT}/truncated"):
-        if wrong := [value for value in values.get(key, []) if value < 0 or (key == _CROWD and value > 1)]:
-            return f"{key} is {wrong[0]}, no flag"
-    if wrong := [area for area in values.get(f"{_OBJECT}/area", []) if not math.isfinite(area)]:
-        return f"{_OBJECT}/area is {wrong[0]}, no number"
-    return ""
+    if wrong := [flag for flag in values.get(_CROWD, []) if flag not in (0, 1)]:
+        return f"{_CROWD} is {wrong[0]}, no flag"
+    return f"{_OBJECT}/area is no number" if any(map(math.isnan, values.get(f"{_OBJECT}/area", []))) else ""
 
 
 def _check_masks(values: Values) -> str:
