@@ -393,9 +393,7 @@ def test_a_rebuild_names_the_record_that_was_forged(place: Place) -> None:
     (place.root / "data/export").rename(place.root.parent / "export")
     assert all(line.startswith("ok") for line in verify(place, "v2.0.0", ok=True)[:-1])
     found = damaged(verify(place, "v2.0.0", "--rebuild"))
-    assert found.startswith(
-        f"DAMAGED: data/export/{file}: record 3 ({image}): image/encoded, image/key/sha256 differs: "
-    )
+    assert f"DAMAGED: data/export/{file}: record 3 ({image}): image/encoded, image/key/sha256 differs: " in found
     assert len(found.splitlines()) == 1
 
 
