@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 from shardsmith.proof.checks import Check, Damage, Recorded, check_bytes, check_folder, check_params
 from shardsmith.store.objects import hash_folder
@@ -25,15 +27,15 @@ def verify_checkout(workspace: Workspace, recorded: Recorded, head: Mapping[str,
     undo = f"`git checkout {tag} -- {{}}` undoes that"
     params = read_leniently((root / PARAMS).read_text(encoding="utf-8", errors="replace"))
     damage = check_params(recorded, params, undo.format(PARAMS) + ", `shardsmith build` makes a version of it")
-    lock = read_leniently((root / LOCK).read_text(encoding="utf-8", errors="replace"))
-    is_rebuilt = content(lock)[EXPORT] not in ("", content(recorded.lock)[EXPORT])
+    lock = _read_lock(root / LOCK) or recorded.lock
+    is_rebuilt = content(lock)[EXPORT] != content(recorded.lock)[EXPORT]
     if is_rebuilt:
         remedy = f"`shardsmith build` records it, `git checkout {tag} && dvc checkout` goes back"
         damage.append(Damage(EXPORT, f"rebuilt since {tag}, and not recorded", remedy))
     for file in _edited(workspace, head):
         if not (is_rebuilt and _is_of(file, _MADE)):
             damage.append(Damage(file, f"edited since {tag}", undo.format(file)))
-    for path, md5 in recorded.folders(lock if is_rebuilt else recorded.lock).items():
+    for path, md5 in recorded.folders(lock).items():
         if (files := stores.listing(md5, here=True)) is not None and (root / path).is_dir():
             remedy = f"`dvc checkout --force {path}` brings the version's files back"
             damage += check_folder(files, hash_folder(root / path, f"reading {path}"), f"{path}/", remedy)
@@ -52,6 +54,15 @@ def verify_checkout(workspace: Workspace, recorded: Recorded, head: Mapping[str,
         )
     found = f"code, params, raw data and what the stages made are those of {tag}"
     return Check("workspace", found + (f"; {more:,} files in {RAW} are in no version yet" if more else ""), damage)
+
+
+def _read_lock(path: Path) -> dict[str, Any]:
+    """A dvc.lock; {} for what is none, which is named as edited."""
+    try:
+        lock = read_leniently(path.read_text(encoding="utf-8", errors="replace"))
+        return lock if content(lock)[EXPORT] else {}
+    except (OSError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def _edited(workspace: Workspace, head: Mapping[str, bytes]) -> Iterator[str]:
