@@ -299,6 +299,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "a file of another dataset": (lambda f: shutil.copy(f / VALID, f / VALID.replace("/ds", "/x")), "does not name"),
     "a split without files": (file(VALID, Path.unlink), "missing, and dataset_info.json names it"),
     "no dataset_info.json": (file("tfrecord/dataset_info.json", Path.unlink), "dataset_info.json: missing"),
+    "no features.json": (file("tfrecord/features.json", Path.unlink), "features.json: missing"),
     "half of dataset_info.json": (text("dataset_info.json", '"splits"', '"split"'), "dataset_info.json: cannot be re"),
     "another size in dataset_info.json": (text("dataset_info.json", '"numBytes": "', '"numBytes": "1'), " bytes, and"),
     "other names for TFDS": (text("image-object-class-label.labels.txt", "cat", "cow"), "are not those of the label"),

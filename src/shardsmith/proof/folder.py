@@ -82,7 +82,8 @@ def _check_record(
     record: Mapping[str, Any], files: Mapping[str, str], tag: str, again: str, workspace: Workspace | None
 ) -> Check:
     """VERSION.json agrees with itself, and with the tag where there is one."""
-    said, part = record.get("hashes", {}).get(EXPORT), part_of(record)
+    hashes, part = record.get("hashes"), part_of(record)
+    said = hashes.get(EXPORT) if isinstance(hashes, dict) else None
     damage = []
     if not part and tree_hash(stored_files(files)) != said:
         damage.append(Damage(RECORD, f"its list of files is not that of the version ({said})", again))

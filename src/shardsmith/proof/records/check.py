@@ -90,8 +90,9 @@ def _of_the_set(
         yield next(iter(contents)), "no record in any file"
     folder = next(iter(contents)).rpartition("/")[0]
     folder = f"{folder}/" if folder else ""
-    if f"{folder}{_INFO}" not in places:
-        yield f"{folder}{_INFO}", "missing"
+    for name in (_INFO, "features.json"):
+        if f"{folder}{name}" not in places:
+            yield f"{folder}{name}", "missing, and TFDS needs it"
     for file, path in there.items():
         if file == f"{folder}{_INFO}":
             sizes = {shard: there[shard].stat().st_size for shard in contents}
