@@ -17,7 +17,7 @@ from workspaces import Place, make_workspace
 from shardsmith.dataset.errors import VersionError
 from shardsmith.download.pull import pull
 from shardsmith.proof.objects import Folder, verify_remote
-from shardsmith.proof.verify import raw_pointer, read_recorded
+from shardsmith.proof.verify import read_recorded
 from shardsmith.store.pulled import hash_files
 from shardsmith.store.stores import Stores, open_stores
 from shardsmith.versions.publish import publish_name
@@ -143,7 +143,7 @@ def test_every_object_in_turn(behind: Behind, every: Stores, tmp_path: Path, tur
     workspace, objects, remote = Workspace(behind.place.root), bucket(), every.remote
     assert remote
     recorded = read_recorded(workspace, "sample@every")
-    hashes = {"data/export": content(recorded.lock)["data/export"], "data/raw": raw_pointer(recorded)}
+    hashes = {"data/export": content(recorded.lock)["data/export"], "data/raw": recorded.raw}
     hashes |= {"data/report": page_hash(recorded.lock) or ""}
     folders = [Folder(path, md5, every.listing(md5)) for path, md5 in hashes.items()]
     files = {md5: file for folder in folders for file, md5 in folder.objects.items()}

@@ -12,47 +12,24 @@ import pytest
 from shardsmith.dataset.errors import VersionError
 from shardsmith.dataset.messages import Example
 from shardsmith.formats.tfrecord.frames import frame
-from shardsmith.proof.checks import Check, Damage, Recorded, check_params, check_tag, committed_hash, compare_counts
-from shardsmith.proof.contents import ShardContents, first_difference, read_contents
+from shardsmith.proof.checks import Check, Damage, Recorded, check_params, check_tag, committed_hash
 from shardsmith.proof.rebuild import check_room, differing_files
+from shardsmith.proof.records.contents import ShardContents, first_difference, read_contents
+from shardsmith.proof.records.sets import compare_counts
 from shardsmith.store.objects import Seen
 from shardsmith.store.pulled import tree_hash
 from shardsmith.workspace.lock_file import lock_hash
 
-NAMES = {1: "cat", 2: "dog"}
 
-
-def make_record(image: str = "a.jpg", labels: tuple[int, ...] = (1,), texts: tuple[str, ...] = ("cat",)) -> bytes:
-    feature = (example := Example()).features.feature
-    feature["image/source_id"].bytes_list.value.append(image.encode())
-    feature["image/object/class/label"].int64_list.value.extend(labels)
-    feature["image/object/class/text"].bytes_list.value.extend(text.encode() for text in texts)
-    for side in ("xmin", "ymin", "xmax", "ymax"):
-        feature[f"image/object/bbox/{side}"].float_list.value.extend(0.5 for _ in labels)
+def make_record(image: str = "a.jpg") -> bytes:
+    example = Example()
+    example.features.feature["image/source_id"].bytes_list.value.append(image.encode())
     return example.SerializeToString(deterministic=True)
 
 
 def write(path: Path, *records: bytes) -> Path:
     path.write_bytes(b"".join(b"".join(frame(record)) for record in records))
     return path
-
-
-@pytest.mark.parametrize(
-    ("record", "problem"),
-    [
-        (make_record(labels=(3,), texts=("cow",)), "record 1 (a.jpg): class id 3 ('cow') is not in the label map"),
-        (make_record(texts=("dog",)), "record 1 (a.jpg): class id 1 is 'dog' here, and 'cat' in the label map"),
-        (make_record(labels=(1, 2)), "record 1 (a.jpg): 2 class ids, but 1 class names"),
-        (b"\xff\xff", "record 1: it is no tf.train.Example"),
-    ],
-)
-def test_a_record_that_contradicts_the_label_map(tmp_path: Path, record: bytes, problem: str) -> None:
-    assert read_contents(write(tmp_path / "a", record), NAMES).problems == [problem]
-
-
-def test_what_records_hold(tmp_path: Path) -> None:
-    path = write(tmp_path / "a", make_record(), make_record("b.jpg", (1, 2), ("cat", "dog")), make_record("c", (), ()))
-    assert read_contents(path, NAMES) == ShardContents(3, Counter(cat=2, dog=1), [])
 
 
 @pytest.mark.parametrize(
@@ -74,7 +51,7 @@ def test_the_first_record_that_differs(
 def test_a_length_that_is_damaged_ends_the_file(tmp_path: Path) -> None:
     path = write(tmp_path / "a", make_record(), make_record())
     path.write_bytes(struct.pack("<Q", 5) + path.read_bytes()[8:])
-    contents = read_contents(path, NAMES)
+    contents = read_contents(path, {})
     assert (contents.records, "its length is damaged" in contents.problems[0]) == (1, True)
 
 

@@ -66,7 +66,7 @@ def test_one_is_pulled(old: Place, source: tuple[str, str]) -> None:
 def test_it_is_verified(old: Place) -> None:
     lines = old.shardsmith("verify", "v1", "--remote").stdout.splitlines()
     assert lines[-1] == "shapes@v1: as recorded"
-    assert "ok: records: 3 TFRecords, 10 records, 10 boxes: checksums, classes and counts" in lines
+    assert "ok: records: 3 TFRecords, 10 records, 10 boxes: images, classes, boxes and counts" in lines
     assert not any("code.yaml" in line for line in lines)
 
 

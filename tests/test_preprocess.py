@@ -13,7 +13,7 @@ from staged import run_stage
 from shardsmith.dataset import images
 from shardsmith.dataset.errors import FindingError, StageError
 from shardsmith.dataset.findings import found, read_findings
-from shardsmith.dataset.manifest import Image, Manifest
+from shardsmith.dataset.manifest import SUMS, Image, Manifest
 from shardsmith.pipeline.params import PreprocessParams
 from shardsmith.pipeline.preprocess import preprocess
 from shardsmith.pipeline.stage import write_stage
@@ -301,5 +301,5 @@ def test_the_command(
     Path("params.yaml").write_text("preprocess: {enabled: false}\n")
     run_stage("preprocess", "in out")
     assert capsys.readouterr().out == "preprocess: off\n"
-    assert sorted(files(Path("out"))) == ["annotations.parquet", "findings.csv", "images.parquet", "ledger.csv"]
+    assert sorted(files(Path("out"))) == [SUMS, "annotations.parquet", "findings.csv", "images.parquet", "ledger.csv"]
     assert Manifest.read(Path("out")) == manifest

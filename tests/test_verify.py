@@ -11,15 +11,21 @@ from pathlib import Path
 
 import boto3
 import pytest
+from conftest import image_bytes
+from flips import flip_each, stored_files, table
 from moto.server import ThreadedMotoServer
 from workspaces import Place, make_workspace
 
+from shardsmith.dataset.errors import VersionError
 from shardsmith.dataset.messages import Example
+from shardsmith.download.pull import pull
 from shardsmith.formats.tfrecord.frames import frame, read_frames
-from shardsmith.proof.checks import is_shard
 from shardsmith.proof.folder import verify_pulled
+from shardsmith.proof.records.sets import is_shard
 from shardsmith.store.pulled import tree_hash
+from shardsmith.workspace.workspace import Workspace
 
+STORE = "the remote 'store'"
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("verify")]
 
 
@@ -98,9 +104,9 @@ def test_a_version_as_it_was_built(built: Place, tmp_path: Path) -> None:
     states = {check["check"]: check["state"] for check in report["checks"]}
     assert states == dict.fromkeys(
         [
-            "tag", "commit", "params", "code", "data/export in the cache", "data/raw in the cache",
-            "data/export in the remote 'store'", "data/raw in the remote 'store'", "manifest in the remote 'store'",
-            "records", "workspace",
+            "tag", "commit", "params", "code", "what stages hand on, in the cache", "run cache", "records", "workspace",
+            *(f"data/{name} in {where}" for name in ("export", "raw", "report") for where in ("the cache", STORE)),
+            f"manifest in {STORE}",
         ],
         "ok",
     )  # fmt: skip
@@ -129,7 +135,7 @@ def test_what_only_the_remote_has_is_not_here_and_is_read_there(place: Place) ->
     assert "not here: data/raw in the cache: 21 of 21 objects are not here; the remote 'store' has them" in lines
     assert "not here: records: not here; `--remote` reads them in the remote" in lines
     lines = verify(place, "--remote", ok=True)
-    assert "ok: records: 3 TFRecords, 10 records, 10 boxes: checksums, classes and counts" in lines
+    assert "ok: records: 3 TFRecords, 10 records, 10 boxes: images, classes, boxes and counts" in lines
 
 
 def test_what_is_nowhere_is_missing(place: Place) -> None:
@@ -231,6 +237,56 @@ def test_a_pulled_copy(
     assert all(part in found for part in expected), found
 
 
+@pytest.mark.parametrize(
+    ("file", "is_note"),
+    [
+        (".DS_Store", True),
+        ("tfrecord/Thumbs.db", True),
+        ("ultralytics/labels/train.cache", True),
+        (".ipynb_checkpoints/a.txt", True),
+        ("runs/events.out.tfevents.1", True),
+        ("best.pt", True),
+        ("tfrecord/sample-train.tfrecord-00001-of-00002", False),
+        ("images/train/new.JPG", False),
+        ("labels/train/new.txt", False),
+        ("more.csv", False),
+    ],
+)
+def test_a_file_that_is_no_data_is_a_note(pulled: Path, built: Place, tmp_path: Path, file: str, is_note: bool) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(pulled, copy)
+    (copy / file).parent.mkdir(parents=True, exist_ok=True)
+    (copy / file).write_bytes(b"x")
+    for strict, accepted in ((False, is_note), (True, False)):
+        _, checks = verify_pulled(copy, None, strict)
+        assert any("no file of this version" in damage.why for damage in checks[0].damage) is not accepted
+    said: list[str] = []
+    if is_note:
+        pull("v1.0.0", copy, said.append, repo=str(built.root))
+        assert f"already holds sample@v1.0.0; files that are not of it: 1 ({file})" in said[0]
+    with pytest.raises(VersionError, match="holds something else"):
+        pull("v1.0.0", copy, print, repo=str(built.root), strict=True)
+
+
+@pytest.mark.parametrize(
+    ("move", "expected"),
+    [
+        (("-a", "-m", "moved", "sample@v1.0.0", "sample@v2^{commit}"), "its message says data/export is None"),
+        (("sample@v1.0.0", "sample@v2"), "its message is that of sample@v2"),
+    ],
+    ids=["by hand", "the tag of another version"],
+)
+def test_a_tag_that_was_moved_is_not_pulled(place: Place, tmp_path: Path, move: tuple[str, ...], expected: str) -> None:
+    message = place.git("for-each-ref", "--format=%(contents)", "refs/tags/sample@v1.0.0")
+    who = ("-c", "user.name=A", "-c", "user.email=a@b")
+    place.write("params.yaml", place.read("params.yaml") + "\n")
+    place.commit("another")
+    place.git(*who, "tag", "-a", "-m", message.replace("v1.0.0", "v2"), "sample@v2")
+    place.git(*who, "tag", "-f", *move)
+    with pytest.raises(VersionError, match=expected):
+        pull("sample@v1.0.0", tmp_path / "out", print, repo=str(place.root))
+
+
 def test_a_pulled_copy_whose_record_was_edited_with_it(pulled: Path, built: Place, tmp_path: Path) -> None:
     shutil.copytree(pulled, tmp_path / "copy")
     path, record = tmp_path / "copy/tfrecord/label_map.pbtxt", tmp_path / "copy/VERSION.json"
@@ -313,7 +369,9 @@ def test_a_rebuild_names_the_record_that_was_forged(place: Place) -> None:
     records = [record for record, _ in read_frames(objects(place) / md5[:2] / md5[2:])]
     example = Example.FromString(records[2])
     image = example.features.feature["image/source_id"].bytes_list.value[0].decode()
-    example.features.feature["image/object/bbox/xmin"].float_list.value[0] = 0.25
+    other = image_bytes(48, 40, 99)
+    example.features.feature["image/encoded"].bytes_list.value[0] = other
+    example.features.feature["image/key/sha256"].bytes_list.value[0] = hashlib.sha256(other).hexdigest().encode()
     records[2] = example.SerializeToString(deterministic=True)
     forged = b"".join(b"".join(frame(record)) for record in records)
     files = listing(place) | {file: hashlib.md5(forged).hexdigest()}
@@ -330,5 +388,22 @@ def test_a_rebuild_names_the_record_that_was_forged(place: Place) -> None:
     (place.root / "data/export").rename(place.root.parent / "export")
     assert all(line.startswith("ok") for line in verify(place, "v2.0.0", ok=True)[:-1])
     found = damaged(verify(place, "v2.0.0", "--rebuild"))
-    assert found.startswith(f"DAMAGED: data/export/{file}: record 3 ({image}): image/object/bbox/xmin differs: ")
+    assert f"DAMAGED: data/export/{file}: record 3 ({image}): image/encoded, image/key/sha256 differs: " in found
     assert len(found.splitlines()) == 1
+
+
+@pytest.mark.parametrize("share", ["one of each kind", pytest.param("all", marks=pytest.mark.long)])
+def test_a_flipped_bit_in_any_stored_file(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], share: str
+) -> None:
+    """All that can change a version or a later build is found. What may not be: a comment in params.yaml, for its
+    values are compared.
+    """
+    for key in ("HOME", "GIT_CONFIG_NOSYSTEM"):
+        monkeypatch.setenv(key, place.env[key])
+    files = stored_files(Workspace(place.root), "sample@v1.0.0")
+    flips = flip_each(Workspace(place.root), files * 2 if share == "all" else list(dict(files).items()))
+    with capsys.disabled():
+        print("\n" + "\n".join(table(flips)))
+    assert share != "all" or len(flips) >= 254
+    assert [(flip.path, flip.bit) for flip in flips if not flip.found and flip.path.name != "params.yaml"] == []

@@ -13,6 +13,8 @@ from shardsmith.workspace.log import to_stderr
 if TYPE_CHECKING:
     from shardsmith.proof.checks import Check
 
+_STRICT = "in a pulled folder, no file that is not of the version, not even .DS_Store or a tool's cache"
+
 
 def add(commands: Commands) -> None:
     command = add_command(
@@ -74,6 +76,7 @@ def add(commands: Commands) -> None:
     command.add_argument("--zip", action="store_true", help="one file, DIR.zip, instead of a folder")
     command.add_argument("--page", action="store_true", help="its page for people too, as page.html")
     command.add_argument("--force", action="store_true", help="replace what is there and is something else")
+    command.add_argument("--strict", action="store_true", help=_STRICT)
     add_json(command)
 
     command = add_command(
@@ -89,6 +92,7 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--rebuild", action="store_true", help="build it again in a clean clone, by its own code and packages"
     )
+    command.add_argument("--strict", action="store_true", help=_STRICT)
     add_json(command)
 
     command = add_command(
@@ -232,7 +236,7 @@ def pull(options: argparse.Namespace) -> int:
     name = _name(options)
     wanted = WantedPart(options.format, tuple(options.split), tuple(options.classes), options.zip, options.page)
     repo = options.repo or (None if options.remote else str(Workspace.find().root))
-    record = pull_version(name, options.out, to_stderr, repo, options.remote, options.force, wanted)
+    record = pull_version(name, options.out, to_stderr, repo, options.remote, options.force, wanted, options.strict)
     out = options.out or default_folder(name, record)
     place = zip_path(out) if options.zip else out
     if options.json:
@@ -256,7 +260,8 @@ def verify(options: argparse.Namespace) -> int:
         choose_version(Workspace.find(), name)  # before what is slow to import
     from shardsmith.proof.proof import verify as check
 
-    what, checks = check(name or None, remote=options.remote, rebuild=options.rebuild, log=to_stderr)
+    how = {"remote": options.remote, "rebuild": options.rebuild, "strict": options.strict}
+    what, checks = check(name or None, **how, log=to_stderr)
     return _finish(what, checks, options.json)
 
 

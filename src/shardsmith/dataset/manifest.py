@@ -33,10 +33,14 @@ annotations, a row an annotation, in the order of image_id, then as in the sourc
     source_key    the source's own id of it, else `n` and its number among those of that image as they were read. Given
                   once, by ingest, and carried through every stage, copy, tile and mosaic; so it may stand twice on an
                   image that steps made
+
+Beside the files of a stage stands SHA256SUMS, as `sha256sum -c` takes it: who writes one says its digest there, who
+reads it compares. DVC hands out a stage's files unhashed, and in most places of a table a flipped bit reads as content.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -54,6 +58,7 @@ from shardsmith.dataset.errors import StageError
 pa.set_memory_pool(pa.system_memory_pool())  # the default one keeps what is freed
 
 SPLITS = ("train", "valid", "test")
+SUMS = "SHA256SUMS"
 LEFT_OUT = "left_out"  # in ingest's folder, a manifest of its own: the images that it dropped
 
 IMAGES = pa.schema(
@@ -214,13 +219,15 @@ class Manifest:
             part = path.with_suffix(".part")
             pq.write_table(table, part, compression="zstd", row_group_size=_ROWS_AT_ONCE)
             part.replace(path)
+        write_sums(folder, "images.parquet", "annotations.parquet")
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
         """
         Raises:
-            StageError: the tables are not there, or are not ours.
+            StageError: the tables are not there, are not ours, or are damaged.
         """
+        check_sums(folder, "images.parquet", "annotations.parquet")
         try:
             # not pq.read_table, which imports pandas: 0.5 s
             images = pq.ParquetFile(folder / "images.parquet").read(use_threads=False)
@@ -228,6 +235,43 @@ class Manifest:
             return cls(images.cast(IMAGES), annotations.cast(ANNOTATIONS))
         except (OSError, pa.ArrowInvalid, ValueError) as error:
             raise StageError(f"{folder}: no manifest can be read there ({error}); run dvc repro") from None
+
+
+def write_sums(folder: Path, *names: str) -> None:
+    """Say the digests of files in SHA256SUMS; those of other files that are still there stay."""
+    sums = {name: digest for name, digest in _read_sums(folder).items() if (folder / name).is_file()}
+    sums |= {name: _digest(folder / name) for name in names}
+    text = "".join(f"{sums[name]}  {name}\n" for name in sorted(sums))
+    (folder / SUMS).write_text(text, encoding="utf-8")
+
+
+def check_sums(folder: Path, *names: str) -> None:
+    """Files are as they were written, where SHA256SUMS has them: older versions have none.
+
+    Raises:
+        StageError: one is not.
+    """
+    sums = _read_sums(folder)
+    for name in names:
+        path = folder / name
+        if name in sums and not (path.is_file() and _digest(path) == sums[name]):
+            raise StageError(
+                f"{path}: {'damaged' if path.is_file() else 'missing'}: not the bytes that its stage wrote, as {SUMS} "
+                f"beside it says; run `shardsmith repair`, or make it again: `dvc repro --force`"
+            )
+
+
+def _read_sums(folder: Path) -> dict[str, str]:
+    try:
+        text = (folder / SUMS).read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return {}
+    return {name: digest for digest, _, name in (line.partition("  ") for line in text.split("\n")) if name}
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def with_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:

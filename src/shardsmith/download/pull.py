@@ -18,7 +18,18 @@ from shardsmith.dataset.archive import pack, zip_path
 from shardsmith.dataset.errors import VersionError
 from shardsmith.download.source import VersionSource, add, bring, open_source
 from shardsmith.download.zip import format_readme, read_zip
-from shardsmith.store.pulled import PAGE_FILE, README, RECORD, hash_files, part_of, read_record, stored_files, tree_hash
+from shardsmith.store.pulled import (  # fmt: skip
+    PAGE_FILE,
+    README,
+    RECORD,
+    foreign_files,
+    hash_files,
+    note,
+    part_of,
+    read_record,
+    stored_files,
+    tree_hash,
+)
 from shardsmith.versions.page import stamped
 from shardsmith.workspace.log import Log
 from shardsmith.workspace.paths import EXPORT
@@ -54,6 +65,7 @@ def pull(
     remote: str | None = None,
     force: bool = False,
     wanted: WantedPart = _ALL,
+    strict: bool = False,
 ) -> dict[str, Any]:
     """Bring a version into `out`, by default a folder here of its name; returns what VERSION.json says.
 
@@ -63,6 +75,7 @@ def pull(
     Args:
         repo, remote: see `open_source`.
         force: replace what is there and is something else.
+        strict: a folder with a file that is not of the version holds something else, whatever that file is.
 
     Raises:
         ShardsmithError: no such version, format or class, its data cannot be had, or `out` holds something else.
@@ -76,9 +89,10 @@ def pull(
             raise VersionError(f"{source.tag}: has no page, here or in what was published of it; leave out --page")
         part = _part(source, wanted)
         if place.exists() and any(place.iterdir() if place.is_dir() else [place]):
-            if held := _held(place, source, part, wanted):
-                log(f"{place} already holds {source.tag}")
-                return held
+            if held := _held(place, source, part, wanted, strict):
+                record, foreign = held
+                log(f"{place} already holds {source.tag}{note(foreign)}")
+                return record
             if not force:
                 raise VersionError(f"{place}: holds something else than {source.tag}; choose another place, or --force")
         folder = place.with_name(f".{place.name}.part")
@@ -160,15 +174,22 @@ def _write_record(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
-def _held(place: Path, source: VersionSource, part: Part | None, wanted: WantedPart) -> dict[str, Any] | None:
-    """What VERSION.json there says, where that and every file are what would be brought; else None."""
+def _held(
+    place: Path, source: VersionSource, part: Part | None, wanted: WantedPart, strict: bool
+) -> tuple[dict[str, Any], list[str]] | None:
+    """What VERSION.json there says, where that and every file are what would be brought, and the files that are not of
+    the version; else None.
+    """
     record, hashes = read_zip(place, RECORD) if wanted.zipped else (read_record(place), hash_files(place))
     if record.get("commit") != source.record["commit"] or part_of(record) != (part.asked() if part else None):
         return None
+    files = record.get("files")
+    foreign = [] if strict or not isinstance(files, dict) else foreign_files(hashes, files)
+    hashes = {file: md5 for file, md5 in hashes.items() if file not in foreign}
     if record.get("page", hashes.get(PAGE_FILE)) != (source.page if wanted.page else None):
         return None
-    is_same = hashes == record.get("files") and (part is not None or stored_files(hashes) == source.files)
-    return record if is_same else None
+    is_same = hashes == files and (part is not None or stored_files(hashes) == source.files)
+    return (record, foreign) if is_same else None
 
 
 def pull_version(
@@ -184,6 +205,7 @@ def pull_version(
     zipped: bool = False,
     page: bool = False,
     force: bool = False,
+    strict: bool = False,
 ) -> dict[str, Any]:
     """Bring a version, or a part of it, into a folder; every file is checked.
 
@@ -199,6 +221,7 @@ def pull_version(
         zipped: one file instead of a folder.
         page: the version's page, too.
         force: replace what is there and is something else.
+        strict: a folder with a file that is not of the version holds something else, whatever that file is.
 
     Returns:
         what VERSION.json says of it.
@@ -209,4 +232,4 @@ def pull_version(
     if not (repo or remote):
         repo = str(Workspace.find(Path(workspace) if workspace else None).root)
     wanted = WantedPart(format, tuple(splits), tuple(classes), zipped, page)
-    return pull(name, Path(out), lambda _: None, repo, remote, force, wanted)
+    return pull(name, Path(out), lambda _: None, repo, remote, force, wanted, strict)

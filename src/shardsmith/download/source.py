@@ -18,6 +18,7 @@ from shardsmith.store.objects import Seen, hash_file, run_parallel
 from shardsmith.store.release import read_release
 from shardsmith.store.store import Store
 from shardsmith.store.stores import open_stores
+from shardsmith.versions.lineage import check_unmoved
 from shardsmith.versions.page import page_of
 from shardsmith.versions.version import find_version
 from shardsmith.workspace.git import opened
@@ -60,7 +61,7 @@ def open_source(name: str, repo: str | None, remote: str | None) -> AbstractCont
         remote: the address of a DVC remote to read alone, for example s3://bucket/path.
 
     Raises:
-        VersionError: no such version, or the list of its files cannot be had.
+        VersionError: no such version, its tag was moved, or the list of its files cannot be had.
     """
     if remote:
         return _remote(name, remote)
@@ -77,6 +78,7 @@ def _repository(name: str, repo: str) -> Iterator[VersionSource]:
         open_stores(workspace := Workspace(root), is_clone=root != Path(repo).resolve()) as stores,
     ):
         version = find_version(workspace, name)
+        check_unmoved(workspace, version.tag)
         expected = content(workspace.lock_file(version.tag))[EXPORT]
         files = stores.listing(expected)
         if files is None:

@@ -25,6 +25,7 @@ import numpy as np
 
 from shardsmith.dataset.errors import StageError
 from shardsmith.dataset.findings import Finding
+from shardsmith.dataset.manifest import check_sums
 
 KEPT, REPAIRED, REPLACED, DROPPED, MADE, NOT_MADE = "kept", "repaired", "replaced", "dropped", "made", "not made"
 FATES = (KEPT, REPAIRED, REPLACED, DROPPED, MADE, NOT_MADE)
@@ -55,9 +56,10 @@ def read_ledger(folder: Path) -> list[Line]:
     """The lines of a stage and of those before it; none where the folder was not written by a stage's command.
 
     Raises:
-        StageError: the file is not ours.
+        StageError: the file is not ours, or is damaged.
     """
     path = folder / FILE
+    check_sums(folder, FILE)
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:

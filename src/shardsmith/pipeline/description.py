@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from shardsmith.dataset.findings import Finding, count_actions
 from shardsmith.dataset.label_map import LabelMap
-from shardsmith.dataset.manifest import Manifest
+from shardsmith.dataset.manifest import Manifest, check_sums
 from shardsmith.formats.readme import Description, group_of
 from shardsmith.formats.shared.facts import chosen
 from shardsmith.ledger.counts import count_manifest
@@ -71,9 +72,15 @@ def read_facts(path: Path) -> dict[str, str]:
     Args:
         path: of source.json.
     """
-    return dict(json.loads(path.read_text(encoding="utf-8")).get("facts", {}))
+    return dict(_read(path).get("facts", {}))
 
 
 def read_source(path: Path) -> str:
     """What the raw data was labelled as, in words."""
-    return str(json.loads(path.read_text(encoding="utf-8"))["description"])
+    return str(_read(path)["description"])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    check_sums(path.parent, path.name)
+    said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return said

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from shardsmith.dataset.findings import Finding, about, count_severities, found
 from shardsmith.dataset.label_map import MAX_ID, LabelMap, read_label_map
-from shardsmith.dataset.manifest import Annotation, Image, Manifest
+from shardsmith.dataset.manifest import Annotation, Image, Manifest, write_sums
 from shardsmith.formats.shapes.placement import to_json
 from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
 from shardsmith.ledger.reading import box_place
@@ -132,6 +132,7 @@ def fold_name(name: str) -> str:
     return _BETWEEN.sub(lambda at: "-" if _in_number(plain, at) else "", plain) or plain
 
 
+SOURCE = "source.json"
 _BETWEEN = re.compile(r"[\s._-]+")
 
 
@@ -203,7 +204,8 @@ def write_source(folder: Path, format_name: str, facts: Mapping[str, str]) -> No
         format_name: of one format, or of several as `read_raw` joins them.
     """
     about = {"format": format_name, "description": f"data labelled as {titles(format_name)}", "facts": facts}
-    (folder / "source.json").write_text(json.dumps(about, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / SOURCE).write_text(json.dumps(about, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_sums(folder, SOURCE)
 
 
 def describe(manifest: Manifest, label_map: LabelMap, findings: list[Finding], format_name: str) -> str:

@@ -1,4 +1,4 @@
-"""What a stage leaves in its folder: the manifest, and every finding so far in findings.csv."""
+"""What a stage leaves in its folder: the manifest, every finding so far in findings.csv, and the ledger."""
 
 from __future__ import annotations
 
@@ -10,21 +10,24 @@ import pyarrow.compute as pc
 
 from shardsmith.dataset.errors import StageError
 from shardsmith.dataset.findings import Finding, read_findings, write_findings
-from shardsmith.dataset.manifest import Manifest
-from shardsmith.ledger.fates import Line, write_ledger
+from shardsmith.dataset.manifest import Manifest, check_sums, write_sums
+from shardsmith.ledger.fates import FILE, Line, write_ledger
+
+FINDINGS = "findings.csv"
 
 
 def read_stage(folder: Path) -> tuple[Manifest, list[Finding]]:
     """
     Raises:
-        StageError: the folder does not hold a stage's output, or its tables do not fit together.
+        StageError: the folder does not hold a stage's output, its tables do not fit together, or one is damaged.
     """
     manifest = Manifest.read(folder)
     _check_rows(manifest, folder)
+    check_sums(folder, FINDINGS)
     try:
-        return manifest, read_findings(folder / "findings.csv")
+        return manifest, read_findings(folder / FINDINGS)
     except (OSError, KeyError) as error:
-        raise StageError(f"{folder / 'findings.csv'}: cannot be read ({error}); run dvc repro") from None
+        raise StageError(f"{folder / FINDINGS}: cannot be read ({error}); run dvc repro") from None
 
 
 def _check_rows(manifest: Manifest, folder: Path) -> None:
@@ -47,9 +50,10 @@ def write_stage(
 ) -> None:
     """The manifest, every finding so far, and the ledger of this stage and those before it."""
     manifest.write(folder)
-    write_findings(findings, folder / "findings.csv")
+    write_findings(findings, folder / FINDINGS)
     if ledger is not None:
         write_ledger(folder, ledger)
+    write_sums(folder, FINDINGS, *[FILE] * (ledger is not None))
 
 
 def write_table(path: Path, header: tuple[str, ...], rows: Iterable[tuple]) -> None:

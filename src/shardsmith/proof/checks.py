@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from shardsmith.proof.contents import ShardContents
 from shardsmith.store.objects import Seen
 from shardsmith.store.pulled import tree_hash
-from shardsmith.versions.lineage import parse_message
-from shardsmith.workspace.lock_file import built_with, content, lock_hash, raw_hash, read_leniently, value_at
-from shardsmith.workspace.paths import CODE, LOCK, METRICS, PARAMS, RAW
+from shardsmith.versions.lineage import check_message
+from shardsmith.workspace.lock_file import built_with, read_leniently, value_at
+from shardsmith.workspace.paths import CODE, LOCK, PARAMS, POINTER, RAW
 
-_SHARD = re.compile(r".*-(?P<split>train|valid|test)\.tfrecord-\d{5}-of-\d{5}")
 _NO_BUILD = "no build records that; build it again under another name, and trust this one no more"
+_MOVED = "it was moved, or made by hand: fetch it from where it was built"
 _SHOWN = 20
 
 
@@ -81,29 +78,42 @@ class Recorded:
         stages = self.lock.get("stages", {}).values()
         return {entry["path"]: entry.get("md5", "") for stage in stages for entry in stage.get(kind, [])}
 
+    @property
+    def raw(self) -> str:
+        """The hash of the raw data, as data/raw.dvc has it at the tag; "" for none."""
+        pointer = read_leniently(self.files.get(POINTER, b"").decode(errors="replace"))
+        return str((pointer.get("outs") or [{}])[0].get("md5", ""))
+
+    def folders(self, lock: Mapping[str, Any]) -> dict[str, str]:
+        """Each folder that DVC, not git, keeps of the stages in a dvc.lock -> the object with the list of its files."""
+        outs = [out for stage in lock.get("stages", {}).values() for out in stage.get("outs", [])]
+        return {
+            out["path"]: out["md5"]
+            for out in outs
+            if out.get("md5", "").endswith(".dir") and committed_hash(self.files, out["path"]) is None
+        }
+
 
 def check_tag(recorded: Recorded) -> Check:
     """The tag's message names the hashes that stand at its commit."""
-    said = parse_message(recorded.message)
-    stands = content(recorded.lock)
-    later = {RAW: raw_hash(recorded.lock), LOCK: lock_hash(recorded.files.get(LOCK, b"").decode())}
-    stands |= {key: value for key, value in later.items() if key in said}  # a tag of the first builds has it not
-    damage = [
-        Damage(
-            f"tag {recorded.tag}", f"its message says {path} is {said.get(path)}, its commit {md5 or None}", _NO_BUILD
-        )
-        for path, md5 in stands.items()
-        if not md5 or said.get(path) != md5
-    ]
-    return Check("tag", f"annotated, and its message names the hashes of {', '.join(stands)}", damage)
+    text = recorded.files.get(LOCK, b"").decode(errors="replace")
+    problems = check_message(recorded.tag, recorded.message, recorded.lock, text)
+    damage = [Damage(f"tag {recorded.tag}", problem, _MOVED) for problem in problems]
+    return Check("tag", "annotated, and its message names the hashes that stand at its commit", damage)
 
 
-def check_committed(recorded: Recorded, raw: str) -> Check:
-    """The code, label map, metrics and plots at the tag, and the raw data's pointer, have the hashes of dvc.lock."""
+def check_committed(recorded: Recorded) -> Check:
+    """The code, label map, metrics and plots at the tag, and the raw data's pointer, have the hashes of dvc.lock; and a
+    stage took what another one made.
+    """
     outs, deps = recorded.hashes("outs"), recorded.hashes("deps")
     damage, count = [], 0
+    for path in sorted(deps.keys() & outs.keys()):
+        if deps[path] != outs[path]:
+            why = f"dvc.lock says that a stage made {outs[path]} of it, and another took {deps[path]}"
+            damage.append(Damage(path, why, _NO_BUILD))
     for path, md5 in sorted({**deps, **outs}.items()):
-        found = raw if path == RAW else committed_hash(recorded.files, path)
+        found = recorded.raw if path == RAW else committed_hash(recorded.files, path)
         if found is None and (path.startswith("data/") or path in outs):
             continue  # DVC's, not git's
         count += 1
@@ -187,71 +197,3 @@ def check_folder(expected: Mapping[str, str], seen: Mapping[str, Seen], prefix: 
     damage = check_bytes(expected, seen, lambda _: remedy)
     damage += [Damage(file, "no file of this version", "remove it") for file in seen if file not in expected]
     return [replace(one, file=prefix + one.file) for one in damage]
-
-
-def is_shard(file: str) -> bool:
-    return _SHARD.fullmatch(file) is not None
-
-
-def check_records(
-    contents: Mapping[str, ShardContents],
-    shard_lengths: Mapping[str, int],
-    counts: Mapping[str, Any],
-    prefix: str,
-    remedy: str,
-) -> list[Damage]:
-    """Each record reads, agrees with the label map, and there are as many as were counted.
-
-    Args:
-        contents: file -> what was read.
-        shard_lengths: file -> how many records TFDS's metadata says it has.
-        counts: metrics.json; of a pulled folder, as much of it as VERSION.json has.
-        prefix: of the files, for messages.
-    """
-    damage = [
-        Damage(prefix + file, problem, remedy) for file, of_file in contents.items() for problem in of_file.problems
-    ]
-    for file, length in shard_lengths.items():
-        if file in contents and contents[file].records != length:
-            why = f"{contents[file].records} records, and dataset_info.json says {length}"
-            damage.append(Damage(prefix + file, why, remedy))
-    whole = all(file in contents for file in shard_lengths)
-    for key, counted, read in compare_counts(contents, counts) if whole and not damage else ():
-        damage.append(Damage(METRICS, f"{key}: {counted} counted, {read} in the records", remedy))
-    return damage
-
-
-def compare_counts(contents: Mapping[str, ShardContents], counts: Mapping[str, Any]) -> Iterator[tuple[str, int, int]]:
-    """(what, counted, read) for each count that is not that of the records; what was not counted is not compared."""
-    images: Counter[str] = Counter()
-    boxes: Counter[tuple[str, str]] = Counter()  # class, split
-    for file, of_file in contents.items():
-        match = _SHARD.fullmatch(file)
-        split = match["split"] if match else ""
-        images[split] += of_file.records
-        for name, number in of_file.boxes.items():
-            boxes[name, split] += number
-    read = {"images": images.total(), "boxes": boxes.total()}
-    counted = {key: counts[key] for key in read if key in counts}
-    for split, of_split in counts.get("splits", {}).items():
-        in_split = {"images": images[split], "boxes": sum(boxes[cell] for cell in boxes if cell[1] == split)}
-        read |= {f"{key} of {split}": value for key, value in in_split.items()}
-        counted |= {f"{key} of {split}": of_split[key] for key in in_split}
-    if "classes" in counts:
-        cells = {(name, split): number for name, per in counts["classes"].items() for split, number in per.items()}
-        for cell in sorted({*cells, *boxes}):
-            key = f"boxes of {cell[0]!r} in {cell[1]}"
-            counted[key], read[key] = cells.get(cell, 0), boxes[cell]
-    for key, number in counted.items():
-        if number != read[key]:
-            yield key, number, read[key]
-
-
-def shard_lengths(info: Mapping[str, Any], folder: str) -> dict[str, int]:
-    """File -> how many records it has, from TFDS's dataset_info.json in `folder` ("tfrecord/")."""
-    lengths = {}
-    for split in info["splits"]:
-        of_split = [int(length) for length in split["shardLengths"]]
-        for number, length in enumerate(of_split):
-            lengths[f"{folder}{info['name']}-{split['name']}.tfrecord-{number:05d}-of-{len(of_split):05d}"] = length
-    return lengths

@@ -10,11 +10,12 @@ from typing import Any
 
 from shardsmith.dataset.archive import opened
 from shardsmith.dataset.errors import VersionError, WithdrawnError
-from shardsmith.proof.checks import Check, Damage, check_folder, is_shard
+from shardsmith.proof.checks import Check, Damage, check_folder
 from shardsmith.proof.objects import measured
-from shardsmith.proof.records import verify_records
+from shardsmith.proof.records.check import verify_records
+from shardsmith.proof.records.sets import is_shard
 from shardsmith.store.objects import hash_folder
-from shardsmith.store.pulled import PAGE_FILE, RECORD, part_of, stored_files, tree_hash
+from shardsmith.store.pulled import PAGE_FILE, RECORD, foreign_files, note, part_of, stored_files, tree_hash
 from shardsmith.versions.files import files_of
 from shardsmith.versions.version import find_version
 from shardsmith.workspace.lock_file import content
@@ -26,11 +27,12 @@ def is_pulled(path: Path) -> bool:
     return (path / RECORD).is_file() or (path.is_file() and path.suffix == ".zip")
 
 
-def verify_pulled(place: Path, workspace: Workspace | None) -> tuple[str, list[Check]]:
+def verify_pulled(place: Path, workspace: Workspace | None, strict: bool = False) -> tuple[str, list[Check]]:
     """
     Args:
         place: a folder, or a zip file.
         workspace: where its tag may be; None for none.
+        strict: a file that is not of the version is damage, whatever it is.
 
     Returns:
         the version's tag, and the checks.
@@ -47,11 +49,17 @@ def verify_pulled(place: Path, workspace: Workspace | None) -> tuple[str, list[C
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise VersionError(f"{place / RECORD}: cannot be read ({error!r}); pull again") from None
         seen = {file: found for file, found in hash_folder(folder, f"reading {place}").items() if file != RECORD}
+        foreign = [] if strict else foreign_files(seen, files)
+        own = {file: found for file, found in seen.items() if file not in foreign}
         maps = [folder / file for file in files if Path(file).name == "label_map.pbtxt" and file in seen]
-        label_map = maps[0].read_text(encoding="utf-8", errors="replace") if maps else ""
+        texts = dict.fromkeys(path.read_text(encoding="utf-8", errors="replace") for path in maps)
+        label_map = next(iter(texts), "")
+        damage = check_folder(files, own, "", again)
+        if len(texts) > 1:
+            damage.append(Damage("label_map.pbtxt", "not that of the TFRecords", again))
         counts = {key: record[key] for key in ("images", "boxes") if key in record}
         return tag, [
-            Check("files", measured(len(files), seen.values()), check_folder(files, seen, "", again)),
+            Check("files", measured(len(files), own.values()) + note(foreign), damage),
             _check_record(record, files, tag, again, workspace),
             verify_records({file: folder / file for file in files}, label_map, counts, again),
         ]
@@ -74,7 +82,8 @@ def _check_record(
     record: Mapping[str, Any], files: Mapping[str, str], tag: str, again: str, workspace: Workspace | None
 ) -> Check:
     """VERSION.json agrees with itself, and with the tag where there is one."""
-    said, part = record.get("hashes", {}).get(EXPORT), part_of(record)
+    hashes, part = record.get("hashes"), part_of(record)
+    said = hashes.get(EXPORT) if isinstance(hashes, dict) else None
     damage = []
     if not part and tree_hash(stored_files(files)) != said:
         damage.append(Damage(RECORD, f"its list of files is not that of the version ({said})", again))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from shardsmith.dataset.errors import VersionError
 from shardsmith.proof.checks import Check, Damage, check_bytes
 from shardsmith.store.objects import Seen
-from shardsmith.store.release import VERSIONS
+from shardsmith.store.release import parse_release, place
 from shardsmith.store.store import Store
 from shardsmith.store.stores import Stores
 from shardsmith.workspace.paths import RAW
@@ -47,6 +48,21 @@ def verify_cache(stores: Stores, folder: Folder, tag: str) -> Check:
     return Check(title, measured(len(there), by_md5.values()), damage)
 
 
+def verify_between(cache: Store, folders: Sequence[Folder]) -> Check:
+    """What the stages hand on, which the cache alone has, and need not have: the next build makes it again."""
+    objects = {path: md5 for folder in folders for path, md5 in folder.objects.items()}
+    by_md5 = cache.read_many(objects.values())
+    there = {file: by_md5[md5] for file, md5 in objects.items() if not by_md5[md5].missing}
+    damage = check_bytes(
+        {file: objects[file] for file in there},
+        there,
+        lambda file: f"remove {cache.place(objects[file])}; the next build makes it again",
+        " in the cache",
+    )
+    found = measured(len(there), there.values())
+    return Check("what stages hand on, in the cache", found, damage, here=bool(there))
+
+
 def _lost(stores: Stores, folder: Folder, files: set[str], tag: str) -> list[Damage]:
     """One line, however many files are nowhere."""
     if not files:
@@ -74,17 +90,30 @@ def verify_remote(remote: Store, folder: Folder, tag: str, into: Mapping[str, Pa
     return Check(f"{folder.path} in {remote.name}", measured(len(objects), by_md5.values()), damage)
 
 
-def verify_manifest(remote: Store, tag: str, digest: str) -> Check:
-    """The manifest beside the data, by which a version is pulled from the remote alone.
+def verify_manifest(remote: Store, tag: str, digest: str | None, hashes: Mapping[str, str]) -> Check | None:
+    """The manifest beside the data, by which a version is pulled from the remote alone; None where there is none.
 
     Args:
-        digest: its SHA-256, as the tag's message has it.
+        digest: its SHA-256, as the tag's message has it; None of a version that was recorded without a remote.
+        hashes: of what the tag stands for.
     """
-    file = f"{VERSIONS}/{tag}.json"
+    file = place(tag)
     data = remote.read_file(file)
-    found = "missing" if data is None else "" if hashlib.sha256(data).hexdigest() == digest else "not that of the tag"
+    if data is None and digest is None:
+        return None
+    found = "missing" if data is None else _unlike_tag(data, tag, digest, hashes)
     damage = [Damage(f"{file} in {remote.name}", found, remedy(tag))] if found else []
     return Check(f"manifest in {remote.name}", f"{file}, by which it is pulled without git, is that of the tag", damage)
+
+
+def _unlike_tag(data: bytes, tag: str, digest: str | None, hashes: Mapping[str, str]) -> str:
+    if digest == hashlib.sha256(data).hexdigest():
+        return ""
+    try:
+        said = parse_release(data, tag, "it")["hashes"]
+    except VersionError as error:
+        return str(error)
+    return "not that of the tag" if digest or said != hashes else ""
 
 
 def measured(count: int, seen: Iterable[Seen]) -> str:

@@ -21,6 +21,7 @@ def verify(
     workspace: str | Path | None = None,
     remote: bool = False,
     rebuild: bool = False,
+    strict: bool = False,
     log: Log = lambda _: None,
 ) -> tuple[str, list[Check]]:
     """Check a version, or what was pulled of it.
@@ -30,6 +31,7 @@ def verify(
         workspace: the workspace that has it; the one here by default.
         remote: read every object in the DVC remote, too.
         rebuild: build it again in a clean clone, by its own code, and compare.
+        strict: of a pulled folder: a file that is not of the version is damage, whatever it is.
         log: of a rebuild.
 
     Returns:
@@ -45,10 +47,10 @@ def verify(
         here = Workspace.find(start)
     except VersionError as error:
         if place and pulled and not (remote or rebuild):
-            return _named(place, verify_pulled(place, None))
+            return _named(place, verify_pulled(place, None, strict))
         raise _unlike(place, pulled, error) from None
     if place and pulled and not (remote or rebuild):
-        return _named(place, verify_pulled(place, here))
+        return _named(place, verify_pulled(place, here, strict))
     prepare_environment()
     try:
         version = choose_version(here, str(name) if name else None)

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from shardsmith.dataset.errors import VersionError
-from shardsmith.proof.checks import Check, Damage, Recorded, is_shard
-from shardsmith.proof.contents import first_difference
+from shardsmith.proof.checks import Check, Damage, Recorded
 from shardsmith.proof.environment import environment_of
-from shardsmith.proof.verify import raw_pointer, read_recorded
+from shardsmith.proof.records.contents import first_difference
+from shardsmith.proof.records.sets import is_shard
+from shardsmith.proof.verify import read_recorded
 from shardsmith.store.objects import Seen, hash_file, hash_folder, run_parallel
 from shardsmith.store.stores import Stores, open_stores
 from shardsmith.versions.version import Version
@@ -60,7 +61,7 @@ def rebuilt(workspace: Workspace, version: Version, log: Log) -> Iterator[Path]:
         clone = _clone(workspace, version.tag, Path(folder) / "workspace")
         log(f"rebuild: a clean clone of {version.tag} in {clone.root}")
         environment = environment_of(recorded, clone.root, log)
-        count = _bring_raw(stores, raw_pointer(recorded), clone.root / RAW)
+        count = _bring_raw(stores, recorded.raw, clone.root / RAW)
         log(f"rebuild: {count:,} files of raw data, each checked against its hash")
         dvc(clone.root, *_AGAIN, log=log, python=str(environment.python), env=environment.variables)
         yield clone.root

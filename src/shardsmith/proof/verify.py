@@ -6,30 +6,30 @@ import json
 import tarfile
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from shardsmith.dataset.errors import VersionError
+from shardsmith.proof.checkout import verify_checkout
 from shardsmith.proof.checks import (
     Check,
     Damage,
     Recorded,
     check_code,
     check_committed,
-    check_folder,
     check_params,
     check_tag,
-    is_shard,
 )
-from shardsmith.proof.objects import Folder, verify_cache, verify_manifest, verify_remote
-from shardsmith.proof.records import INFO, verify_records
-from shardsmith.store.objects import hash_folder
+from shardsmith.proof.objects import Folder, verify_between, verify_cache, verify_manifest, verify_remote
+from shardsmith.proof.records.check import is_of_records, verify_records
+from shardsmith.proof.runs import verify_runs
 from shardsmith.store.store import Store
 from shardsmith.store.stores import open_stores
-from shardsmith.versions.lineage import parse_message
+from shardsmith.versions.lineage import parse_message, tag_message
 from shardsmith.versions.version import Version, last_tag, own_dataset, tombstones
 from shardsmith.workspace.lock_file import content, read_leniently
-from shardsmith.workspace.paths import EXPORT, LABEL_MAP, LOCK, METRICS, PARAMS, POINTER, RAW, SPLITS
+from shardsmith.workspace.paths import EXPORT, LABEL_MAP, LOCK, METRICS, PARAMS, RAW, REPORT
 from shardsmith.workspace.workspace import Workspace
 
 
@@ -45,30 +45,36 @@ def verify_version(workspace: Workspace, version: Version, remote: bool) -> list
     recorded = read_recorded(workspace, version.tag)
     checks = [
         check_tag(recorded),
-        check_committed(recorded, raw_pointer(recorded)),
+        check_committed(recorded),
         Check(
             "params", "params.yaml has the values with which each stage ran", check_params(recorded, recorded.params)
         ),
     ]
     checks += [found] if (found := check_code(recorded)) else []
-    hashes = {EXPORT: content(recorded.lock)[EXPORT], RAW: raw_pointer(recorded)}
+    made = recorded.folders(recorded.lock)
+    needed = {EXPORT: content(recorded.lock)[EXPORT], RAW: recorded.raw}
+    needed |= {REPORT: page} if (page := made.get(REPORT)) else {}
+    between = [Folder(path, md5, None) for path, md5 in made.items() if path not in needed]
     with open_stores(workspace) as stores, tempfile.TemporaryDirectory(prefix="shardsmith-") as temporary:
         if remote and not stores.remote:
             raise VersionError("--remote: no DVC remote is configured; `dvc remote add -d NAME URL` names one")
-        folders = [Folder(path, md5, stores.listing(md5)) for path, md5 in hashes.items()]
+        folders = [Folder(path, md5, stores.listing(md5)) for path, md5 in needed.items()]
         checks += [verify_cache(stores, folder, version.tag) for folder in folders]
+        between = [replace(folder, files=stores.listing(folder.md5, here=True)) for folder in between]
+        checks += [verify_between(stores.cache, between), verify_runs(workspace.cache_folder(), recorded.lock)]
         export = folders[0].files
         into: dict[str, Path] = {}
         if remote and stores.remote:
             into = _only_there(stores.cache, export or {}, Path(temporary))
             checks += [verify_remote(stores.remote, folder, version.tag, into) for folder in folders]
-            if digest := parse_message(recorded.message).get("manifest"):
-                checks.append(verify_manifest(stores.remote, version.tag, digest))
+            digest = parse_message(recorded.message).get("manifest")
+            published = verify_manifest(stores.remote, version.tag, digest, content(recorded.lock))
+            checks += [published] if published else []
         if export is not None:
             places = {file: stores.cache.path(md5) or into.get(md5) for file, md5 in export.items()}
             checks.append(_verify_export(places, export, recorded))
-    if is_current(workspace, version):
-        checks.append(_verify_workspace(workspace, recorded, export))
+        if is_current(workspace, version):
+            checks.append(verify_checkout(workspace, recorded, _files_at(workspace, "HEAD"), stores))
     return checks
 
 
@@ -77,14 +83,17 @@ def read_recorded(workspace: Workspace, tag: str) -> Recorded:
     Raises:
         VersionError: git cannot read what the tag names.
     """
+    files = _files_at(workspace, tag)
+    lock, params = (read_leniently(files.get(name, b"").decode(errors="replace")) for name in (LOCK, PARAMS))
+    return Recorded(tag, tag_message(workspace, tag), lock, params, files)
+
+
+def _files_at(workspace: Workspace, revision: str) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory(prefix="shardsmith-") as folder:
-        archive = Path(folder) / "tag.tar"
-        workspace.git("archive", "--format=tar", "--output", str(archive), tag)
+        archive = Path(folder) / "files.tar"
+        workspace.git("archive", "--format=tar", "--output", str(archive), revision)
         with tarfile.open(archive) as tar:
-            files = {member.name: _read(tar, member) for member in tar if member.isfile()}
-    message = workspace.git("for-each-ref", "--format=%(contents)", f"refs/tags/{tag}")
-    lock, params = (read_leniently(files.get(name, b"").decode()) for name in (LOCK, PARAMS))
-    return Recorded(tag, message, lock, params, files)
+            return {member.name: _read(tar, member) for member in tar if member.isfile()}
 
 
 def _read(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
@@ -92,15 +101,9 @@ def _read(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     return stream.read() if stream else b""
 
 
-def raw_pointer(recorded: Recorded) -> str:
-    """The hash of the raw data, as data/raw.dvc has it at the tag; "" for none."""
-    pointer = read_leniently(recorded.files.get(POINTER, b"").decode())
-    return str((pointer.get("outs") or [{}])[0].get("md5", ""))
-
-
 def _only_there(cache: Store, export: Mapping[str, str], folder: Path) -> dict[str, Path]:
-    """MD5 -> where to keep it: the TFRecords that are in the remote alone, and what says how long each is."""
-    wanted = [md5 for file, md5 in export.items() if is_shard(file) or file.endswith(INFO)]
+    """MD5 -> where to keep it: of the TFRecords, and what is compared with them, all that is in the remote alone."""
+    wanted = [md5 for file, md5 in export.items() if is_of_records(file)]
     return {md5: folder / md5 for md5 in wanted if cache.path(md5) is None}
 
 
@@ -128,21 +131,3 @@ def is_current(workspace: Workspace, version: Version) -> bool:
         return False
     tag = last_tag(workspace, version.dataset) if own_dataset(workspace) == version.dataset else None
     return tag is not None and workspace.git("rev-parse", f"refs/tags/{tag}^{{commit}}").strip() == version.commit
-
-
-def _verify_workspace(workspace: Workspace, recorded: Recorded, export: Mapping[str, str] | None) -> Check:
-    """The workspace's own files still are the version's."""
-    root, tag = workspace.root, recorded.tag
-    undo = f"`git checkout {tag} -- {{}}` undoes that"
-    params = read_leniently(workspace.params_text())
-    damage = check_params(recorded, params, undo.format(PARAMS) + ", `shardsmith build` makes a version of it")
-    for file in (LABEL_MAP, SPLITS, METRICS):
-        if (root / file).exists() and (root / file).read_bytes() != recorded.files.get(file):
-            damage.append(Damage(file, f"edited since {tag}", undo.format(file)))
-    if content(workspace.lock_file())[EXPORT] != content(recorded.lock)[EXPORT]:
-        remedy = f"`shardsmith build` records it, `git checkout {tag} && dvc checkout` goes back"
-        damage.append(Damage(EXPORT, f"rebuilt since {tag}, and not recorded", remedy))
-    elif export is not None and (root / EXPORT).is_dir():
-        remedy = f"`shardsmith repair {tag}` brings the version's files back"
-        damage += check_folder(export, hash_folder(root / EXPORT, f"reading {EXPORT}"), f"{EXPORT}/", remedy)
-    return Check("workspace", f"params, label map, splits, metrics and {EXPORT} are those of {tag}", damage)

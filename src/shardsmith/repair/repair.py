@@ -18,11 +18,11 @@ from pathlib import Path
 from shardsmith.dataset.errors import ShardsmithError, WithdrawnError
 from shardsmith.proof.checks import Recorded, committed_hash
 from shardsmith.proof.rebuild import rebuilt
-from shardsmith.proof.verify import is_current, raw_pointer, read_recorded
+from shardsmith.proof.verify import is_current, read_recorded
 from shardsmith.repair.change import Change
 from shardsmith.store.copies import Files, Lists, Source, bring, find
 from shardsmith.store.objects import hash_folder
-from shardsmith.store.release import parse_manifest, place
+from shardsmith.store.release import parse_release, place
 from shardsmith.store.store import Store
 from shardsmith.store.stores import Stores, open_stores
 from shardsmith.versions.lineage import parse_message
@@ -93,7 +93,7 @@ class Mending:
     def __init__(self, workspace: Workspace, stores: Stores, recorded: Recorded, scratch: Path, dry_run: bool) -> None:
         self._workspace, self._stores, self._recorded = workspace, stores, recorded
         self._scratch, self.dry_run = scratch, dry_run
-        self._needed = needed_folders(recorded.lock) | {RAW: raw_pointer(recorded)}
+        self._needed = needed_folders(recorded.lock) | {RAW: recorded.raw}
         between = {
             path: md5
             for path, md5 in recorded.hashes("outs").items()
@@ -199,7 +199,7 @@ class Mending:
         if self._digest:
             return hashlib.sha256(data).hexdigest() == self._digest
         try:
-            return bool(parse_manifest(data, ""))
+            return bool(parse_release(data, self._recorded.tag, ""))
         except ShardsmithError:
             return False
 
@@ -216,7 +216,7 @@ class Mending:
             WithdrawnError: the version was withdrawn from another clone.
         """
         try:
-            files = parse_manifest(self._record or b"", place(self._recorded.tag))["files"]
+            files = parse_release(self._record or b"", self._recorded.tag, place(self._recorded.tag))["files"]
         except WithdrawnError:
             raise
         except ShardsmithError:

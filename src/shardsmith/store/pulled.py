@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from shardsmith.dataset.images import EXTENSIONS
 from shardsmith.store.objects import hash_folder
 
 RECORD = "VERSION.json"
 README = "README.md"
 PAGE_FILE = "page.html"
 ADDED = frozenset({README, "label_map.pbtxt", PAGE_FILE})  # at the top of what is pulled: the export has no such files
+
+_SYSTEM = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini"})
+_DATA = EXTENSIONS | {
+    ".txt", ".xml", ".json", ".jsonl", ".ndjson", ".csv", ".yaml", ".yml", ".names", ".data", ".parquet", ".pbtxt",
+}  # fmt: skip
 
 
 def stored_files(files: Mapping[str, str]) -> dict[str, str]:
@@ -35,6 +41,29 @@ def listing_bytes(files: Mapping[str, str]) -> bytes:
 def tree_hash(files: Mapping[str, str]) -> str:
     """The hash that DVC gives a folder of these files."""
     return hashlib.md5(listing_bytes(files), usedforsecurity=False).hexdigest() + ".dir"
+
+
+def foreign_files(found: Iterable[str], files: Collection[str]) -> list[str]:
+    """What of a pulled folder is not of its version, and no data to any reader: what tools and systems leave there, as
+    .DS_Store, Thumbs.db, Ultralytics' labels/train.cache, a log, weights.
+
+    Args:
+        found: paths below the folder.
+        files: those of the version.
+    """
+    return sorted(file for file in {*found} - {*files} if not _may_be_data(PurePosixPath(file)))
+
+
+def note(foreign: Sequence[str]) -> str:
+    """For the end of a line; "" for no such file."""
+    shown = ", ".join(foreign[:3]) + (" ..." if len(foreign) > 3 else "")
+    return f"; files that are not of it: {len(foreign):,} ({shown})" if foreign else ""
+
+
+def _may_be_data(path: PurePosixPath) -> bool:
+    if any(part.startswith(".") for part in path.parts) or path.name.lower() in _SYSTEM:
+        return False
+    return path.suffix.lower() in _DATA or ".tfrec" in path.name or ".record" in path.name
 
 
 def read_record(folder: Path) -> dict[str, Any]:

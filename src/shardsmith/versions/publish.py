@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from shardsmith.dataset.errors import VersionError, WithdrawnError
-from shardsmith.store.release import parse_manifest, place
+from shardsmith.store.release import format_release, parse_release, place
 from shardsmith.store.stores import Stores, open_stores
+from shardsmith.versions.lineage import parse_message, tag_message
 from shardsmith.versions.page import page_of
 from shardsmith.versions.push import sizes_here
 from shardsmith.workspace.git import git_remote
@@ -70,7 +70,7 @@ def manifest_of(workspace: Workspace, stores: Stores, tag: str, commit: str) -> 
         "files": {path: {"md5": md5, "size": sizes[md5]} for path, md5 in sorted(listing.items())},
         "page": {"md5": page, "size": sizes.get(page)} if page else None,
     }
-    return json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False).encode()
+    return format_release(manifest, parse_message(tag_message(workspace, tag)).get("manifest"))
 
 
 def manifest_digest(workspace: Workspace, tag: str, commit: str) -> str:
@@ -121,7 +121,7 @@ def _published(stores: Stores, tag: str, hashes: dict[str, str]) -> bytes | None
     """
     there = stores.remote.read_file(place(tag)) if stores.remote else None
     try:
-        manifest = parse_manifest(there, place(tag)) if there is not None else None
+        manifest = parse_release(there, tag, place(tag)) if there is not None else None
     except WithdrawnError as error:
         raise WithdrawnError(f"{error}; the name is not used again: choose another") from None
     except VersionError:

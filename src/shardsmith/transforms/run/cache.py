@@ -24,12 +24,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from shardsmith.dataset.errors import StageError
+from shardsmith.dataset.manifest import SUMS, check_sums, write_sums
 from shardsmith.dataset.workers import map_items
 from shardsmith.transforms.run.make import Refused, WantedImage, make, read_source
 from shardsmith.transforms.run.recipe import Recipe, Transformed, prepare_process
 
 _EXTENSIONS = {"jpeg": "jpg", "png": "png", "webp": "webp"}
 _BATCH = 1024
+_TABLE = "outputs.parquet"
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,9 @@ class Table:
         """As the last run left it; empty where it cannot be read: everything is made again."""
         table = cls()
         try:
-            rows = pq.ParquetFile(folder / "outputs.parquet").read(use_threads=False).cast(_OUTPUTS)
-        except (OSError, ValueError, pa.ArrowException):
+            check_sums(folder, _TABLE)
+            rows = pq.ParquetFile(folder / _TABLE).read(use_threads=False).cast(_OUTPUTS)
+        except (OSError, ValueError, pa.ArrowException, StageError):
             return table
         table._tables.append(rows.combine_chunks())
         table._places = {file: (0, row) for row, file in enumerate(rows["file"].to_pylist())}
@@ -117,7 +121,8 @@ class Table:
         table = pa.concat_tables(self._tables).combine_chunks()
         part = folder / "outputs.part"
         pq.write_table(table.sort_by("file").combine_chunks(), part, compression="zstd")
-        part.replace(folder / "outputs.parquet")
+        part.replace(folder / _TABLE)
+        write_sums(folder, _TABLE)
 
     def _pack(self) -> None:
         self._tables.append(pa.Table.from_pylist(self._rows, _OUTPUTS))
@@ -156,7 +161,7 @@ def make_all(
 def clear(folder: Path) -> None:
     """Leave no image in the folder: the stage is off."""
     shutil.rmtree(folder / "images", ignore_errors=True)
-    for name in ("outputs.parquet", "outputs.part"):
+    for name in (_TABLE, "outputs.part", SUMS):
         (folder / name).unlink(missing_ok=True)
 
 

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from shardsmith.dataset.errors import VersionError
+from shardsmith.dataset.errors import VersionError, WithdrawnError
 from shardsmith.dataset.yaml import load_yaml
-from shardsmith.store.release import VERSIONS, parse_manifest, place
+from shardsmith.store.release import VERSIONS, parse_release, place
 from shardsmith.store.store import Store
 from shardsmith.store.stores import Stores
 from shardsmith.versions.push import needed, sizes_here
@@ -76,15 +76,18 @@ def of_others(remote: Store, known: set[str]) -> tuple[list[str], set[str]]:
 
     Args:
         known: the tags that this repository has.
+
+    Raises:
+        VersionError: a record is damaged: what it needs is not known.
     """
     tags, objects = [], set()
     for tag in (file.removesuffix(".json") for file in remote.list_files(VERSIONS)):
         if tag in known:
             continue
         try:
-            record = parse_manifest(remote.read_file(place(tag)) or b"", tag)
-        except VersionError:
-            continue  # withdrawn, or not to be pulled by
+            record = parse_release(remote.read_file(place(tag)) or b"", tag, f"{place(tag)} in {remote.name}")
+        except WithdrawnError:
+            continue
         tags.append(tag)
         objects |= {entry["md5"] for entry in record["files"].values()} | set(record["hashes"].values())
         objects |= {record["page"]["md5"]} if record.get("page") else set()

@@ -1,4 +1,4 @@
-"""What the records of a TFRecord file hold, checked without TensorFlow: checksums, classes, counts, differences."""
+"""What a TFRecord file holds, read without TensorFlow: checksums, judged records, counts, differences."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 from shardsmith.formats.tfrecord.features import image_id, parse_features
 from shardsmith.formats.tfrecord.frames import read_frames
-
-_SIDES = ("xmin", "ymin", "xmax", "ymax")
-_LABELLED = ("image/object", "image")  # each box, and the whole image
+from shardsmith.proof.records.judge import judge_record
 
 
 @dataclass
@@ -22,18 +19,21 @@ class ShardContents:
 
     records: how many, damaged ones too. boxes: class -> how many, labels of whole images too, as metrics.json counts.
     problems: a line for each record that is wrong, which names the record and its image.
+    images: (image_id, digest as `judge.digest` has it) of each record that can be read.
     """
 
     records: int = 0
     boxes: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
+    images: list[tuple[str, bytes]] = field(default_factory=list)
 
 
-def read_contents(path: Path, names: Mapping[int, str]) -> ShardContents:
-    """Every record of a file: both checksums, the message, its labels.
+def read_contents(path: Path, names: Mapping[int, str], decode: bool = True) -> ShardContents:
+    """Every record of a file: both checksums, the message, its keys, image, labels and boxes.
 
     Args:
         names: id -> class name, as the label map has them.
+        decode: the images, too.
     """
     contents = ShardContents()
     for number, (data, problem) in enumerate(read_frames(path), start=1):
@@ -42,35 +42,12 @@ def read_contents(path: Path, names: Mapping[int, str]) -> ShardContents:
         if features is None:
             contents.problems.append(f"record {number}: {problem or 'it is no tf.train.Example'}")
             continue
-        problem = find_problem(features, names)
-        if problem:
-            contents.problems.append(f"record {number} ({image_id(features)}): {problem}")
-        for text in _texts(features):
-            contents.boxes[text] += 1
+        judged = judge_record(features, names, decode)
+        if judged.problem:
+            contents.problems.append(f"record {number} ({judged.image_id}): {judged.problem}")
+        contents.boxes.update(judged.texts)
+        contents.images.append((judged.image_id, judged.digest))
     return contents
-
-
-def find_problem(features: Any, names: Mapping[int, str]) -> str:
-    """Where a record contradicts itself or the label map; "" for nowhere."""
-    for of in _LABELLED:
-        labels = list(features[f"{of}/class/label"].int64_list.value)
-        texts = [text.decode(errors="replace") for text in features[f"{of}/class/text"].bytes_list.value]
-        if len(labels) != len(texts):
-            return f"{len(labels)} class ids, but {len(texts)} class names"
-        for label, text in zip(labels, texts, strict=True):
-            if label not in names:
-                return f"class id {label} ({text!r}) is not in the label map"
-            if names[label] != text:
-                return f"class id {label} is {text!r} here, and {names[label]!r} in the label map"
-    boxes = len(features["image/object/class/label"].int64_list.value)
-    for side in _SIDES:
-        if len(features[f"image/object/bbox/{side}"].float_list.value) != boxes:
-            return f"{boxes} class ids of boxes, but another number of {side}"
-    return ""
-
-
-def _texts(features: Any) -> list[str]:
-    return [text.decode(errors="replace") for of in _LABELLED for text in features[f"{of}/class/text"].bytes_list.value]
 
 
 def first_difference(stored: Path, rebuilt: Path) -> str:
