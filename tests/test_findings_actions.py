@@ -6,22 +6,26 @@ import re
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from planted import (
     GROUPED,
     IN_CROWDS,
     IN_GROUPS,
+    MEMORY,
     OF_FORMATS,
     OF_MASKS,
     OF_STEPS,
     PARAMS,
     PLANTED,
+    REMEMBERED,
     STEPS,
     plant,
     plant_crowds,
     plant_for_steps,
     plant_formats,
     plant_masks,
+    plant_memory,
 )
 from staged import run_stages
 
@@ -33,6 +37,8 @@ from shardsmith.dataset.label_map import LabelMap
 from shardsmith.ledger.balance import balance
 from shardsmith.pipeline.ingest import ingest
 from shardsmith.pipeline.params import Params, parse_params
+from shardsmith.pipeline.splits.decisions import Decisions, read_decisions
+from shardsmith.pipeline.splits.record import Record, read_record
 from shardsmith.pipeline.splits.split import split
 from shardsmith.pipeline.stage import read_stage
 from shardsmith.pipeline.validate import validate
@@ -50,19 +56,26 @@ def acting(text: str, code: str, action: Action) -> Params:
 class Read:
     """The planted folder as ingest reads it with some params, and decoded, once for all tests."""
 
-    def __init__(self, folder: Path, text: str) -> None:
+    def __init__(self, folder: Path, text: str, remembered: tuple[Decisions, Record] | None = None) -> None:
         self.text = text
+        self.decisions, self.record = remembered or (Decisions(), Record())
         self.manifest, _, self.findings, _ = ingest(folder, parse_params(text).ingest, LabelMap("sample"))
-        self.seen = list(validation._decode(self.manifest.images))
+        self.seen = dict(zip(self.paths(self.manifest.images), validation._decode(self.manifest.images), strict=True))
+
+    @staticmethod
+    def paths(images: pa.Table) -> list[str]:
+        return images["path"].to_pylist()
 
     def run(self, code: str, action: Action) -> list[Finding]:
         """What validate and split find; the ledger says that what they dropped, and nothing else, is gone."""
         params = acting(self.text, code, action)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(validation, "_decode", lambda images: self.seen)
-            valid, found = validate(self.manifest, self.findings, params)
-        balance("validate", self.manifest, valid, found[len(self.findings) :], sets=["group", "annotated"])
-        done, own = split(valid, params)
+            patch.setattr(validation, "_decode", lambda images: [self.seen[path] for path in self.paths(images)])
+            valid, found = validate(self.manifest, self.findings, params, self.decisions)
+        balance(
+            "validate", self.manifest, valid, found[len(self.findings) :], sets=["group", "annotated", "tags", "pixels"]
+        )
+        done, own = split(valid, params, self.decisions, self.record)
         balance("split", valid, done, own, sets=["group", "split"])
         return [*found, *own]
 
@@ -77,10 +90,14 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Read]:
     plant_formats(folder / "formats")
     plant_masks(folder / "masks")
     masks = Read(folder / "masks", "split: {strategy: stable}")
+    plant_memory(folder / "memory")
+    remembered = read_decisions(folder / "memory/decisions.csv"), read_record(folder / "memory/splits.csv")
+    fourth = Read(folder / "memory/raw", MEMORY, remembered)
     third = Read(folder / "formats", "split: {strategy: stable}")
     return (
         dict.fromkeys(PLANTED, one)
         | dict.fromkeys(IN_GROUPS, other)
+        | dict.fromkeys(REMEMBERED, fourth)
         | dict.fromkeys(IN_CROWDS, crowds)
         | dict.fromkeys(OF_FORMATS, third)
         | dict.fromkeys(OF_MASKS, masks)
