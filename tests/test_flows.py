@@ -41,7 +41,7 @@ def test_a_version_is_a_tag_on_a_commit_of_just_its_files(built: Place) -> None:
     committed = set(built.git("show", "--name-only", "--format=", "HEAD").split())
     assert committed == {
         "data/label_map.pbtxt", "data/metrics.json", "data/plots/classes.csv", "data/plots/findings.csv",
-        "data/plots/splits.csv", "data/raw.dvc", "dvc.lock",
+        "data/plots/splits.csv", "data/raw.dvc", "data/splits.csv", "dvc.lock",
     }  # fmt: skip
 
 
