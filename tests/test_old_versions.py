@@ -74,5 +74,5 @@ def test_it_is_verified(old: Place) -> None:
 def test_it_is_built_again_with_its_own_code(old: Place) -> None:
     """With its own packages, too: where they are not what is installed here, they are installed first."""
     lines = old.shardsmith("verify", "v1", "--rebuild").stdout.splitlines()
-    assert "ok: rebuild: data/export, label map and metrics came out byte for byte the same" in lines
+    assert "ok: rebuild: data/export, label map, splits and metrics came out byte for byte the same" in lines
     assert old.git("status", "--porcelain") == ""

@@ -219,5 +219,5 @@ def test_only_what_changed_runs_again(story: Story) -> None:
 def test_the_first_version_is_rebuilt_with_its_own_wheel(story: Story) -> None:
     said = story.said["rebuild"]
     assert re.search(r"^making the environment of raccoon@v1: \d+ packages$", said, re.MULTILINE)
-    assert "ok: rebuild: data/export, label map and metrics came out byte for byte the same" in said
+    assert "ok: rebuild: data/export, label map, splits and metrics came out byte for byte the same" in said
     assert "raccoon@v1: as recorded" in said

@@ -48,19 +48,19 @@ def verify_cache(stores: Stores, folder: Folder, tag: str) -> Check:
     return Check(title, measured(len(there), by_md5.values()), damage)
 
 
-def verify_between(cache: Store, folders: Sequence[Folder]) -> Check:
-    """What the stages hand on, which the cache alone has, and need not have: the next build makes it again."""
+def verify_between(store: Store, folders: Sequence[Folder]) -> Check:
+    """What the stages hand on, which a store need not have: the next build makes it again."""
     objects = {path: md5 for folder in folders for path, md5 in folder.objects.items()}
-    by_md5 = cache.read_many(objects.values())
+    by_md5 = store.read_many(objects.values())
     there = {file: by_md5[md5] for file, md5 in objects.items() if not by_md5[md5].missing}
     damage = check_bytes(
         {file: objects[file] for file in there},
         there,
-        lambda file: f"remove {cache.place(objects[file])}; the next build makes it again",
-        " in the cache",
+        lambda file: f"remove {store.place(objects[file])}; the next build, or `dvc push`, writes it again",
+        f" in {store.name}",
     )
     found = measured(len(there), there.values())
-    return Check("what stages hand on, in the cache", found, damage, here=bool(there))
+    return Check(f"what stages hand on, in {store.name}", found, damage, here=bool(there))
 
 
 def _lost(stores: Stores, folder: Folder, files: set[str], tag: str) -> list[Damage]:

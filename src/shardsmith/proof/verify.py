@@ -67,6 +67,7 @@ def verify_version(workspace: Workspace, version: Version, remote: bool) -> list
         if remote and stores.remote:
             into = _only_there(stores.cache, export or {}, Path(temporary))
             checks += [verify_remote(stores.remote, folder, version.tag, into) for folder in folders]
+            checks.append(verify_between(stores.remote, between))
             digest = parse_message(recorded.message).get("manifest")
             published = verify_manifest(stores.remote, version.tag, digest, content(recorded.lock))
             checks += [published] if published else []
