@@ -364,7 +364,7 @@ class TestRealVersions:
         assert [one["image_id"] for one in boxes["added"]] == ["10.jpg"]
         assert classes["renamed"] == [{"old": "dog", "new": "hound", "boxes": 5}]
         assert (classes["added"], classes["removed"], classes["ids"]) == (["bird"], [], {})
-        assert diff["parameters"] == {"split.seed": [0, 7]}
+        assert diff["parameters"] == {"split.era": [1, 2], "split.seed": [0, 7]}
         assert diff["bytes"] == [
             json.loads(place.git("show", f"sample@{name}:data/metrics.json"))["bytes"] for name in ("one", "two")
         ]

@@ -46,7 +46,7 @@ def _recorded(workspace: Workspace, name: str) -> tuple[Side, str]:
     tables = read_files(workspace, version, TABLES)
     label_map, metrics, params = (workspace.file_at(version.tag, file) or "" for file in (LABEL_MAP, METRICS, PARAMS))
     side = _side(version.tag, tables, label_map, metrics)
-    return replace(side, annotation_group=read_words(workspace, version)[0].get(_GROUP, "")), params
+    return replace(side, annotation_group=read_words(workspace, version, here=False)[0].get(_GROUP, "")), params
 
 
 def _standing(workspace: Workspace, log: Log) -> tuple[Side, str]:

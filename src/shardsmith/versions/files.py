@@ -39,18 +39,20 @@ def files_of(workspace: Workspace, version: Version) -> dict[str, str]:
         return stores.listing(content(workspace.lock_file(version.tag))[EXPORT]) or {}
 
 
-def read_words(workspace: Workspace, version: Version) -> tuple[dict[str, Any], str | None]:
+def read_words(workspace: Workspace, version: Version, here: bool = True) -> tuple[dict[str, Any], str | None]:
     """What the version says of itself: its description.json, {} for none, and the README.md of its first format.
 
-    From the cache alone: to look at a version costs no download.
+    Args:
+        here: from the cache alone: to look at a version costs no download.
     """
     with open_stores(workspace) as stores:
-        listing = stores.listing(content(workspace.lock_file(version.tag))[EXPORT], here=True) or {}
+        listing = stores.listing(content(workspace.lock_file(version.tag))[EXPORT], here) or {}
         readmes = sorted(
             (file for file in listing if file.endswith("/README.md")), key=lambda file: "tfrecord" not in file
         )
-        facts = stores.cache.load(listing[DESCRIPTION]) if DESCRIPTION in listing else None
-        readme = stores.cache.load(listing[readmes[0]]) if readmes else None
+        load = stores.cache.load if here else stores.load
+        facts = load(listing[DESCRIPTION]) if DESCRIPTION in listing else None
+        readme = load(listing[readmes[0]]) if readmes else None
     return json.loads(facts) if facts else {}, readme.decode() if readme else None
 
 

@@ -193,10 +193,11 @@ def choose_version(workspace: Workspace, name: str | None) -> Version:
 
 
 def last_tag(workspace: Workspace, dataset: str) -> str | None:
-    """The newest version of the dataset that HEAD descends from."""
-    tags = workspace.git("tag", "--merged", "HEAD", "--sort=creatordate", "--list", f"{dataset}@*").split()
+    """The newest version of the dataset that HEAD descends from; of its names, the newest."""
+    newest = ("--sort=-creatordate", "--sort=-*committerdate")  # git takes the last one first
+    tags = workspace.git("tag", "--merged", "HEAD", *newest, "--list", f"{dataset}@*").split()
     gone = {one.name for one in tombstones(workspace)}
-    return next((tag for tag in reversed(tags) if tag not in gone), None)
+    return next((tag for tag in tags if tag not in gone), None)
 
 
 def check_history(workspace: Workspace, dataset: str) -> None:
