@@ -38,7 +38,7 @@ def find_formats(folder: RawFolder, name: str = "auto") -> Formats:
     own = {name: reader for name, reader in READERS.items() if name != "panlabel"}
     formats = {name: files for name, reader in own.items() if (files := reader.detect(folder))}
     if not formats:
-        formats = {f"panlabel:{form}": files for form, files in panlabel.forms(folder).items()}
+        formats = _rare(folder)
     if not formats:
         raise RawDataError(_nothing(folder))
     if "masks" in formats:  # anything but a folder's name says more of the images; `read_raw` names the masks then
@@ -50,6 +50,20 @@ def find_formats(folder: RawFolder, name: str = "auto") -> Formats:
         what = f"{folder.root}: annotations in {len(formats)} formats, and {file} could be of {' and '.join(names)}"
         raise SeveralFormats(what, names)
     return formats
+
+
+def _rare(folder: RawFolder) -> Formats:
+    """What panlabel reads.
+
+    Raises:
+        RawDataError: it cannot read a file, which is of no kind that we know.
+    """
+    try:
+        return {f"panlabel:{form}": files for form, files in panlabel.forms(folder).items()}
+    except RawDataError:
+        if find_unread(folder):
+            return {}
+        raise
 
 
 def find_format(folder: RawFolder, name: str = "auto") -> tuple[str, list[str]]:
