@@ -56,14 +56,12 @@ def _rare(folder: RawFolder) -> Formats:
     """What panlabel reads.
 
     Raises:
-        RawDataError: it cannot read a file, which is of no kind that we know.
+        RawDataError: it cannot read a file; the message also names files of known kinds.
     """
     try:
         return {f"panlabel:{form}": files for form, files in panlabel.forms(folder).items()}
-    except RawDataError:
-        if find_unread(folder):
-            return {}
-        raise
+    except RawDataError as error:
+        raise RawDataError(f"{error}{unread_in_words(folder)}") from None
 
 
 def find_format(folder: RawFolder, name: str = "auto") -> tuple[str, list[str]]:
