@@ -46,6 +46,7 @@ REQUIREMENTS = {
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "shardsmith" / "tools"
 _WITHIN_PX = 1.01  # masks and VOC count whole pixels, some from 1
 _NAMED = (": it is ", "are masks, and no class list", "[not-carried]")
+_OF_SHAPES = ("masks", "words in the column")  # a count of shapes, and not of tags about a file
 RENAMED = {"traffic_light": "traffic light"}  # by FiftyOne, whose KITTI has no blanks
 
 
@@ -112,7 +113,7 @@ def judge(folder: Path, work: Path, kinds: list[str]) -> Judged:
         return Judged(named=len(wanted) * named, wrong=[] if named else [str(error)])
     lost = defaultdict(int)
     for finding in findings:
-        if finding.code == "not-carried":
+        if finding.code == "not-carried" and any(words in finding.reason for words in _OF_SHAPES):
             lost[""] += int(str(finding.value).replace(",", "") or 1)
         elif finding.code in ("annotation-unreadable", "shape-not-carried"):
             lost[finding.image_id] += 1

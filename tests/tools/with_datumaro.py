@@ -43,6 +43,7 @@ def write(form: str, folder: Path, images: Path, of: dict[str, list[Shape]]) -> 
     made.export(str(folder), form, save_media=True)
 
 
+# a label of VOC's is a class that the image has a box of, and so is in voc_classification alone
 HELD = {
     "arrow": "box polygon mask label", "camvid": "mask", "cifar": "label", "cityscapes": "mask",
     "coco": "box polygon mask", "coco_instances": "box polygon mask", "coco_labels": "label", "coco_panoptic": "mask",
@@ -51,7 +52,7 @@ HELD = {
     "imagenet": "label", "imagenet_txt": "label", "imagenet_with_subset_dirs": "label", "kitti": "box mask",
     "kitti_detection": "box", "kitti_segmentation": "mask", "label_me": "box polygon mask", "lfw": "label",
     "mnist": "label", "mot_seq_gt": "box", "mots_png": "mask", "open_images": "box mask label",
-    "segment_anything": "polygon mask", "vgg_face2": "box label", "voc": "box mask label", "voc_action": "box",
+    "segment_anything": "polygon mask", "vgg_face2": "box label", "voc": "box mask", "voc_action": "box",
     "voc_classification": "label", "voc_detection": "box", "voc_instance_segmentation": "mask", "voc_layout": "box",
     "voc_segmentation": "mask", "wider_face": "box", "yolo": "box", "yolo_ultralytics": "box",
 }  # fmt: skip
