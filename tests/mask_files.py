@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image as PilImage
 
-from shardsmith.formats.masks.known import voc_colour
+from shardsmith.formats.masks.classes import voc_colour
 
 
 def mask(*areas: tuple[int, tuple[int, int, int, int]], mode: str = "L", size: tuple[int, int] = (32, 24)) -> bytes:

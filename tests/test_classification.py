@@ -64,6 +64,7 @@ def labels_of(source: Source) -> dict[str, list[str]]:
         ("train/1.jpg test/2.jpg", ""),
         ("1.jpg 2.jpg", ""),
         ("cat/1.jpg dog/2.jpg 3.jpg", "cat None, dog None"),
+        ("cat/1.jpg _unlabeled/2.jpg no_label/3.jpg", "cat None"),  # FiftyOne's, Datumaro's
     ],
 )
 def test_class_and_split_of_a_path(files: str, placed: str) -> None:
@@ -80,6 +81,9 @@ def test_class_and_split_of_a_path(files: str, placed: str) -> None:
         ("JPEGImages/1.jpg SegmentationClass/1.png", False),
         ("images/1.jpg other/2.jpg", False),
         ("image_2/1.png image_3/1.png label_2/1.txt", False),  # KITTI
+        ("train/image_2/1.png val/image_2/2.png", False),
+        ("a/1.jpg b/2.jpg 3.jpg 4.jpg", False),  # most have no class
+        ("cat/1.jpg dog/2.jpg masks.npy", False),
         ("cat/1.jpg dog/2.jpg labels.json", False),
     ],
 )

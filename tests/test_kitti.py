@@ -33,6 +33,7 @@ def test_what_the_columns_say(tmp_path: Path) -> None:
         (FLAT.replace("Car 0 0", "Car 0 3"), "Car", {"truncated": 0}),  # not known
         (FLAT.replace("Car 0 0", "Car -1 0"), "Car", {"occluded": 0}),
         (FLAT.replace("Car", "Person sitting"), "Person sitting", {"truncated": 0, "occluded": 0}),
+        (FLAT.replace("Car", "Person sitting") + " 1.0", "Person sitting", {"truncated": 0, "occluded": 0}),  # Datumaro
     ],
 )
 def test_what_is_not_known_is_left_out(line: str, label: str, attributes: dict) -> None:
@@ -63,10 +64,14 @@ def test_lines_that_are_lost_are_named_with_their_image(tmp_path: Path, text: st
 def test_label_2_means_image_2_and_sets_are_splits(tmp_path: Path) -> None:
     images = {f"training/image_{n}/{name}.png": image_bytes(seed=n + ord(name)) for n in (2, 3) for name in "ab"}
     labels = {f"training/label_2/{name}.txt": FLAT for name in "ab"}
+    for number in (2, 3):
+        images[f"training/image_{number}/x/c.png"] = image_bytes(seed=9 + number)
+    labels["training/label_2/x/c.txt"] = FLAT
     sets = {"ImageSets/train.txt": "a\n", "ImageSets/val.txt": "b\n"}
     entries = read(tmp_path, {**images, **labels, **sets}).entries
     assert {image: entry.split for image, entry in entries.items()} == {
         "training/image_2/a.png": "train", "training/image_2/b.png": "valid",
+        "training/image_2/x/c.png": "train",
     }  # fmt: skip
 
 

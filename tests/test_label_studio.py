@@ -287,6 +287,15 @@ def test_json_min_and_csv(tmp_path: Path, form: str, controls: dict, expected: l
     assert (list(source.entries), source.shapes) == (["a.jpg"], len(expected) + len(found_codes))
 
 
+def test_words_of_a_csv_that_may_be_choices_are_named(tmp_path: Path) -> None:
+    words = ["cat", "dog", "cow", "hen", "fox"]
+    rows = [row(f"{n}.jpg", choice=word) for n, word in enumerate(words)] + [row("5.jpg", choice="pig", box=[REGION])]
+    images = {f"{n}.jpg": image_bytes(200, 100, n) for n in range(6)}
+    source = read(tmp_path, {**images, "l.csv": as_csv(rows)})
+    assert (at(source), codes(source)) == ([CAT], ["annotation-unreadable"] * 5 + ["not-carried"])
+    assert {one.image_id for one in source.findings} == {*list(images)[:5], ""}
+
+
 def as_csv(rows: list[dict]) -> str:
     stream = io.StringIO()
     writer = csv.DictWriter(stream, sorted({key for each in rows for key in each}), quoting=csv.QUOTE_NONNUMERIC)

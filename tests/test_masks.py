@@ -13,8 +13,8 @@ from test_formats import corners, raw_folder, read
 from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.shapes import area_px
-from shardsmith.formats.masks.classes import ClassList, parse_list
-from shardsmith.formats.masks.known import KNOWN, voc_colour
+from shardsmith.formats.masks.classes import ClassList, parse_list, voc_colour
+from shardsmith.formats.masks.known import KNOWN
 from shardsmith.formats.masks.pairs import MaskPair, find_masks
 from shardsmith.formats.shared.raw_folder import Source
 from shardsmith.pipeline.ingest import ingest
@@ -65,6 +65,22 @@ NAMED = [("cat", CAT), ("dog", DOG)]
              "labelmap.txt": "# label:color_rgb:parts:actions\nbackground:0,0,0::\ncat:250,50,83::"},
             "JPEGImages/a.jpg", NAMED[:1],
         ),
+        (
+            {"JPEGImages/a.jpg": PHOTO, "SegmentationClass/a.png": mask((voc_colour(1), CAT), mode="RGB"),
+             "labelmap.txt": "# label:color_rgb:parts:actions\nbackground:::\ncat:::\ndog:::"},
+            "JPEGImages/a.jpg", NAMED[:1],
+        ),
+        (
+            {"images/a.jpg": PHOTO, "SegmentationClass/a.png": BOTH,
+             "class_id_to_name.json": '{"1": "cat", "2": "dog"}'},
+            "images/a.jpg", NAMED,
+        ),
+        (
+            {"train/a.jpg": PHOTO, "trainannot/a.png": mask((voc_colour(1), CAT), (voc_colour(2), DOG), mode="RGB"),
+             "label_colors.txt": " background\n cat\n dog"},
+            "train/a.jpg", NAMED[::-1],
+        ),
+        ({"image_2/a.jpg": PHOTO, "semantic/a.png": BOTH, "classes.txt": "1 cat\n2 dog"}, "image_2/a.jpg", NAMED),
         (
             {"images/a.jpg": PHOTO, "masks/a.png": mask((0xFA3253, CAT), mode="RGB"),
              "class_dict.csv": "name,r,g,b\ncat,250,50,83"},
@@ -192,6 +208,8 @@ def test_pictures_for_people_are_set_aside() -> None:
     found = find_masks([*files, "SegmentationObject/b.png"])
     assert found.pairs == [MaskPair("SegmentationClass/a.png", "", "", "voc")] or found.pairs[0].image
     assert found.others == ["SegmentationClassVisualization/a.jpg", "SegmentationObject/b.png"]
+    brush = "out/task-1-annotation-2-by-1-brush-a cat-0.png"  # of Label Studio
+    assert find_masks(["images/a.jpg", brush]).others == [brush]
 
 
 def test_masks_beside_boxes_are_no_images_and_named(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ ACCENT = "Capture d'écran 1.png"
     [
         ("Capture%20d%27%C3%A9cran%201.png", ACCENT, "percent-encoding"),
         (ACCENT, "Capture%20d%27%C3%A9cran%201.png", "percent-encoding"),
+        ("50%2525.jpg", "50%25.jpg", "percent-encoding"),
         ("0f6142fb-a.jpg", "a.jpg", "prefix"),
         ("0f6142fb__a.jpg", "a.jpg", "prefix"),
         ("a.jpg", "0f6142fb-a.jpg", "prefix"),

@@ -47,6 +47,16 @@ def test_each_segment_is_an_annotation(tmp_path: Path) -> None:
     assert (source.ids, source.entries["val/a.jpg"].split) == ({"cat": 17, "road": 30}, "valid")
 
 
+def test_pngs_in_folders(tmp_path: Path) -> None:
+    text = panoptic(SEGMENT).replace('"a.png"', '"x/y/a.png"').replace('"a.jpg"', '"x/y/a.jpg"')
+    images = {"images/val/x/y/a.jpg": image_bytes(), "images/val/a.jpg": image_bytes(seed=1)}
+    pngs = {"annotations/panoptic_val/x/y/a.png": mask((colour(7), CAT), mode="RGB"),
+            "annotations/panoptic_val/a.png": mask((colour(9), DOG), mode="RGB")}  # fmt: skip
+    source = read(tmp_path, {**images, **pngs, "annotations/panoptic_val.json": text})
+    assert [(row.image_id, tuple(corners(row))) for row in source.annotations] == [("images/val/x/y/a.jpg", CAT)]
+    assert source.findings == []
+
+
 @pytest.mark.parametrize(
     ("text", "png", "kept", "lost"),
     [

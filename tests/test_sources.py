@@ -22,7 +22,7 @@ from shardsmith.pipeline.ingest import ingest, write_source
 from shardsmith.pipeline.intake.find import find_formats
 from shardsmith.pipeline.intake.merge import merge
 from shardsmith.pipeline.intake.read import read_raw
-from shardsmith.pipeline.intake.unread import UNREAD, with_kind
+from shardsmith.pipeline.intake.unread import UNREAD, find_unread, with_kind
 from shardsmith.pipeline.params import IngestParams, parse_params
 
 A, B, C = image_bytes(), image_bytes(seed=1), image_bytes(seed=2)
@@ -124,22 +124,37 @@ def test_source_json_names_all_formats(tmp_path: Path) -> None:
     assert said == {"format": "coco + voc", "description": description, "facts": {}}
 
 
-UNREAD_FILES = [("clip.mp4", "a video"), ("IMG_1.HEIC", "a HEIC photo"), ("gt.mat", "a MATLAB file")]
-UNREAD_FILES += [("more.zip", "an archive"), ("scan.nii.gz", "a DICOM or NIfTI image")]
-TOLD_BY_CONTENT = {
-    "t.jsonl": ("a JSONL file of images and texts", {"image": "a.jpg", "prefix": "detect cat", "suffix": "<loc1> cat"}),
-    "r.json": ("a detector's results and no labels", [{"image_id": 1, "category_id": 1, "bbox": [], "score": 0.9}]),
-}
+UNREAD_FILES = [
+    ("clip.mp4", "x", "a video"),
+    ("IMG_1.HEIC", "x", "a HEIC photo"),
+    ("gt.mat", "x", "a MATLAB file"),
+    ("t.jsonl", '{"image": "a.jpg", "prefix": "detect cat", "suffix": "<loc1> cat"}', "a JSONL file"),
+    ("more.zip", "x", "an archive"),
+    ("scan.nii.gz", "x", "a DICOM or NIfTI image"),
+    ("train-images-idx3-ubyte.gz", "x", "a file of MNIST or CIFAR"),
+    ("r.json", '[{"image_id": 1, "category_id": 1, "bbox": [], "score": 0.9}]', "a detector's results and no labels"),
+    ("labelTxt/x.txt", "imagesource:GoogleEarth\ngsd:0.1\n2 3 12.5 3 12 13 2 13 small car 0\n", "a label file of DOTA"),
+    ("gt_x.txt", "377,117,463,117,465,130,378,130,Genaxis Theatre\n", "a label file of ICDAR"),
+    ("gt_x.txt", '38, 43, 920, 215, "Tiredness"\n', "a label file of ICDAR"),
+    ("w_bbx_gt.txt", "0--Parade/a.jpg\n1\n449 330 122 149 0 0 0 0 0 0\n", "a list of WIDER FACE"),
+    ("gt/gt.txt", "1,1,912,484,97,109,0,7,1\n", "a file of MOT"),
+    ("list.txt", "cat/a.jpg 0\ndog/b.jpg 1\n", "a list of images and class numbers"),
+    ("bb.csv", "NAME_ID,X,Y,W,H\nn1/a,1,2,3,4\n", "a file of VGGFace2"),
+    (
+        "sa_1.json",
+        '{"image":{"image_id":1,"file_name":"a.jpg"},"annotations":[{"id":1}]}',
+        "a file of Segment Anything",
+    ),
+    ("labels.json", '{"classes": ["cat"], "labels": {"a": [{"label": 0}]}}', "a labels.json of FiftyOne"),
+    ("p.json", '{"file_name": "a.jpg", "predictions": [{"category_id": 1}]}', "a file of predictions"),
+]
 
 
-@pytest.mark.parametrize(
-    ("file", "kind"), [*UNREAD_FILES, *((file, kind) for file, (kind, _) in TOLD_BY_CONTENT.items())]
-)
-def test_a_file_that_is_not_read_is_named_with_what_to_do(tmp_path: Path, file: str, kind: str) -> None:
-    content = json.dumps(TOLD_BY_CONTENT[file][1]) if file in TOLD_BY_CONTENT else "x"
+@pytest.mark.parametrize(("file", "content", "kind"), UNREAD_FILES)
+def test_a_file_that_is_not_read_is_named_with_what_to_do(tmp_path: Path, file: str, content: str, kind: str) -> None:
     findings = taken_in(tmp_path, {"a.jpg": A, "a.xml": XML_A, file: content})[2]
     (finding,) = [one for one in findings if one.code == "file-not-read"]
-    assert (finding.file, finding.reason.startswith(f"it is {kind}; ")) == (file, True)
+    assert (finding.file, finding.reason.startswith(f"it is {kind}")) == (file, True)
 
 
 def test_files_that_are_not_read_alone_are_named_in_the_error(tmp_path: Path) -> None:
@@ -167,6 +182,22 @@ def test_an_image_that_two_files_of_a_format_annotate_is_named(tmp_path: Path) -
     said = "annotations stand twice: 1 in one/a.xml; 1 in two/a.xml"
     assert [(one.code, one.image_id, one.reason) for one in findings] == [("image-annotated-twice", "a.jpg", said)]
     assert manifest.annotations.num_rows == 2  # validate drops the equal one
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("labels/a.txt", "0 0.1 0.2 0.3 0.2 0.3 0.4 0.1 0.4\n"),  # YOLO OBB
+        ("train.txt", "data/a.jpg\ndata/b.jpg\n"),  # Darknet
+        ("boxes.txt", "a.jpg 1,2,3,4,0 5,6,7,8,1\n"),  # Keras
+        ("ImageSets/Main/cat_train.txt", "a 1\nb -1\n"),
+        ("label_2/a.txt", "Car 0 0 0 2 3 12 13 0 0 0 0 0 0 0\n"),
+        ("notes.txt", "3 cats in 4 pictures\n"),
+        ("coco.json", '{"images": [], "annotations": [], "categories": []}'),
+    ],
+)
+def test_what_is_no_kind_of_those(tmp_path: Path, file: str, content: str) -> None:
+    assert find_unread(raw_folder(tmp_path, {"a.jpg": A, file: content})) == []
 
 
 def test_each_kind_says_what_to_do() -> None:

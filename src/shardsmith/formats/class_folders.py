@@ -20,11 +20,14 @@ from shardsmith.formats.shared.splits import split_in_path
 # a folder of images in some other format, whose labels stand elsewhere
 _NO_CLASS = frozenset({
     "images", "image", "jpegimages", "imgs", "img", "photos", "pictures", "data", "labels", "masks", "annotations",
-    "segmentationclass", "segmentationobject", "thumbnails",
+    "segmentationclass", "segmentationobject", "thumbnails", "leftimg8bit",
 })  # fmt: skip
+_NUMBER = re.compile(r"[-_ ]?\d*$")  # KITTI's image_2
+# where FiftyOne and Datumaro put images without a class
+_UNLABELLED = frozenset({"_unlabeled", "_unlabelled", "no_label"})
 _ANNOTATION_SUFFIXES = frozenset({
     ".xml", ".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt", ".yaml", ".yml", ".record", ".tfrecord", ".pbtxt",
-    ".mat", ".parquet", ".arrow", ".db",
+    ".mat", ".parquet", ".arrow", ".db", ".npy", ".npz", ".h5", ".hdf5", ".datum",
 })  # fmt: skip
 _ABOUT = re.compile(r"(readme|licen[cs]e|copyright|changelog)\b.*|(classes|labels|class_names)\.txt", re.IGNORECASE)
 
@@ -40,15 +43,16 @@ train = keras.utils.image_dataset_from_directory("train")
 
 
 def detect(folder: RawFolder) -> list[str]:
-    """The images, where they stand in at least two class folders, or in one below folders of splits, and no other file
-    could be their annotation.
+    """The images, where most stand in class folders, at least two of these, or one below folders of splits, and no
+    other file could be their annotation.
     """
     if any(map(_may_annotate, folder.files)):
         return []
     placed = place_images(folder.image_files)
     classes = {label for label, _ in placed.values()}
     sure = len(classes) > 1 or (classes and all(split for _, split in placed.values()))
-    return sorted(placed) if sure and not {label.lower() for label in classes} & _NO_CLASS else []
+    sure = sure and 2 * len(placed) > len(folder.image_files)
+    return sorted(placed) if sure and not {_NUMBER.sub("", label.lower()) for label in classes} & _NO_CLASS else []
 
 
 def _may_annotate(file: str) -> bool:
@@ -84,7 +88,7 @@ def place_images(files: list[str]) -> dict[str, tuple[str, str | None]]:
     placed = {}
     for file, parts in below.items():
         at = 1 if parts[0] in splits else 0
-        if len(parts) > at + 1:
+        if len(parts) > at + 1 and parts[at].lower() not in _UNLABELLED:
             above = file.removesuffix("/".join(parts[at:]))
             placed[file] = (parts[at], split_in_path(f"{above}x"))
     return placed

@@ -3,7 +3,7 @@
 `DontCare` marks a region in which nobody labelled: a finding, no class, and an image with nothing else is no negative.
 `truncated` (a share) and `occluded` (0 to 2) are the flags of a dataset here, and are kept as they are where they say
 more; the observation angle, size, place and turn in space are attributes. A 16th column is the score of a detector's
-result, which is no label. Image sets of `ImageSets/` give the split.
+result, which is no label; Datumaro writes 1 where there is none. Image sets of `ImageSets/` give the split.
 Source: readme.txt of KITTI's object development kit; ImageSets as OpenPCDet and MMDetection3D have them.
 """
 
@@ -69,10 +69,11 @@ def _images_by_path(folder: RawFolder) -> dict[str, str]:
 def _locate(folder: RawFolder, file: str, images: dict[str, str]) -> str | None:
     """The image of a label file: label_2/000001.txt means image_2/000001.png, though image_3 has one of that stem."""
     path = PurePosixPath(file)
-    if path.parent.name.startswith("label"):
-        twin = path.parent.with_name(path.parent.name.replace("label", "image", 1)) / path.stem
-        if str(twin) in images:
-            return images[str(twin)]
+    for parent in path.parents:
+        if parent.name.startswith("label"):
+            twin = parent.with_name(parent.name.replace("label", "image", 1)) / path.relative_to(parent).with_suffix("")
+            if str(twin) in images:
+                return images[str(twin)]
     return folder.locate_stem(file)
 
 
@@ -134,7 +135,9 @@ def parse_line(words: list[str]) -> Annotation:
     if len(words) < _COLUMNS or None in numbers:
         raise OutlineError(f"it has {len(words)} columns, not a class and {_NUMBERS} numbers")
     if len(words) > _COLUMNS and _number(words[-_COLUMNS]) is not None:
-        raise OutlineError("its last column is a detector's score, so it is a result and no label")
+        if numbers[-1] != 1:
+            raise OutlineError("its last column is a detector's score, so it is a result and no label")
+        return parse_line(words[:-1])
     values = [value for value in numbers if value is not None]
     left, top, right, bottom = values[3:7]
     label = " ".join(words[:-_NUMBERS])

@@ -3,6 +3,7 @@
 A row has the task's data, then a column a control, then who annotated it and when. A control holds a list of regions,
 one choice as plain text, or several choices; regions have no ids, so that equal places of two controls are one region.
 In a CSV nothing tells a choice from a task's own text: a column of few short words that come again is taken for it.
+Other short words are named: a task that has nothing else may be no negative.
 Source: `convert_to_json_min`, `prettify_result` and csv2.py of label-studio-sdk.
 """
 
@@ -14,7 +15,7 @@ import io
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from shardsmith.formats.label_studio.regions import Item, has_place, parse_results
@@ -73,7 +74,8 @@ def parse_rows(rows: Rows, not_carried: Counter[str], ordered: bool) -> Iterator
         rows: (place, row) of one file.
         ordered: whether a row's keys stand as JSON-MIN has them: data, `id`, controls, `annotator`.
     """
-    controls = _text_controls(rows) if not ordered else None
+    texts = _short_texts(rows) if not ordered else {}
+    controls = {name for name, values in texts.items() if _are_choices(values)} if not ordered else None
     by_task: dict[str, Rows] = defaultdict(list)
     for place, row in rows:
         same = row.get("id") if isinstance(row.get("id"), str | int) else place
@@ -93,6 +95,11 @@ def parse_rows(rows: Rows, not_carried: Counter[str], ordered: bool) -> Iterator
             if done and is_control and name not in _ABOUT:
                 task.data.pop(name, None)
                 task.items += _items(name, value)
+        unsure = [name for name in row if done and name in texts.keys() - names]
+        if task.items:
+            not_carried.update(f"words in the column {name}, a choice or the task's own," for name in unsure)
+        else:
+            task.items += map(_unsure, unsure)
         results = [item for item in task.items if isinstance(item, dict)]
         task.items = [item for item in task.items if isinstance(item, Item)] + parse_results(results, not_carried)
         yield task
@@ -106,20 +113,24 @@ def _outputs(row: dict[str, Any]) -> set[str]:
     return set(keys[start:end])
 
 
-def _text_controls(rows: Rows) -> set[str]:
-    """The columns of a CSV whose plain texts are choices."""
+def _short_texts(rows: Rows) -> dict[str, list[str]]:
+    """The columns of a CSV with plain texts that may be choices."""
     texts: dict[str, list[str]] = defaultdict(list)
     for _, row in rows:
         for name, value in row.items():
-            if isinstance(value, str) and name not in _ABOUT:
+            if isinstance(value, str) and name and name not in _ABOUT:
                 texts[name].append(value)
-    return {name for name, values in texts.items() if name and _are_choices(values)}
+    may_be = {name for name, values in texts.items() if all(map(is_short, values))}
+    return {name: texts[name] for name in may_be if not any(map(_ADDRESS.search, texts[name]))}
 
 
-def _are_choices(values: Iterable[str]) -> bool:
-    values = list(values)
-    short = all(is_short(value) and not _ADDRESS.search(value) for value in values)
-    return short and (len(values) < _FEW or len(set(values)) <= len(values) // 2)
+def _are_choices(values: list[str]) -> bool:
+    return len(values) < _FEW or len(set(values)) <= len(values) // 2
+
+
+def _unsure(name: str) -> Item:
+    reason = f"the column {name} may be a choice or the task's own text; export JSON, which tells"
+    return Item("", name, code="annotation-unreadable", reason=reason)
 
 
 def is_short(text: str) -> bool:

@@ -1,25 +1,28 @@
 """What the values and colours of masks mean: class lists as several tools write them.
 
 Source: Roboflow's `_classes.csv` (Pixel Value, Class), the `labelmap.txt` of CVAT and Datumaro (name:r,g,b:parts:
-actions), ADE20K's `objectInfo150.txt`, CamVid's `class_dict.csv` and `label_colors.txt`, labelme's `class_names.txt`.
+actions; without colours where they are VOC's, in turn), ADE20K's `objectInfo150.txt`, CamVid's `class_dict.csv` and
+`label_colors.txt`, labelme's `class_names.txt`, labelformat's `class_id_to_name.json`.
 """
 
 from __future__ import annotations
 
 import csv
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 LIST_FILES = (
     "_classes.csv", "labelmap.txt", "classes.txt", "class_names.txt", "classes.csv", "class_dict.csv",
-    "label_colors.txt", "labels.txt", "objectInfo150.txt",
+    "label_colors.txt", "labels.txt", "objectInfo150.txt", "class_id_to_name.json",
 )  # fmt: skip
 _NOTHING = re.compile(r"[_\s]*(background|bg|void|unlabell?ed|ignored?|no_?data|none)[_\s]*", re.IGNORECASE)
 _IGNORED = "__ignore__"  # labelme's class -1, before the one of value 0
 _VALUE = ("pixel value", "pixel_value", "pixel", "value", "id", "idx", "index", "label_id")
 _NAME = ("class", "name", "label", "class_name", "classname")
 _LABELMAP = re.compile(r"([^:#]+):\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*(?::.*)?")
+_UNCOLOURED = re.compile(r"([^:#]+):\s*:[^:]*:?[^:]*")
 _COLOURED = re.compile(r"(\d{1,3})[\s,]+(\d{1,3})[\s,]+(\d{1,3})[\s,]+(\S.*)")
 _NUMBERED = re.compile(r"(\d{1,5})\s*[:,=\s]\s*(\S.*)")
 _NUMBER_LAST = re.compile(r"(\S.*?)\s*[:,=\t]\s*(\d{1,5})")
@@ -53,16 +56,20 @@ class ClassList:
         return unsaid | {value for value, name in self.by_value.items() if is_nothing(name)}
 
     def resolved(self, values: Iterable[int]) -> tuple[ClassList, bool]:
-        """(with a value for each plain name, whether that had to be assumed).
+        """(with a value or colour for each plain name, whether that had to be assumed).
 
-        A list that begins with the background counts from 0. Another counts from 1 where a mask has the value of its
-        last class then, and from 0 where none has.
+        Colours are VOC's, in turn, as in Datumaro's CamVid. A list that begins with the background counts from 0.
+        Another counts from 1 where a mask has the value of its last class then, and from 0 where none has.
         """
         if not self.plain:
             return self, False
+        values = set(values)
+        colours = {voc_colour(at): name for at, name in enumerate(self.plain)}
+        if values <= colours.keys() and max(values, default=0) > VOID:
+            return ClassList(self.file, by_colour=colours), False
         if is_nothing(self.plain[0]):
             return ClassList(self.file, dict(enumerate(self.plain))), False
-        first = int(len(self.plain) in set(values))
+        first = int(len(self.plain) in values)
         return ClassList(self.file, dict(enumerate(self.plain, start=first))), True
 
     def for_two(self, values: Iterable[int]) -> ClassList:
@@ -83,6 +90,8 @@ def parse_list(text: str, file: str) -> ClassList | None:
     lines = [line for line in lines if line and not line.startswith("#")]
     if file.lower().endswith(".csv"):
         return parse_csv(lines, file)
+    if file.lower().endswith(".json"):
+        return parse_json(text, file)
     if lines and lines[0].lower().startswith("idx\t"):
         return parse_csv(lines, file, "\t")
     return parse_text(lines, file)
@@ -111,12 +120,23 @@ def parse_csv(lines: list[str], file: str, mark: str = ",") -> ClassList | None:
     return found if found.by_value or found.by_colour else None
 
 
+def parse_json(text: str, file: str) -> ClassList | None:
+    """An object of names by value."""
+    try:
+        return ClassList(file, {int(value): str(name) for value, name in json.loads(text).items()})
+    except (ValueError, AttributeError, RecursionError):
+        return None
+
+
 def parse_text(lines: list[str], file: str) -> ClassList | None:
     if not lines:
         return None
     if all(_LABELMAP.fullmatch(line) for line in lines):
         coloured = [_LABELMAP.fullmatch(line) for line in lines]
         return ClassList(file, by_colour={packed(*map(int, m.groups()[1:4])): m[1].strip() for m in coloured if m})
+    if all(_UNCOLOURED.fullmatch(line) for line in lines):
+        names = [line.partition(":")[0].strip() for line in lines]
+        return ClassList(file, by_colour={voc_colour(at): name for at, name in enumerate(names)})
     if all(_COLOURED.fullmatch(line) for line in lines):
         coloured = [_COLOURED.fullmatch(line) for line in lines]
         return ClassList(file, by_colour={packed(*map(int, m.groups()[:3])): m[4] for m in coloured if m})
@@ -131,6 +151,17 @@ def parse_text(lines: list[str], file: str) -> ClassList | None:
 
 def packed(red: int, green: int, blue: int) -> int:
     return red << 16 | green << 8 | blue
+
+
+def voc_colour(value: int) -> int:
+    """VOC's colour of a value: its bits, three at a time, are the highest ones left of red, green and blue."""
+    red = green = blue = 0
+    for place in range(7, -1, -1):
+        red |= (value & 1) << place
+        green |= (value >> 1 & 1) << place
+        blue |= (value >> 2 & 1) << place
+        value >>= 3
+    return packed(red, green, blue)
 
 
 def shown(value: int, by_colour: bool) -> str:

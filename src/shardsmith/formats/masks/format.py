@@ -14,7 +14,7 @@ from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.images import opened
 from shardsmith.dataset.workers import map_items
 from shardsmith.formats.format import Format
-from shardsmith.formats.masks.classes import BLACK, LIST_FILES, VOID, ClassList, is_nothing, parse_list, shown
+from shardsmith.formats.masks.classes import BLACK, LIST_FILES, VOID, ClassList, parse_list, shown
 from shardsmith.formats.masks.known import KNOWN
 from shardsmith.formats.masks.pairs import MaskPair, find_masks
 from shardsmith.formats.masks.pixels import MaskContent, read_mask
@@ -116,8 +116,6 @@ def _add_group(
     folder: RawFolder, classes: ClassList, pairs: list[MaskPair], splits: dict[str, str], source: Source
 ) -> None:
     """The masks of one class list."""
-    if classes.plain and is_nothing(classes.plain[0]):
-        classes, _ = classes.resolved(())
     by_colour = bool(classes.by_colour)
     skipped = frozenset() if classes.plain else frozenset(classes.nothing() - ({VOID} if not by_colour else set()))
     work = partial(read_mask, folder.root, by_colour, skipped)

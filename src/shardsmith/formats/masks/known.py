@@ -5,7 +5,7 @@ Source: the VOC2012 development kit (its colours: VOClabelcolormap), and labels.
 
 from __future__ import annotations
 
-from shardsmith.formats.masks.classes import BLACK, ClassList, packed
+from shardsmith.formats.masks.classes import BLACK, ClassList, voc_colour
 
 # fmt: off
 _VOC = (
@@ -20,17 +20,6 @@ _CITYSCAPES = (
 )  # unlabeled, ego vehicle, rectification border and out of roi are void
 _TRAINED = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 # fmt: on
-
-
-def voc_colour(value: int) -> int:
-    """VOC's colour of a value: its bits, three at a time, are the highest ones left of red, green and blue."""
-    red = green = blue = 0
-    for place in range(7, -1, -1):
-        red |= (value & 1) << place
-        green |= (value >> 1 & 1) << place
-        blue |= (value >> 2 & 1) << place
-        value >>= 3
-    return packed(red, green, blue)
 
 
 KNOWN = {

@@ -1,7 +1,8 @@
 """Which image files are masks of which images, by their names alone; no disk.
 
 Source: Roboflow's "Semantic Segmentation Masks" (NAME_mask.png beside NAME.jpg), the VOC2012 development kit, the
-Cityscapes scripts, and the folders of ADE20K and MMSegmentation (images/ and masks/ or annotations/, a stem the same).
+Cityscapes scripts, CamVid (train/ and trainannot/), KITTI (image_2/ and semantic/), and the folders of ADE20K and
+MMSegmentation (images/ and masks/ or annotations/, a stem the same).
 """
 
 from __future__ import annotations
@@ -15,13 +16,17 @@ from pathlib import PurePosixPath
 from shardsmith.dataset.images import EXTENSIONS
 
 _MASK_FOLDER = re.compile(
-    r"(?!with|no_|no-)(.+[_-])?masks?([_-].+)?|labels?|annotations?|ann_dir|anns?|segmentations?|seg|gt|ground_?truth",
+    r"(?!with|no_|no-)(.+[_-])?masks?([_-].+)?|labels?|annotations?|ann_dir|anns?|segmentations?|seg|gt|ground_?truth"
+    r"|.+annot|semantic(_rgb)?|instances?",
     re.IGNORECASE,
 )
 _CERTAIN = "masks"  # beside a folder of images, nothing but masks stands in a folder of this name
-_IMAGE_FOLDERS = ("images", "image", "imgs", "img", "img_dir", "jpegimages", "photos", "data", "input", "inputs", "")
-_FOR_PEOPLE = re.compile(r"human|colou?r|visual|overlay|preview|_viz?$", re.IGNORECASE)
-_SUFFIX = re.compile(r"[_-](masks?|labels?|seg|segmentation|gt)$", re.IGNORECASE)
+_IMAGE_FOLDERS = (
+    "images", "image", "imgs", "img", "img_dir", "jpegimages", "photos", "data", "input", "inputs", "image_2", "",
+)  # fmt: skip
+_FOR_PEOPLE = re.compile(r"human|colou?r|visual|overlay|preview|_viz?$|_rgb$|^instances?$", re.IGNORECASE)
+_SUFFIX = re.compile(r"[_-](masks?|labels?|seg|segmentation|gt)$|annot$", re.IGNORECASE)
+_BRUSH = re.compile(r"task-\d+-annotation-\d+-by-.+-\d+")  # Label Studio's, one for each class of a task
 _BESIDE = "_mask"
 _VOC = re.compile(r"Segmentation(Class|Object)(?!Npy)(\w*)")
 _CITYSCAPES = re.compile(r"(.+)_gt(?:Fine|Coarse)_(labelIds|labelTrainIds|instanceIds|instanceTrainIds|color)$")
@@ -64,6 +69,8 @@ def find_masks(files: Iterable[str]) -> MaskFiles:
     found = MaskFiles()
     left = _take_cityscapes(pngs, images, found)
     left = _take_voc(left, images, found)
+    found.others += [file for file in left if _BRUSH.fullmatch(PurePosixPath(file).stem)]
+    left = [file for file in left if file not in found.others]
     beside = _Beside(images)
     for file in left:
         image = beside.image_of(file)

@@ -61,11 +61,13 @@ def annotation_images(folder: RawFolder) -> list[str]:
 
 
 def _pngs(folder: RawFolder, file: str) -> dict[str, str]:
-    """Name -> PNG, of those in a folder of the JSON file's name, else in one whose name begins with `panoptic`."""
-    stem = PurePosixPath(file).stem
-    pngs = [PurePosixPath(png) for png in folder.with_suffix(".png")]
-    own = [png for png in pngs if png.parent.name == stem]
-    return {png.name: str(png) for png in own or [png for png in pngs if png.parent.name.startswith("panoptic")]}
+    """Path -> PNG, below a folder of the JSON file's name, else below one whose name begins with `panoptic`."""
+    pngs = folder.with_suffix(".png")
+    stem = re.escape(PurePosixPath(file).stem)
+    for within in (rf"(?:.*/)?{stem}/(.+)", r"(?:.*/)?panoptic[^/]*/(.+)"):
+        if own := {match[1]: png for png in pngs if (match := re.fullmatch(within, png))}:
+            return own
+    return {}
 
 
 def read(folder: RawFolder, files: list[str]) -> Source:
@@ -107,7 +109,8 @@ def _add_file(folder: RawFolder, content: PanopticFile, file: str, source: Sourc
     pngs = _pngs(folder, file)
     items = [(f"annotation {n}", each) for n, each in enumerate(content.entries, start=1)]
     read_each = partial(_read_png, folder.root)
-    wanted = [pngs.get(PurePosixPath(_name(each)).name, "") for _, each in items]
+    by_name = {PurePosixPath(path).name: png for path, png in pngs.items()}
+    wanted = [pngs.get(name, by_name.get(PurePosixPath(name).name, "")) for name in (_name(each) for _, each in items)]
     contents = map_items(read_each, wanted, "ingest: reading panoptic masks", "mask")
     for (at, entry), mask in zip(items, contents, strict=True):
         image_id = _locate(folder, content, entry, file, at)

@@ -36,7 +36,14 @@ def without_prefix(name: str) -> str:
 
 
 def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", unquote(name)).casefold()
+    return unicodedata.normalize("NFC", _decoded(name)).casefold()
+
+
+def _decoded(name: str) -> str:
+    """Without percent-encoding, however often it was done: `50%25.jpg` may be a file's own name."""
+    while (plain := unquote(name)) != name:
+        name = plain
+    return name
 
 
 def _stem(name: str) -> str:
@@ -121,7 +128,7 @@ def difference(said: str, image: str) -> str:
     name = PurePosixPath(image).name
     steps = (
         ("Unicode form", lambda text: unicodedata.normalize("NFC", text)),
-        ("percent-encoding", unquote),
+        ("percent-encoding", _decoded),
         ("case", str.casefold),
         ("prefix", without_prefix),
         ("blanks and signs", _valid),

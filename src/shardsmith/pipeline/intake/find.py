@@ -38,7 +38,7 @@ def find_formats(folder: RawFolder, name: str = "auto") -> Formats:
     own = {name: reader for name, reader in READERS.items() if name != "panlabel"}
     formats = {name: files for name, reader in own.items() if (files := reader.detect(folder))}
     if not formats:
-        formats = {f"panlabel:{form}": files for form, files in panlabel.forms(folder).items()}
+        formats = _rare(folder)
     if not formats:
         raise RawDataError(_nothing(folder))
     if "masks" in formats:  # anything but a folder's name says more of the images; `read_raw` names the masks then
@@ -50,6 +50,18 @@ def find_formats(folder: RawFolder, name: str = "auto") -> Formats:
         what = f"{folder.root}: annotations in {len(formats)} formats, and {file} could be of {' and '.join(names)}"
         raise SeveralFormats(what, names)
     return formats
+
+
+def _rare(folder: RawFolder) -> Formats:
+    """What panlabel reads.
+
+    Raises:
+        RawDataError: it cannot read a file; the message also names files of known kinds.
+    """
+    try:
+        return {f"panlabel:{form}": files for form, files in panlabel.forms(folder).items()}
+    except RawDataError as error:
+        raise RawDataError(f"{error}{unread_in_words(folder)}") from None
 
 
 def find_format(folder: RawFolder, name: str = "auto") -> tuple[str, list[str]]:
