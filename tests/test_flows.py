@@ -143,7 +143,8 @@ def test_settings_stay_only_when_the_build_succeeds(place: Place) -> None:
         assert place.read("params.yaml") == before
     place.build("--name", "two", "-S", "split.seed=7")
     changed = [line for line in place.read("params.yaml").splitlines() if line not in before.splitlines()]
-    assert changed == ["  seed: 7                     # another number gives new images another stable or stratified split"]
+    comment = "another number gives new images another stable or stratified split"
+    assert changed == [f"  seed: 7                     # {comment}"]
 
 
 @pytest.mark.parametrize("file", ["stages/split.py", "pipelines/new.yaml"])
