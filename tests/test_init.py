@@ -47,7 +47,7 @@ def made(source: Place) -> Place:
 
 def test_it_has_some_twenty_files_and_no_history_and_no_data(made: Place) -> None:
     files = made.git("ls-files").splitlines()
-    assert {*files} == {*OF_ROOT, *OF_PACKAGE, "code.yaml", "requirements.lock", ".dvc/config", ".dvc/.gitignore"}
+    assert {*files} == {*OF_ROOT, *OF_PACKAGE, "code.yaml", "requirements.lock", ".dvc/config"}
     assert len(files) <= 23
     assert (made.git("status", "--porcelain"), made.git("rev-list", "--count", "--all")) == ("", "1")
     assert made.git("branch", "--show-current") == "main"

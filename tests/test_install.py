@@ -140,7 +140,7 @@ def test_nothing_is_written_before_the_extra_is_missed(command: str, monkeypatch
     monkeypatch.setattr(installation, "find_spec", lambda module: None)
     place = SimpleNamespace(root=None, is_own_repository=lambda: False)
     called = {"build": lambda: build(place), "pin": lambda: pin_code(place)}
-    called |= {"upgrade": lambda: upgrade(place, print), "serve": lambda: serve(place, None, 0)}
+    called |= {"upgrade": lambda: upgrade(place, print), "serve": lambda: serve(place, None, "UTC", 0)}
     with pytest.raises(ModuleNotFoundError):
         called[command]()
 

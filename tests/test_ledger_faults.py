@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from staged import STAGES, Change, enter, prepare, run_stages, twice, without
@@ -53,6 +54,11 @@ def swapped(manifest: Manifest) -> Manifest:
     return replace(manifest, annotations=table)
 
 
+def spoilt(done: Any, wrong: Callable[[Manifest], Manifest]) -> Any:
+    """What a core gave, with another manifest: in a tuple, or of split."""
+    return (wrong(done[0]), *done[1:]) if isinstance(done, tuple) else replace(done, manifest=wrong(done.manifest))
+
+
 WRONGS = {
     "an image is lost": without("images", 3),
     "the last image is lost": without("images", -1),
@@ -65,7 +71,7 @@ WRONGS = {
 CORES = {
     "ingest": ("take_in", ""),
     "validate": ("validate", ""),
-    "split": ("split", ""),
+    "split": ("place", ""),
     "preprocess": ("preprocess", "preprocess: {enabled: true, steps: [{tile: {rows: 1, columns: 2}}]}"),
     "preprocess, whole": ("preprocess", "preprocess: {enabled: true, steps: [{resize: {width: 32, height: 32}}]}"),
     "preprocess, off": ("preprocess", ""),
@@ -84,7 +90,7 @@ def test_a_stage_that_loses_or_invents_a_row_fails(
     name, params = CORES[where]
     module = importlib.import_module(f"stages.{stage}")
     core = getattr(module, name)
-    monkeypatch.setattr(module, name, lambda *given: (WRONGS[wrong]((done := core(*given))[0]), *done[1:]))
+    monkeypatch.setattr(module, name, lambda *given: spoilt(core(*given), WRONGS[wrong]))
     with pytest.raises(StageError, match=f"^{stage}: the ledger does not balance: "):
         run_stages(params, [stage])
 
@@ -119,9 +125,8 @@ def test_an_export_that_loses_or_invents_a_row_fails(
 
 
 def test_the_error_names_the_row(at_augment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    core = stages.split.split
-    lose = without("images", 3)
-    monkeypatch.setattr(stages.split, "split", lambda *given: (lose(core(*given)[0]), []))
+    core = stages.split.place
+    monkeypatch.setattr(stages.split, "place", lambda *given: spoilt(core(*given), without("images", 3)))
     with pytest.raises(StageError, match=r"image 03\.jpg entered, and neither came out nor was dropped by a finding"):
         run_stages(stages=["split"])
 

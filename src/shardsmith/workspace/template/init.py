@@ -126,6 +126,7 @@ def _set_up(workspace: Workspace, texts: Mapping[str, str], name: str, log: Log)
     root.mkdir()
     workspace.git("init", "--quiet", "--initial-branch", "main")
     workspace.dvc("init", "--quiet")
+    (root / ".dvc" / ".gitignore").unlink()  # what it says stands in the one at the top
     workspace.dvc("install")
     for hook in _HOOKS:
         _find_dvc(root / ".git" / "hooks" / hook)
