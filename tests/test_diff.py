@@ -100,7 +100,11 @@ KINDS = {
         [made("a.jpg", "a.jpg", "grayscale"), cat()], [made("a.jpg", "a.jpg", "contrast", sha256="3"), cat()],
         {"images changed": ["a.jpg steps"]},
     ),
-    "image in another split": ([A], [image(split="test")], {"images moved": ["a.jpg train test"], "leaked": ["a.jpg a.jpg old"]}),
+    "image in another split": (
+        [A],
+        [image(split="test")],
+        {"images moved": ["a.jpg train test"], "leaked": ["a.jpg a.jpg old"]},
+    ),
     "image with other tags": ([A], [image(tags=["night"])], {"images retagged": ["a.jpg [] ['night']"]}),
     "box added": ([A, cat()], [A, cat(), cat(50)], {"boxes added": ["a.jpg cat 50"]}),
     "box removed": ([A, cat(), cat(50)], [A, cat()], {"boxes removed": ["a.jpg cat 50"]}),

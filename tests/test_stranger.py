@@ -66,7 +66,8 @@ def stranger(folder: Path, ran: Path, files: dict[str, str]) -> Path:
     git(folder, "add", "-Af")
     who = ("-c", "user.name=A", "-c", "user.email=a@b")
     git(folder, *who, "commit", "-qm", "x")
-    git(folder, *who, "tag", "-am", "x", "sample@v1")
+    message = "x\n\n" + "".join(f"{out['path']}: {out['md5']}\n" for out in outs)
+    git(folder, *who, "tag", "-am", message, "sample@v1")
     return folder
 
 

@@ -124,7 +124,11 @@ def _fetch_image(raw: Path, name: str, url: str) -> None:
     Raises:
         RawDataError: a file of annotations may not give such an address or name, or it cannot be downloaded.
     """
-    if urlsplit(url).scheme not in _SCHEMES or "::" in url:  # fsspec would open `https://x::file:///etc/passwd` in turn
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError:
+        scheme = ""
+    if scheme not in _SCHEMES or "::" in url:  # fsspec would open `https://x::file:///etc/passwd` in turn
         raise RawDataError(f"not an address of {', '.join(_SCHEMES)}")
     file = PurePosixPath(name.replace("\\", "/")).name
     if file.startswith(".") or not file.isprintable() or not 0 < len(file.encode()) <= MAX_NAME_BYTES:

@@ -190,26 +190,26 @@ def _configs(root: Path) -> list[Path]:
 def _cache_config(root: Path) -> dict[str, str]:
     """The section `cache`, of machine, user and workspace, the last to speak; a path in one is relative to its file."""
     settings: dict[str, str] = {}
-    for file in (*_machine_settings(), *(root / ".dvc" / name for name in ("config", "config.local"))):
-        config = ConfigParser(interpolation=None)
-        try:
-            config.read(file, encoding="utf-8")
-        except ConfigError:
-            continue  # dvc itself will say what is wrong
-        section = dict(config["cache"]) if "cache" in config else {}
+    for file in (*_machine_settings(), *_configs(root)):
+        section = _section(file, "cache")
         folder = {"dir": str(file.parent / Path(section["dir"]).expanduser())} if "dir" in section else {}
         settings |= section | folder
     return settings
 
 
 def _config(root: Path, section: str) -> dict[str, str]:
+    shared, own = (_section(file, section) for file in _configs(root))
+    return shared | own
+
+
+def _section(file: Path, name: str) -> dict[str, str]:
+    """{} where it cannot be read: dvc itself will say what is wrong."""
     config = ConfigParser(interpolation=None)
     try:
-        for path in filter(Path.is_file, _configs(root)):
-            config.read_string(path.read_text("utf-8", errors="replace"))
-        return dict(config[section]) if section in config else {}
-    except ConfigError:
-        return {}  # dvc itself will say what is wrong
+        config.read_string(file.read_text("utf-8", errors="replace"))
+    except (OSError, ConfigError):
+        return {}
+    return dict(config[name]) if name in config else {}
 
 
 def _machine_settings() -> tuple[Path, Path]:
