@@ -285,7 +285,7 @@ def test_a_spreadsheet_runs_no_finding(tmp_path: Path, cell: str) -> None:
     finding = Finding("box-lost", "drop", cell, cell, cell, cell, cell, cell, cell)
     write_findings([finding], tmp_path / "findings.csv")
     with (tmp_path / "findings.csv").open(newline="", encoding="utf-8") as file:
-        assert all(each[0] not in "=+-@\t\r" for each in list(csv.reader(file))[1])
+        assert not any(each.startswith(tuple("=+-@\t\r")) for each in list(csv.reader(file))[1])
     assert read_findings(tmp_path / "findings.csv") == [finding]
 
 

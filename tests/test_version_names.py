@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shardsmith.dataset.errors import VersionError, WithdrawnError
-from shardsmith.store.release import newest, place, read_release
+from shardsmith.store.release import format_release, newest, place, read_release
 from shardsmith.store.store import Store
 from shardsmith.store.tombstone import Tombstone, as_record, format_tombstones, read_tombstones
 from shardsmith.versions.version import check_history, find_version, last_tag
@@ -42,9 +42,10 @@ def store(tmp_path: Path) -> Store:
     for day, tag in enumerate(TAGS, 1):
         path = tmp_path / place(tag)
         path.parent.mkdir(exist_ok=True)
-        dataset = tag[0]
+        dataset, _, name = tag.partition("@")
+        named = {"version": tag, "dataset": dataset, "name": name, "commit": "0" * 40}
         created = f"2026-01-0{day}T00:00:00+00:00"
-        path.write_text(json.dumps({"version": tag, "dataset": dataset, "created": created, "files": {}}))
+        path.write_bytes(format_release(named | {"created": created, "hashes": {}, "files": {}}))
     return Store.bare(str(tmp_path))
 
 
