@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from shardsmith.dataset.errors import VersionError, WithdrawnError
-from shardsmith.store.release import format_release, newest, place, read_release
+from shardsmith.store.names import newest
+from shardsmith.store.release import format_release, place, read_release
 from shardsmith.store.store import Store
 from shardsmith.store.tombstone import Tombstone, as_record, format_tombstones, read_tombstones
 from shardsmith.versions.version import check_history, find_version, last_tag

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shardsmith.dataset.errors import VersionError, WithdrawnError
+from shardsmith.store.names import is_wide, newest
 from shardsmith.store.pulled import tree_hash
 from shardsmith.store.store import Store
 from shardsmith.workspace.paths import EXPORT, LABEL_MAP
@@ -117,25 +117,6 @@ def _find_problem(record: dict[str, Any], release: _Release, tag: str, data: byt
 
 def _as_json(content: Mapping[str, Any]) -> bytes:
     return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False).encode()
-
-
-def is_wide(name: str) -> bool:
-    """Whether it may mean one of several: `latest`, or a pattern; no tag of git's can have these characters."""
-    return name.rpartition("@")[2] == "latest" or any(each in name for each in "*?[")
-
-
-def newest(name: str, tags: Sequence[str]) -> str | None:
-    """The last of the tags that `latest` or a pattern means.
-
-    Args:
-        name: DATASET@latest or DATASET@PATTERN.
-        tags: the oldest first.
-    """
-    if not is_wide(name):
-        return None
-    dataset, _, wanted = name.rpartition("@")
-    pattern = f"{dataset or '*'}@{'*' if wanted == 'latest' else wanted}"
-    return next((tag for tag in reversed(tags) if fnmatchcase(tag, pattern)), None)
 
 
 def _made(record: dict[str, Any]) -> datetime:

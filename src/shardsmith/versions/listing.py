@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any
 
 from shardsmith.store.stores import open_stores
-from shardsmith.versions.recorded.objects import added_bytes
 from shardsmith.versions.summary import table
 from shardsmith.versions.version import Version, last_tag, list_versions, same_inputs
 from shardsmith.workspace.lock_file import read_leniently
@@ -26,6 +25,8 @@ def listed(workspace: Workspace, sizes: bool = False) -> list[dict[str, Any]]:
     versions = list_versions(workspace)
     added: dict[str, int | None] = {}
     if sizes:
+        from shardsmith.versions.recorded.objects import added_bytes  # slow
+
         with open_stores(workspace) as stores:
             added = added_bytes(workspace, stores, versions)
     current = _current(workspace, versions)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shardsmith.dataset.errors import VersionError, WithdrawnError, near
-from shardsmith.store.release import is_wide, newest
+from shardsmith.store.names import is_wide, newest
 from shardsmith.store.stores import open_stores
 from shardsmith.store.tombstone import Tombstone, read_tombstones
 from shardsmith.workspace.git import git_remote, remote_tags
