@@ -106,7 +106,7 @@ def test_a_version_as_it_was_built(built: Place, tmp_path: Path) -> None:
         [
             "tag", "commit", "params", "code", "what stages hand on, in the cache", "run cache", "records", "workspace",
             *(f"data/{name} in {where}" for name in ("export", "raw", "report") for where in ("the cache", STORE)),
-            f"manifest in {STORE}",
+            f"what stages hand on, in {STORE}", f"manifest in {STORE}",
         ],
         "ok",
     )  # fmt: skip
