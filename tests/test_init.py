@@ -48,7 +48,7 @@ def made(source: Place) -> Place:
 def test_it_has_some_twenty_files_and_no_history_and_no_data(made: Place) -> None:
     files = made.git("ls-files").splitlines()
     assert {*files} == {*OF_ROOT, *OF_PACKAGE, "code.yaml", "requirements.lock", ".dvc/config"}
-    assert len(files) <= 23
+    assert len(files) <= 22
     assert (made.git("status", "--porcelain"), made.git("rev-list", "--count", "--all")) == ("", "1")
     assert made.git("branch", "--show-current") == "main"
     assert [path.name for path in sorted((made.root / "data").iterdir())] == ["decisions.csv", "raw"]

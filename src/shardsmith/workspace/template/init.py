@@ -126,7 +126,6 @@ def _set_up(workspace: Workspace, texts: Mapping[str, str], name: str, log: Log)
     root.mkdir()
     workspace.git("init", "--quiet", "--initial-branch", "main")
     workspace.dvc("init", "--quiet")
-    (root / ".dvc" / ".gitignore").unlink()  # what it says stands in the one at the top
     workspace.dvc("install")
     for hook in _HOOKS:
         _find_dvc(root / ".git" / "hooks" / hook)
@@ -134,6 +133,7 @@ def _set_up(workspace: Workspace, texts: Mapping[str, str], name: str, log: Log)
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         (root / file).write_text(text, encoding="utf-8")
     pin(workspace, log)
+    (root / ".dvc" / ".gitignore").unlink()  # what it says stands in the one at the top
     workspace.git("add", "--all")
     workspace.git("commit", "--quiet", "--no-verify", "-m", f"A workspace for the dataset {name}")
     (root / RAW).mkdir(parents=True)
