@@ -28,7 +28,8 @@ from workspaces import ROOT, Place
 
 from shardsmith.cli.main import make_parser
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("code")]
+# each builds what test_code has, too
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.xdist_group("code")]
 
 
 # --- PyTorch and Ultralytics, which are in environments of their own
