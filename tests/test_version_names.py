@@ -74,13 +74,14 @@ def test_a_store_that_lists_nothing_gives_what_is_named_in_full(store: Store, mo
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Workspace:
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """Tags d@v1.0.0, d@v1.1.0 and d@v2.0.0 at commits of a sub-folder, and a bare repository that has them."""
     subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(tmp_path / "origin")], check=True)
     subprocess.run(["git", "clone", "-q", str(tmp_path / "origin"), str(tmp_path / "top")], check=True)
     made = Workspace(tmp_path / "top/ml/d")
     (made.root / "data").mkdir(parents=True)
     (made.root / "params.yaml").write_text("dataset: {name: d}")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2026-01-01T00:00:00Z")  # clocks that stand still, or differ
     for number, name in enumerate(("v1.0.0", "v1.1.0", "v2.0.0")):
         counts = {"dataset": "d", "images": number, "boxes": 0, "classes": {}}
         (made.root / "data/metrics.json").write_text(json.dumps(counts))

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from shardsmith.dataset.errors import ShardsmithError, WithdrawnError
-from shardsmith.proof.checks import Recorded, committed_hash
+from shardsmith.proof.checks import Recorded
 from shardsmith.proof.rebuild import rebuilt
 from shardsmith.proof.verify import is_current, read_recorded
 from shardsmith.repair.change import Change
@@ -94,12 +94,7 @@ class Mending:
         self._workspace, self._stores, self._recorded = workspace, stores, recorded
         self._scratch, self.dry_run = scratch, dry_run
         self._needed = needed_folders(recorded.lock) | {RAW: recorded.raw}
-        between = {
-            path: md5
-            for path, md5 in recorded.hashes("outs").items()
-            if md5.endswith(".dir") and committed_hash(recorded.files, path) is None
-        }
-        self.folders = self._needed | between
+        self.folders = self._needed | recorded.folders(recorded.lock)
         self._record = stores.remote.read_file(place(recorded.tag)) if stores.remote else None
         self._listed = self._list_of_record()
         self._digest = parse_message(recorded.message).get("manifest")

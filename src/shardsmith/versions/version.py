@@ -193,11 +193,10 @@ def choose_version(workspace: Workspace, name: str | None) -> Version:
 
 
 def last_tag(workspace: Workspace, dataset: str) -> str | None:
-    """The newest version of the dataset that HEAD descends from; of its names, the newest."""
-    newest = ("--sort=-creatordate", "--sort=-*committerdate")  # git takes the last one first
-    tags = workspace.git("tag", "--merged", "HEAD", *newest, "--list", f"{dataset}@*").split()
-    gone = {one.name for one in tombstones(workspace)}
-    return next((tag for tag in tags if tag not in gone), None)
+    """The version of the dataset that is nearest below HEAD, whatever the clocks said; of its names, the newest."""
+    gone = [f"--exclude={one.name}" for one in tombstones(workspace) if one.what == "version"]
+    nearest = ("describe", "--abbrev=0", f"--match={dataset}@*", *gone, "HEAD")
+    return workspace.git(*nearest).strip() if workspace.git_ok(*nearest) else None
 
 
 def check_history(workspace: Workspace, dataset: str) -> None:

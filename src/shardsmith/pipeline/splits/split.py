@@ -48,7 +48,7 @@ def split(
     decisions: Decisions = Decisions(),  # noqa: B008
     record: Record = Record(),  # noqa: B008
 ) -> tuple[Manifest, list[Finding]]:
-    """As `place`, where nothing is recorded."""
+    """As `place`, without the rows for the record."""
     placed = place(manifest, params, decisions, record)
     return placed.manifest, placed.findings
 

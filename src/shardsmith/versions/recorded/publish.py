@@ -68,7 +68,7 @@ def _push(workspace: Workspace, version: Version, seen: set[str], log: Log) -> s
         left = all_objects(stores, workspace.lock_file(version.tag)) - objects  # by stages, which `dvc pull` asks for
         objects |= stores.cache.holds(left)
         try:
-            confirm(stores, stores.remote, objects - seen, log, verify=False)
+            confirm(stores, stores.remote, objects - seen, log)
         except VersionError as error:
             raise VersionError(
                 f"{version.tag}: {str(error).partition(';')[0]}; where another remote has it, "
