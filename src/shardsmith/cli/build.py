@@ -39,12 +39,26 @@ def add(commands: Commands) -> None:
     command.add_argument("--out", type=Path, metavar="FILE", help="write it there instead")
 
     command = add_command(
-        commands, "serve", serve, "run Prefect's server, a worker and a schedule",
-        "serve", "serve --cron '0 3 * * *'", "serve --cron '0 3 * * *' --timezone Europe/Berlin",
+        commands, "serve", serve, "open the page, with Prefect's server, a worker and a schedule behind it",
+        "serve", "serve birds cars", "serve --cron '0 3 * * *' --timezone Europe/Berlin",
     )  # fmt: skip
+    command.add_argument(
+        "folders",
+        nargs="*",
+        type=Path,
+        metavar="DIR",
+        help="workspaces to open; those here by default",
+    )
     command.add_argument("--cron", help="when to build, five fields; by default as it was set before")
     command.add_argument("--timezone", metavar="ZONE", default="UTC", help="with --cron: of its hours, UTC by default")
-    command.add_argument("--port", type=count, help="of Prefect's page; 4200, or where it runs already, by default")
+    command.add_argument("--port", type=count, help="of Prefect's server; 4200, or where it runs already, by default")
+    command.add_argument("--page-port", type=count, help="of the page; 4300, or the next that is free, by default")
+    command.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="where the page listens; for others to reach it, set SHARDSMITH_PASSWORD",
+    )
+    command.add_argument("--no-page", dest="page", action="store_false", help="Prefect's server and worker alone")
 
 
 def build(options: argparse.Namespace) -> int:
@@ -94,11 +108,20 @@ def report(options: argparse.Namespace) -> int:
 def serve(options: argparse.Namespace) -> int:
     if options.timezone != "UTC" and not options.cron:
         options.wrong("--timezone goes with --cron; for example --cron '0 3 * * *'")
-    from shardsmith.flow.serve import serve as run_server
     from shardsmith.workspace.environment import prepare_environment
     from shardsmith.workspace.workspace import Workspace
 
-    workspace = Workspace.find()
     prepare_environment()
+    if options.page:
+        from shardsmith.app.serve import serve as run_page
+
+        again = [] if not options.cron else ["--cron", options.cron, "--timezone", options.timezone]
+        again += [] if not options.port else ["--port", str(options.port)]
+        return run_page(Path.cwd(), options.folders, options.host, options.page_port, again)
+    from shardsmith.flow.serve import serve as run_server
+
+    if len(options.folders) > 1:
+        options.wrong("--no-page serves one workspace; start one for each")
+    workspace = Workspace.find(*options.folders)
     run_server(workspace, options.cron, options.timezone, options.port)
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from shardsmith.dataset.codes import CATALOGUE, SEVERITIES, Severity
 from shardsmith.dataset.findings import Finding, count_codes, count_severities
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Manifest
-from shardsmith.pipeline.ingest import ingest
+from shardsmith.pipeline.ingest import read_raw, take_in
 from shardsmith.pipeline.params import Params, parse_params
 from shardsmith.pipeline.splits.decisions import Decisions
 from shardsmith.pipeline.splits.record import Record
@@ -60,16 +60,51 @@ def check(
         RawDataError: the source cannot be read as a dataset.
         StageError: no image is left to look at.
     """
-    failing = frozenset(code for code, action in params.validate_.actions.items() if action == "fail")
-    params = _never_failing(params, failing)
     with in_own_words(), opened(source) as folder, tempfile.TemporaryDirectory(prefix="shardsmith-") as work:
-        manifest, _, findings, read_as = ingest(folder, params.ingest, LabelMap(params.dataset.name), Path(work))
-        valid, findings = examine(manifest, findings, params, decisions)
-        if valid.images.num_rows and (params.split.strategy != "source" or _has_splits(valid)):
-            findings = [*findings, *split(valid, params, decisions, record)[1]]
-    counts = manifest.images.num_rows, manifest.annotations.num_rows
-    all_lost = not valid.annotations.num_rows and any(map(_is_loss, findings))
-    return Checked(read_as, *counts, findings, failing, all_lost)
+        seen = look_into(folder, params, Path(work), decisions, record)
+    counts = seen.manifest.images.num_rows, seen.manifest.annotations.num_rows
+    all_lost = not seen.valid.annotations.num_rows and any(map(_is_loss, seen.findings))
+    return Checked(seen.read_as, *counts, seen.findings, _failing(params), all_lost)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A source as the stages up to split see it.
+
+    manifest: as ingest writes it. valid: what is left of it, with its splits where there are any.
+    facts: what the source says of itself.
+    """
+
+    manifest: Manifest
+    valid: Manifest
+    label_map: LabelMap
+    findings: list[Finding]
+    read_as: str
+    facts: Mapping[str, str]
+
+
+def look_into(folder: Path, params: Params, work: Path, decisions: Decisions, record: Record) -> Seen:
+    """As `check`, with all that it saw.
+
+    Args:
+        work: an empty folder, for images that stand inside files of annotations.
+
+    Raises:
+        RawDataError: the folder cannot be read as a dataset.
+        StageError: no image is left to look at.
+    """
+    params = _never_failing(params, _failing(params))
+    raw, source, read_as = read_raw(folder, params.ingest, work)
+    manifest, label_map, findings = take_in(raw, source, params.ingest, LabelMap(params.dataset.name))
+    valid, findings = examine(manifest, findings, params, decisions)
+    if valid.images.num_rows and (params.split.strategy != "source" or _has_splits(valid)):
+        valid, own = split(valid, params, decisions, record)
+        findings = [*findings, *own]
+    return Seen(manifest, valid, label_map, findings, read_as, source.facts)
+
+
+def _failing(params: Params) -> frozenset[str]:
+    return frozenset(code for code, action in params.validate_.actions.items() if action == "fail")
 
 
 def check_source(source: str | Path, *, read_as: str = "auto") -> Checked:

@@ -6,6 +6,7 @@ not depend on it.
 
 from __future__ import annotations
 
+import json
 import math
 import multiprocessing
 import os
@@ -17,9 +18,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain, islice
 from multiprocessing import forkserver
+from pathlib import Path
 from typing import Any, TypeVar
 
 from tqdm import tqdm
@@ -29,6 +31,8 @@ from shardsmith.dataset.errors import ParamsError, StageError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+PROGRESS = "SHARDSMITH_PROGRESS"  # a file, in the environment
+_WRITTEN_EVERY_S = 0.3
 ALONE_S = 1.0  # of work that one process does before others are started, which takes them about as long
 _PATIENCE_S = 0.5
 
@@ -84,7 +88,7 @@ def map_items(
 def progress(total: int | None, label: str, unit: str) -> tqdm:
     """A progress bar on a terminal; elsewhere a line every ten seconds, so that a log shows it too."""
     interactive = sys.stderr.isatty()
-    return tqdm(
+    return _Bar(
         total=total,
         desc=label,
         unit=f" {unit}s",
@@ -94,6 +98,32 @@ def progress(total: int | None, label: str, unit: str) -> tqdm:
         dynamic_ncols=interactive,
         file=sys.stderr,
     )
+
+
+class _Bar(tqdm):
+    """One that also says how far it is in the file that SHARDSMITH_PROGRESS names: for who shows it elsewhere."""
+
+    _written_s = 0.0
+
+    def update(self, n: float | None = 1) -> bool | None:
+        shown = super().update(n)
+        now_s = time.monotonic()
+        if PROGRESS in os.environ and (now_s - self._written_s > _WRITTEN_EVERY_S or self.n == self.total):
+            self._written_s = now_s
+            begun_s = max(self._time() - self.start_t, 1e-6)
+            _write_progress(
+                Path(os.environ[PROGRESS]),
+                {"label": self.desc, "done": self.n, "total": self.total, "unit": self.unit.strip(),
+                 "rate": self.n / begun_s, "at": time.time()},
+            )  # fmt: skip
+        return shown
+
+
+def _write_progress(path: Path, content: dict[str, Any]) -> None:
+    with suppress(OSError):  # a picture of the work is not the work
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(content), encoding="utf-8")
+        part.replace(path)
 
 
 @contextmanager
@@ -106,6 +136,9 @@ def stages_bar(stages: Sequence[str]) -> Iterator[Callable[[str], None]]:
         def come_to(stage: str) -> None:
             bar.n = stages.index(stage) if stage in stages else bar.n
             bar.set_description_str(f"build: {stage}")
+            if PROGRESS in os.environ:
+                path = Path(os.environ[PROGRESS]).with_suffix(".stages.json")
+                _write_progress(path, {"stages": list(stages), "stage": stage})
 
         yield come_to
 

@@ -12,14 +12,12 @@ import fcntl
 import http.client
 import json
 import os
-import secrets
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from shardsmith.dataset.errors import VersionError
-from shardsmith.workspace.environment import state_home
+from shardsmith.workspace.environment import kept_secret, state_home
 
 HOST = "127.0.0.1"
 _HOSTS = (HOST, "localhost")
@@ -54,17 +52,7 @@ def secret() -> str:
     Raises:
         OSError: the home cannot be written, or is another user's.
     """
-    home, path = state_home(), secret_path()
-    home.mkdir(parents=True, exist_ok=True)
-    home.chmod(0o700)
-    if not path.exists():
-        with tempfile.NamedTemporaryFile("w", dir=home) as file:
-            file.write(f"admin:{secrets.token_urlsafe(32)}")
-            file.flush()
-            with contextlib.suppress(FileExistsError):  # another process was faster
-                os.link(file.name, path)
-    path.chmod(0o600)
-    return path.read_text(encoding="utf-8").strip()
+    return kept_secret(_SECRET, "admin:")
 
 
 def server_settings(port: int = 0) -> dict[str, str]:

@@ -1,9 +1,14 @@
-"""What must be set before Prefect or DVC is imported: no telemetry, no update checks, a home of our own."""
+"""What must be set before Prefect or DVC is imported: no telemetry, no update checks, a home of our own.
+
+And what is secret in it."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 import sys
+import tempfile
 from pathlib import Path
 
 _QUIET = {
@@ -20,6 +25,28 @@ def state_home() -> Path:
     """This user's folder for what Prefect keeps: its database, the secret and the address of its server."""
     base = Path(os.environ.get("XDG_STATE_HOME", ""))
     return (base if base.is_absolute() else Path.home() / ".local" / "state") / "shardsmith"
+
+
+def kept_secret(name: str, before: str = "") -> str:
+    """This user's secret of that name in our folder: made once, for nobody else to read.
+
+    Args:
+        before: what it begins with.
+
+    Raises:
+        OSError: the folder cannot be written, or is another user's.
+    """
+    home, path = state_home(), state_home() / name
+    home.mkdir(parents=True, exist_ok=True)
+    home.chmod(0o700)
+    if not path.exists():
+        with tempfile.NamedTemporaryFile("w", dir=home) as file:
+            file.write(f"{before}{secrets.token_urlsafe(32)}")
+            file.flush()
+            with contextlib.suppress(FileExistsError):  # another process was faster
+                os.link(file.name, path)
+    path.chmod(0o600)
+    return path.read_text(encoding="utf-8").strip()
 
 
 def prepare_environment() -> None:
