@@ -46,7 +46,8 @@ class Job:
         self.folder.mkdir(parents=True)
         runner = [sys.executable, "-P", "-m", "shardsmith.app.job", str(self.folder), *command]
         process = subprocess.Popen(runner, cwd=cwd, stdin=subprocess.DEVNULL, start_new_session=True)
-        _write(self.folder / "job.json", {"pid": process.pid, "since": time.time(), "about": dict(about or {})})
+        job = {"pid": process.pid, "born": _born(process.pid), "since": time.time(), "about": dict(about or {})}
+        _write(self.folder / "job.json", job)
         return True
 
     @property
@@ -60,7 +61,7 @@ class Job:
             return "none"
         if end:
             return "cancelled" if end["cancelled"] else "failed" if end["code"] else "done"
-        return "running" if _runs(job["pid"], self.folder) else "lost"
+        return "running" if job["born"] is not None and _born(job["pid"]) == job["born"] else "lost"
 
     @property
     def seconds(self) -> float:
@@ -70,8 +71,8 @@ class Job:
 
     @property
     def progress(self) -> dict[str, Any]:
-        """As `workers.progress` and `workers.stages_bar` say it: stages, stage, label, done, total, unit, rate."""
-        return _read(self.folder / "progress.stages.json") | _read(self.folder / "progress.json")
+        """As `workers.note_stage` and `workers.progress` say it: stage, begun; label, done, total, unit, rate, at."""
+        return _read(self.folder / "progress.stage.json") | _read(self.folder / "progress.json")
 
     @property
     def lines(self) -> list[str]:
@@ -100,15 +101,15 @@ class Job:
             time.sleep(0.05)
 
 
-def _runs(pid: int, folder: Path) -> bool:
-    """Whether the process is there, and ours: numbers are used again."""
+def _born(pid: int) -> str | None:
+    """When a process began, in the kernel's ticks: numbers are used again. None for one that is no more."""
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)  # one that has ended is no zombie then
     try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        state, *rest = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
-        return False
-    return os.fsencode(folder) in command.split(b"\0")
+        return None
+    return None if state == "Z" else rest[18]
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from shardsmith.app.opened import Opened
 from shardsmith.app.render import STATIC, page, texts
 from shardsmith.dataset.errors import ShardsmithError, explain
 
-SCREENS = ("start", "home")  # each a module of `screens` with a `router`
+SCREENS = ("start", "home", "build", "download", "version", "schedule")  # each a module of `screens` with a `router`
 _FOR_EVER = "private, max-age=31536000, immutable"
 
 
@@ -36,6 +36,7 @@ def create_app(opened: Opened, token: str, host: str, port: int) -> Any:
     app.add_exception_handler(HTTPException, lambda request, error: _failure(request, *_of_http(error)))
     app.add_exception_handler(404, lambda request, error: _failure(request, *_of_http(error)))
     app.add_exception_handler(RequestValidationError, lambda request, error: _failure(request, 422, _of_values(error)))
+    app.add_exception_handler(Exception, lambda request, error: _failure(request, 500, texts()["errors"]["ours"]))
     return Access(app, token, host, port)
 
 

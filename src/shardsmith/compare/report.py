@@ -12,6 +12,7 @@ from shardsmith.compare.changes import Diff
 from shardsmith.versions.summary import table
 
 EXAMPLES = 3
+SAME = "The same images, boxes, classes and parameters."
 
 
 def text(diff: Diff) -> str:
@@ -19,22 +20,31 @@ def text(diff: Diff) -> str:
     old, new = diff.old, diff.new
     if old.partition("@")[0] == new.partition("@")[0]:
         old, new = (name.partition("@")[2] or name for name in (old, new))
-    lines = [f"{diff.old} -> {diff.new}", *_bump(diff), "", *table(_counts(diff, old, new))]
-    found = False
-    for title, section in (
+    lines = [f"{diff.old} -> {diff.new}", *proposal(diff), "", *table(counts(diff, old, new))]
+    found = sections(diff)
+    for title, body in found:
+        lines += ["", title, *(f"  {line}" for line in body)]
+    lines += [] if found else ["", SAME]
+    return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in lines)
+
+
+def sections(diff: Diff) -> list[tuple[str, list[str]]]:
+    """(what changed, lines with the first few of each kind); kinds of nothing are left out."""
+    found = (
         ("Images", _images(diff)),
         ("Boxes", _boxes(diff)),
         ("Classes", _classes(diff)),
         ("Parameters", _parameters(diff)),
-    ):
-        body = list(section)
-        found |= bool(body)
-        lines += ["", title, *(f"  {line}" for line in body)] if body else []
-    lines += [] if found else ["", "The same images, boxes, classes and parameters."]
-    return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in lines)
+    )
+    return [(title, body) for title, lines in found if (body := list(lines))]
 
 
-def _counts(diff: Diff, old: str, new: str) -> list[list[str]]:
+def counts(diff: Diff, old: str, new: str) -> list[list[str]]:
+    """A table with a header: what is counted, in both, and by how much it changed.
+
+    Args:
+        old, new: what the two are called.
+    """
     images, boxes, classes = diff.images, diff.boxes, diff.classes
     copies = any(images.copies)
     rows = [["", old, new, "change"], _row("images", images.total)]
@@ -114,7 +124,7 @@ def _parameters(diff: Diff) -> list[str]:
     return table(rows, left=2) if rows else []
 
 
-def _bump(diff: Diff) -> Iterator[str]:
+def proposal(diff: Diff) -> Iterator[str]:
     """The name that is proposed, and why."""
     bump = bump_of(diff)
     if bump.level != "none":

@@ -126,6 +126,12 @@ def _write_progress(path: Path, content: dict[str, Any]) -> None:
         part.replace(path)
 
 
+def note_stage(stage: str) -> None:
+    """Say what a build has come to beside the file that SHARDSMITH_PROGRESS names."""
+    if PROGRESS in os.environ:
+        _write_progress(Path(os.environ[PROGRESS]).with_suffix(".stage.json"), {"stage": stage, "begun": time.time()})
+
+
 @contextmanager
 def stages_bar(stages: Sequence[str]) -> Iterator[Callable[[str], None]]:
     """One bar over a whole build, on a terminal: which stage it has come to, of how many."""
@@ -136,9 +142,7 @@ def stages_bar(stages: Sequence[str]) -> Iterator[Callable[[str], None]]:
         def come_to(stage: str) -> None:
             bar.n = stages.index(stage) if stage in stages else bar.n
             bar.set_description_str(f"build: {stage}")
-            if PROGRESS in os.environ:
-                path = Path(os.environ[PROGRESS]).with_suffix(".stages.json")
-                _write_progress(path, {"stages": list(stages), "stage": stage})
+            note_stage(stage)
 
         yield come_to
 

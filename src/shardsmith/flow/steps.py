@@ -20,7 +20,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
 
 from shardsmith.dataset.errors import ShardsmithError, StageError
-from shardsmith.dataset.workers import stages_bar
+from shardsmith.dataset.workers import note_stage, stages_bar
 from shardsmith.flow import artifacts, clone
 from shardsmith.store.stores import open_stores
 from shardsmith.versions import record as recording
@@ -129,6 +129,7 @@ def read_back(run: Run) -> None:
     Raises:
         StageError: it does not read what was written.
     """
+    note_stage("read back")
     _as_task("read back", lambda: _read_back(run))
 
 
@@ -138,6 +139,7 @@ def record(run: Run, name: str | None, how: Publishing) -> Outcome:
     Raises:
         StageError: it cannot be recorded.
     """
+    note_stage("record")
     outcome: Outcome = _as_task(
         "record", lambda: recording.record(run.workspace, run.dataset, name, run.log, how, flow_run.id)
     )
