@@ -33,6 +33,7 @@ class Page:
         self.said: list[str] = []
         self.requests: list[str] = []
         self._events: list[str] = []
+        self.presses = 0  # of the pointer and of keys
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.do(f"{domain}.enable")
 
@@ -72,11 +73,48 @@ class Page:
         return result["result"].get("value")
 
     def press(self, key: str) -> None:
-        code = {"Enter": 13, "Escape": 27, "ArrowLeft": 37, "ArrowRight": 39, "Tab": 9}[key]
-        text = {"text": "\r"} if key == "Enter" else {}
+        codes = {"Enter": 13, "Escape": 27, "ArrowLeft": 37, "ArrowRight": 39, "Tab": 9, " ": 32}
+        code = codes[key]
+        text = {"text": "\r" if key == "Enter" else key} if key in ("Enter", " ") else {}
+        self.presses += 1
         for kind in ("keyDown", "keyUp"):
             self.do("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **text)
         self.run("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")  # events that follow are handled
+
+    def wait(self, script: str, patience_s: float = 30) -> Any:
+        """The value of a JavaScript expression once it is true; a screen may change meanwhile."""
+        end = time.monotonic() + patience_s
+        while time.monotonic() < end:
+            try:
+                if value := self.run(script):
+                    return value
+            except AssertionError:  # between two screens
+                pass
+            time.sleep(0.05)
+        raise TimeoutError(f"{script}: {self.run('document.body.innerText')[:2000]}")
+
+    def click(self, selector: str) -> None:
+        """A press of the pointer in the middle of an element, once it is there."""
+        chosen = f"document.querySelector({json.dumps(selector)})"
+        self.wait(f"{chosen} !== null")
+        self.run(f"{chosen}.scrollIntoView({{block: 'center', behavior: 'instant'}})")
+        x, y = self.run(f"(box => [box.x + box.width / 2, box.y + box.height / 2])({chosen}.getBoundingClientRect())")
+        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+            more = {} if kind == "mouseMoved" else {"button": "left", "clickCount": 1}
+            self.do("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
+        self.presses += 1
+
+    def fill(self, selector: str, text: str) -> None:
+        """Type into an element, over what it holds."""
+        self.run(f"(field => {{ field.focus(); field.select(); }})(document.querySelector({json.dumps(selector)}))")
+        self.do("Input.insertText", text=text)
+
+    def drop(self, *paths: Path, x: int = 200, y: int = 200) -> None:
+        """Files and folders from outside, let go above the page."""
+        dragged = {"items": [], "files": [str(path.resolve()) for path in paths], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            self.do("Input.dispatchDragEvent", type=kind, x=x, y=y, data=dragged)
+        self.presses += 1
 
     def view(self, width_px: int, height_px: int, dark: bool = False) -> None:
         size = {"width": width_px, "height": height_px, "deviceScaleFactor": 1, "mobile": width_px < 600}
