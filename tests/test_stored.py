@@ -23,6 +23,7 @@ from shardsmith.store.confirm import Known, harmed
 from shardsmith.store.store import Store
 from shardsmith.store.stores import open_stores
 from shardsmith.versions.push import check_stored, needed_folders, places_of, push_data
+from shardsmith.versions.recorded.objects import all_objects
 from shardsmith.workspace.retry import is_final
 from shardsmith.workspace.workspace import Workspace
 
@@ -175,6 +176,21 @@ def test_repair_heals_each_store_from_the_other(place: Place) -> None:
     assert harmed_count >= 50
     assert repair(Workspace(place.root), "one", print)[1] == []
     assert "as recorded" in place.shardsmith("verify", "--remote").stdout
+
+
+def test_repair_heals_what_stages_hand_on_in_the_remote(place: Place) -> None:
+    """`dvc pull` in a fresh clone asks for it."""
+    workspace, store = Workspace(place.root), place.root.parent / "store"
+    with open_stores(workspace) as stores:
+        every = all_objects(stores, workspace.lock_file("sample@one")) - by_store(place)[store].keys()
+    handed_on = {md5 for md5 in every if at(store, md5).exists()}
+    for number, md5 in enumerate(sorted(handed_on)):
+        harm(at(store, md5), ("gone", "flipped", "cut")[number % 3])
+    changes = repair(workspace, "one", print)[1]
+    assert {change.where for change in changes} == {"the remote 'store'"}
+    assert len(changes) == len(handed_on) > 10
+    found = {md5: hashlib.md5(at(store, md5).read_bytes()).hexdigest() for md5 in handed_on}
+    assert found == {md5: md5.removesuffix(".dir") for md5 in handed_on}
 
 
 def test_repair_says_what_it_would_do_and_what_is_lost(place: Place) -> None:

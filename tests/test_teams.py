@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from workspaces import Place, make_workspace
+from PIL import Image
+from workspaces import XML, Place, make_workspace
 
 from shardsmith.dataset.errors import WithdrawnError
 from shardsmith.flow.clone import refresh
@@ -21,7 +22,7 @@ BELOW = Path("top/ml/birds")  # the workspace, in its repository in the folder o
 
 @pytest.fixture(scope="module")
 def mono(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """sample@v1, and sample@v2 with 10.jpg more, in a sub-folder of a repository; no remote yet, links to the cache."""
+    """sample@v1, and sample@v2 with 10.jpg and a larger copy of it more, in a sub-folder of a repository; no remote yet, links to the cache."""
     folder = tmp_path_factory.mktemp("mono")
     place = make_workspace(folder / BELOW, folder / "home")
     shutil.rmtree(place.root / ".git")
@@ -33,6 +34,9 @@ def mono(tmp_path_factory: pytest.TempPathFactory) -> Place:
     subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(folder / "origin")], check=True)
     place.quick_build("v1")
     place.add_image("10", "cat", 10)
+    picture = Image.open(place.root / "data/raw/10.jpg")
+    picture.resize((picture.width * 2, picture.height * 2)).save(place.root / "data/raw/large.jpg", quality=95)
+    place.write("data/raw/large.xml", XML.format(name="large", label="cat", at=3))
     place.quick_build("v2")
     return place
 
@@ -101,7 +105,7 @@ def test_scheduled_builds_have_a_clone_of_the_whole_repository(team: Place) -> N
 
 def test_what_each_version_adds(team: Place) -> None:
     one, two = json.loads(team.shardsmith("versions", "--sizes", "--json").stdout)
-    raw = sum((team.root / f"data/raw/10.{kind}").stat().st_size for kind in ("jpg", "xml"))
+    raw = sum((team.root / f"data/raw/{one}").stat().st_size for one in ("10.jpg", "10.xml", "large.jpg", "large.xml"))
     assert one["added_bytes"] > one["bytes"] > 0
     assert raw < two["added_bytes"] < one["added_bytes"] + raw
     assert "MB added" in team.shardsmith("versions", "--sizes").stdout
@@ -115,6 +119,7 @@ def test_an_image_is_withdrawn_from_every_version(team: Place, tmp_path: Path) -
     asked = ("withdraw", "--image", "10.jpg", "--why", "consent withdrawn")
     shown = team.shardsmith(*asked, "--dry-run").stderr
     assert "sample@v2: ends" in shown and "sample@v1" not in shown and "data/raw/10.jpg: deleted" in shown
+    assert "large.jpg: nearly identical" in shown and "add --image large.jpg" in shown
     assert picture.exists()
     assert "--yes" in team.shardsmith(*asked, ok=False).stderr  # nobody to ask
 

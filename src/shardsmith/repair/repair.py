@@ -87,7 +87,7 @@ def _mend_by_rebuild(mending: Mending, workspace: Workspace, version: Version, l
 
 class Mending:
     """A version at work: `changes` is what was wrong so far. `folders`: path -> the object with the list of its files,
-    what the version needs first, then what its stages hand on, which the cache alone has.
+    what the version needs first, then what its stages hand on, which a clone's `dvc pull` asks for, too.
     """
 
     def __init__(self, workspace: Workspace, stores: Stores, recorded: Recorded, scratch: Path, dry_run: bool) -> None:
@@ -115,7 +115,7 @@ class Mending:
         places = {md5: f"{path}/{file}" for file, md5 in (files or {}).items()} | {listing: path}
         copies: list[Source] = [stores.cache, own, *remotes, *lists, *more]
         known, is_lost, is_needed = len(self.changes), False, path in self._needed
-        if self._remote and is_needed:
+        if self._remote:
             is_lost = self._mend_store(self._remote, path, places, copies)
         self._kept |= places.keys() if is_needed else set()
         is_elsewhere = not is_needed or (self._remote is not None and len(self.changes) == known)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from shardsmith.versions.recorded.withdraw import Plan
 from shardsmith.workspace.paths import RAW
 
@@ -15,6 +17,11 @@ def what_ends(planned: Plan) -> list[str]:
     if not planned.versions and not planned.raw and not planned.cache and not planned.remote:
         return ["nothing to withdraw: all that data/withdrawn.csv says is done here"]
     lines += [f"{RAW}/{file}: deleted; its annotations stay where they stand" for file in planned.raw]
+    lines += [
+        f"{image}: nearly identical to an image that goes, but not withdrawn with it; where it shows the same, add "
+        f"--image {shlex.quote(image)}"
+        for image in planned.alike
+    ]
     size = planned.remote_bytes / 1e6
     lines.append(f"DVC remote: {len(planned.remote):,} objects go ({size:,.1f} MB), which no other version needs")
     lines.append(f"cache here: {len(planned.cache):,} objects go")

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from shardsmith.dataset.errors import VersionError, WithdrawnError
+from shardsmith.dataset.findings import read_findings
 from shardsmith.dataset.yaml import load_yaml
+from shardsmith.pipeline.splits.links import Links
+from shardsmith.pipeline.stage import FINDINGS
 from shardsmith.store.release import VERSIONS, parse_release, place
 from shardsmith.store.store import Store
 from shardsmith.store.stores import Stores
 from shardsmith.versions.push import needed, sizes_here
 from shardsmith.versions.version import Version
 from shardsmith.workspace.lock_file import raw_hash
-from shardsmith.workspace.paths import POINTER
+from shardsmith.workspace.paths import AUGMENTED, POINTER
 from shardsmith.workspace.workspace import Workspace
 
 
@@ -100,3 +105,23 @@ def holds_image(rows: list[dict[str, Any]], image_id: str) -> bool:
     return any(
         image_id in (row["image_id"], row.get("parent_id")) or quoted in (row.get("origin") or "") for row in rows
     )
+
+
+def images_like(stores: Stores, lock: dict[str, Any], image_id: str) -> set[str]:
+    """The other images of a version that its build found nearly identical to one: saved again, resized, mirrored, ...
+
+    None of them where no store has its stages' findings: a version does not need them.
+    """
+    outs = [out for stage in lock.get("stages", {}).values() for out in stage["outs"] if out["path"] == AUGMENTED]
+    files = (stores.listing(outs[0]["md5"]) or {}) if outs else {}
+    if FINDINGS not in files:
+        return set()
+    links: Links[str] = Links()
+    with tempfile.TemporaryDirectory(prefix="shardsmith-") as folder:
+        table = Path(folder) / FINDINGS
+        if stores.fetch(files[FINDINGS], table).md5 != files[FINDINGS]:
+            return set()
+        for finding in read_findings(table):
+            if finding.code == "image-near-duplicate":
+                links.join(finding.image_id, finding.other)
+    return {one for cluster in links.clusters() if image_id in cluster for one in cluster} - {image_id}

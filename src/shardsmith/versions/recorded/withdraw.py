@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pyarrow.parquet as pq
@@ -21,7 +21,14 @@ from shardsmith.store.stores import Stores, open_stores
 from shardsmith.store.tombstone import Tombstone, as_record, format_tombstones
 from shardsmith.versions.files import read_files
 from shardsmith.versions.publish import is_refused
-from shardsmith.versions.recorded.objects import all_objects, holds_image, of_others, raw_files, raw_of_branches
+from shardsmith.versions.recorded.objects import (
+    all_objects,
+    holds_image,
+    images_like,
+    of_others,
+    raw_files,
+    raw_of_branches,
+)
 from shardsmith.versions.version import Version, find_version, list_versions, own_dataset, tombstones
 from shardsmith.workspace.git import git_remote, remote_tags
 from shardsmith.workspace.lock_file import content
@@ -37,7 +44,8 @@ class Plan:
 
     versions: those that end. images: image_id -> the MD5 of each file that it has been. raw: those in data/raw here.
     cache, remote: objects that go from each, with how many bytes of the remote. others: versions of other repositories
-    in the remote, whose raw data is not known: then only exports, pages and the images go.
+    in the remote, whose raw data is not known: then only exports, pages and the images go. alike: other images that are
+    nearly identical to one of these, and do not go with it.
     """
 
     versions: list[Version]
@@ -47,6 +55,7 @@ class Plan:
     remote: list[str] = field(default_factory=list)
     remote_bytes: int = 0
     others: list[str] = field(default_factory=list)
+    alike: list[str] = field(default_factory=list)
 
 
 def plan(workspace: Workspace, names: Sequence[str], images: Sequence[str]) -> Plan:
@@ -63,6 +72,7 @@ def plan(workspace: Workspace, names: Sequence[str], images: Sequence[str]) -> P
         kept = list_versions(workspace)
         ends = {version.tag: version for version in list_versions(workspace, withdrawn=True)}
         before = [one for one in tombstones(workspace) if one.what == "image"]
+        alike: set[str] = set()
         files = {one.name: [other.hash for other in before if other.name == one.name and other.hash] for one in before}
         dataset = own_dataset(workspace)
         for name in names:
@@ -74,9 +84,11 @@ def plan(workspace: Workspace, names: Sequence[str], images: Sequence[str]) -> P
             if not found and image not in files:
                 raise VersionError(f"{image}: no version holds this image; `shardsmith show NAME --image` finds one")
             ends |= {version.tag: version for version in found}
+            alike |= {one for version in found for one in images_like(stores, workspace.lock_file(version.tag), image)}
             files[image] = sorted({*files.get(image, []), *md5s})
         kept = [version for version in kept if version.tag not in ends]
-        return _with_objects(workspace, stores, list(ends.values()), kept, files)
+        whole = _with_objects(workspace, stores, list(ends.values()), kept, files)
+        return replace(whole, alike=sorted(alike - files.keys()))
 
 
 def _holding(
