@@ -5,12 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+import random
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from conftest import image_bytes
 from PIL import Image
 from workspaces import XML, Place, copied, make_workspace
+
+from shardsmith.pipeline.splits.record import Row, write_record
+from shardsmith.workspace import git
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("memory")]
 
@@ -50,10 +57,8 @@ def place(one: Place, tmp_path: Path) -> Place:
 def test_a_version_is_rebuilt_from_its_own_record(place: Place) -> None:
     before = splits(place)
     assert {row["since"] for row in before.values()} == {"1"}
-    moved, gone = (name for name, row in list(before.items())[:2])
-    tests = {"train": "test"}
-    to = tests.get(before[moved]["split"], "train")
-    place.write("data/decisions.csv", f"image_id,decision,why\r\n{moved},{to},it is of the other camera\r\n")
+    moved, gone = [name for name, row in before.items() if row["split"] == "train"][:2]
+    place.write("data/decisions.csv", f"image_id,decision,why\r\n{moved},test,it is of the other camera\r\n")
     for suffix in ("jpg", "xml"):
         (place.root / "data/raw" / gone).with_suffix(f".{suffix}").unlink()
     stays = [name for name in before if name not in (moved, gone)]
@@ -67,8 +72,10 @@ def test_a_version_is_rebuilt_from_its_own_record(place: Place) -> None:
     assert after[gone] == before[gone]
     assert after["twin.jpg"]["split"] == before[stays[0]]["split"]
     assert (after[moved]["split"], after[moved]["was"], after[moved]["since"]) == (
-        to, before[moved]["split"], "1 decision",
+        "test", "train", "1 decision",
     )  # fmt: skip
+    leaks = "in train of sample@one, and in test of sample@two"
+    assert f"  1 {leaks}\n    {moved}\n" in place.shardsmith("diff", "one", "two").stdout
     assert [row["image_id"] for row in findings(place)["split-moved"]] == [moved]
     rebuilt = place.shardsmith("verify", "two", "--rebuild")
     assert "came out byte for byte the same" in rebuilt.stdout
@@ -86,6 +93,60 @@ def test_an_era_places_all_anew_and_says_how_many_move(place: Place) -> None:
     moved = [name for name, row in splits(place).items() if row["split"] != before[name]["split"]]
     (said,) = findings(place)["split-moved"]
     assert moved and said["value"] == f"{len(moved)} of 10 images"
+
+
+def test_an_experiment_leaves_no_trace_in_the_record(place: Place) -> None:
+    before = splits(place)
+    place.add_image("tried", "cat", 31)
+    place.dvc("add", "-q", "data/raw")
+    who = {f"GIT_{role}_{what}": "a@b" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    Place(place.root, place.env | who).dvc("exp", "run", "-S", "split.seed=5")
+    tried = splits(place)
+    assert tried.pop("tried.jpg")["split"]
+    assert tried == before
+    for suffix in ("jpg", "xml"):
+        (place.root / f"data/raw/tried.{suffix}").unlink()
+    place.git("checkout", "-q", "params.yaml")
+    place.add_image("10", "cat", 10)
+    place.quick_build("two")
+    assert splits(place).keys() == {*before, "10.jpg"}
+
+
+DEADLY = """
+import os, signal, sys
+from pathlib import Path
+from shardsmith.pipeline.splits.record import Row, write_record
+class Deadly:
+    def __str__(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+rows = [Row(f"{number:05}.jpg", "", "train") for number in range(9000)]
+write_record([*rows, Row("z", "", "test", Deadly())], Path(sys.argv[1]))
+"""
+
+
+def test_a_kill_while_the_record_is_written_leaves_the_old_one(tmp_path: Path) -> None:
+    record = tmp_path / "splits.csv"
+    write_record([Row("a.jpg", "", "train")], record)
+    whole = record.read_bytes()
+    done = subprocess.run([sys.executable, "-c", DEADLY, str(record)], check=False)
+    assert (done.returncode, record.read_bytes()) == (-signal.SIGKILL, whole)
+    assert (tmp_path / "splits.csv.part").stat().st_size > 10_000  # half written
+
+
+def test_loose_objects_are_packed_once_they_are_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    (tmp_path / "splits.csv").write_text(random.Random(1).randbytes(50_000).hex())
+    git.git(tmp_path, "add", ".")
+    git.git(tmp_path, "-c", "user.name=A", "-c", "user.email=a@b", "commit", "-qm", "one")
+
+    def loose() -> bool:
+        git.pack(tmp_path)
+        return "count: 0\n" not in git.git(tmp_path, "count-objects", "-v")
+
+    assert loose()
+    monkeypatch.setattr(git, "_LOOSE_KB", 40)
+    assert not loose()
+    assert git.git(tmp_path, "show", "HEAD:splits.csv") != ""
 
 
 def test_versions_from_before_the_record_begin_it(place: Place) -> None:

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from faults import BUCKET, KEYS, bucket, s3_server
 from PIL import Image
 from workspaces import XML, Place, make_workspace
 
@@ -22,7 +23,9 @@ BELOW = Path("top/ml/birds")  # the workspace, in its repository in the folder o
 
 @pytest.fixture(scope="module")
 def mono(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """sample@v1, and sample@v2 with 10.jpg and a larger copy of it more, in a sub-folder of a repository; no remote yet, links to the cache."""
+    """sample@v1, and sample@v2 with 10.jpg and a copy of it, in a sub-folder of a repository; no remote yet, links to
+    the cache.
+    """
     folder = tmp_path_factory.mktemp("mono")
     place = make_workspace(folder / BELOW, folder / "home")
     shutil.rmtree(place.root / ".git")
@@ -34,9 +37,8 @@ def mono(tmp_path_factory: pytest.TempPathFactory) -> Place:
     subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(folder / "origin")], check=True)
     place.quick_build("v1")
     place.add_image("10", "cat", 10)
-    picture = Image.open(place.root / "data/raw/10.jpg")
-    picture.resize((picture.width * 2, picture.height * 2)).save(place.root / "data/raw/large.jpg", quality=95)
-    place.write("data/raw/large.xml", XML.format(name="large", label="cat", at=3))
+    Image.open(place.root / "data/raw/10.jpg").save(place.root / "data/raw/again.jpg", quality=95)
+    place.write("data/raw/again.xml", XML.format(name="again", label="cat", at=3))
     place.quick_build("v2")
     return place
 
@@ -105,7 +107,9 @@ def test_scheduled_builds_have_a_clone_of_the_whole_repository(team: Place) -> N
 
 def test_what_each_version_adds(team: Place) -> None:
     one, two = json.loads(team.shardsmith("versions", "--sizes", "--json").stdout)
-    raw = sum((team.root / f"data/raw/{one}").stat().st_size for one in ("10.jpg", "10.xml", "large.jpg", "large.xml"))
+    raw = sum(
+        (team.root / f"data/raw/{file}").stat().st_size for file in ("10.jpg", "10.xml", "again.jpg", "again.xml")
+    )
     assert one["added_bytes"] > one["bytes"] > 0
     assert raw < two["added_bytes"] < one["added_bytes"] + raw
     assert "MB added" in team.shardsmith("versions", "--sizes").stdout
@@ -119,7 +123,7 @@ def test_an_image_is_withdrawn_from_every_version(team: Place, tmp_path: Path) -
     asked = ("withdraw", "--image", "10.jpg", "--why", "consent withdrawn")
     shown = team.shardsmith(*asked, "--dry-run").stderr
     assert "sample@v2: ends" in shown and "sample@v1" not in shown and "data/raw/10.jpg: deleted" in shown
-    assert "large.jpg: nearly identical" in shown and "add --image large.jpg" in shown
+    assert "again.jpg: nearly identical" in shown and "add --image again.jpg" in shown
     assert picture.exists()
     assert "--yes" in team.shardsmith(*asked, ok=False).stderr  # nobody to ask
 
@@ -154,3 +158,18 @@ def test_a_version_is_withdrawn_and_its_content_too(team: Place) -> None:
     with pytest.raises(WithdrawnError, match="what stands here is the same content"):
         check_not_withdrawn(workspace, "sample@v3", workspace.lock_file())
     assert team.tags() == ["sample@v1"]
+
+
+def test_a_version_is_withdrawn_from_a_bucket(team: Place, tmp_path: Path) -> None:
+    with s3_server() as (host, port):
+        place = Place(team.root, team.env | KEYS | {"AWS_ENDPOINT_URL": f"http://{host}:{port}"})
+        place.dvc("remote", "add", "-q", "--local", "-d", "bucket", f"s3://{BUCKET}/path")
+        place.shardsmith("publish", "--all")
+        before = set(bucket())
+        assert place.shardsmith("withdraw", "v2", "--why", "wrong labels", "--yes").stdout == "sample@v2: withdrawn\n"
+        gone = before - set(bucket())
+        assert gone and all(key.startswith("path/files/md5/") for key in gone)
+        assert b"wrong labels" in bucket()["path/versions/sample@v2.json"].value
+        assert "as recorded" in place.shardsmith("verify", "v1", "--remote").stdout
+        asked = ("pull", "sample@v2", "--remote", f"s3://{BUCKET}/path", "--out", str(tmp_path / "no"))
+        assert "wrong labels" in place.shardsmith(*asked, ok=False).stderr

@@ -151,4 +151,6 @@ def _have(source: VersionSource, files: Mapping[str, str], folder: Path, file: s
     coming.unlink(missing_ok=True)
     if seen.problem:
         return seen.problem
-    return "it is not there" if seen.missing else f"what came is not what was recorded ({seen.md5}, recorded {md5})"
+    if seen.missing:
+        return "it is not there (deleted, as `dvc gc` does once a tag is gone, or never pushed)"
+    return f"what came is not what was recorded ({seen.md5}, recorded {md5})"
