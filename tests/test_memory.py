@@ -74,8 +74,7 @@ def test_a_version_is_rebuilt_from_its_own_record(place: Place) -> None:
     assert (after[moved]["split"], after[moved]["was"], after[moved]["since"]) == (
         "test", "train", "1 decision",
     )  # fmt: skip
-    leaks = "in train of sample@one, and in test of sample@two"
-    assert f"  1 {leaks}\n    {moved}\n" in place.shardsmith("diff", "one", "two").stdout
+    assert "1 in train of sample@one, and in test of sample@two" in place.shardsmith("diff", "one", "two").stdout
     assert [row["image_id"] for row in findings(place)["split-moved"]] == [moved]
     rebuilt = place.shardsmith("verify", "two", "--rebuild")
     assert "came out byte for byte the same" in rebuilt.stdout
@@ -93,23 +92,6 @@ def test_an_era_places_all_anew_and_says_how_many_move(place: Place) -> None:
     moved = [name for name, row in splits(place).items() if row["split"] != before[name]["split"]]
     (said,) = findings(place)["split-moved"]
     assert moved and said["value"] == f"{len(moved)} of 10 images"
-
-
-def test_an_experiment_leaves_no_trace_in_the_record(place: Place) -> None:
-    before = splits(place)
-    place.add_image("tried", "cat", 31)
-    place.dvc("add", "-q", "data/raw")
-    who = {f"GIT_{role}_{what}": "a@b" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    Place(place.root, place.env | who).dvc("exp", "run", "-S", "split.seed=5")
-    tried = splits(place)
-    assert tried.pop("tried.jpg")["split"]
-    assert tried == before
-    for suffix in ("jpg", "xml"):
-        (place.root / f"data/raw/tried.{suffix}").unlink()
-    place.git("checkout", "-q", "params.yaml")
-    place.add_image("10", "cat", 10)
-    place.quick_build("two")
-    assert splits(place).keys() == {*before, "10.jpg"}
 
 
 DEADLY = """

@@ -160,6 +160,7 @@ def test_a_version_is_withdrawn_and_its_content_too(team: Place) -> None:
     assert team.tags() == ["sample@v1"]
 
 
+@pytest.mark.long
 def test_a_version_is_withdrawn_from_a_bucket(team: Place, tmp_path: Path) -> None:
     with s3_server() as (host, port):
         place = Place(team.root, team.env | KEYS | {"AWS_ENDPOINT_URL": f"http://{host}:{port}"})

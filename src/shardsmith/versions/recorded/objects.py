@@ -110,7 +110,7 @@ def holds_image(rows: list[dict[str, Any]], image_id: str) -> bool:
 def images_like(stores: Stores, lock: dict[str, Any], image_id: str) -> set[str]:
     """The other images of a version that its build found nearly identical to one: saved again, resized, mirrored, ...
 
-    None of them where no store has its stages' findings: a version does not need them.
+    Empty where no store has its stages' findings: a version does not need them.
     """
     outs = [out for stage in lock.get("stages", {}).values() for out in stage["outs"] if out["path"] == AUGMENTED]
     files = (stores.listing(outs[0]["md5"]) or {}) if outs else {}
