@@ -33,7 +33,7 @@ class Wanted(BaseModel):
 def screen(request: Request, dataset: Open) -> Response:
     try:
         now, runs, error = read_schedule(dataset.workspace) or _NONE, last_runs(dataset.workspace, _RUNS), ""
-    except ShardsmithError as why:  # the server is on its way, or is not to be had: the page does without
+    except ShardsmithError as why:  # the page does without the server
         now, runs, error = _NONE, [], str(why)
     minute, hour = now.cron.split()[:2] if len(now.cron.split()) == 5 else ("", "")
     daily = f"{int(hour):02}:{int(minute):02}" if hour.isdecimal() and minute.isdecimal() else ""
