@@ -21,8 +21,9 @@ from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Annotation, Image, Manifest
 from shardsmith.dataset.shapes import from_mask
 from shardsmith.inspect.catalogue import BLOCKS, step_rows, steps_markdown
+from shardsmith.inspect.made import MOST_PARTS, PreviewCell, PreviewRow
 from shardsmith.inspect.preview import Preview, in_short, only_step
-from shardsmith.inspect.rows import MOST_PARTS, PreviewCell, PreviewRow, look
+from shardsmith.inspect.rows import look
 from shardsmith.inspect.sheet import colour_of, draw_tile, in_lines
 from shardsmith.pipeline.augment import augment
 from shardsmith.pipeline.ingest import ingest
