@@ -1,0 +1,162 @@
+"""What the chosen steps make of a few images of the dataset: planned and made in this process, as a build does."""
+
+from __future__ import annotations
+
+import base64
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from shardsmith.app.pictures import Picture, picture_of, small
+from shardsmith.app.stepping.placing import Places, placed
+from shardsmith.app.taken import Taken
+from shardsmith.dataset.manifest import SPLITS
+from shardsmith.inspect.made import PreviewCell, PreviewRow, choose, is_on, plan_all, rows_of
+from shardsmith.inspect.preview import in_short
+from shardsmith.pipeline.params import Params, SplitParams
+from shardsmith.transforms.catalogue import PREPROCESS, build_steps
+from shardsmith.transforms.scene import Planned, SetStep, planned_of
+
+IMAGES, COPIES = 3, 3
+_OF_STEP = 4  # copies, of which the first that differs is shown
+_SIDE_PX = 480
+
+
+@dataclass(frozen=True)
+class Made:
+    """One picture; sha256: of the image's file as a build would write it. caption: by what it was made."""
+
+    picture: Picture
+    sha256: str
+    bytes: int
+    caption: str
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One image, and what comes of it."""
+
+    original: Made
+    preprocessed: Sequence[Made]
+    copies: Sequence[Made]
+
+
+@dataclass(frozen=True)
+class Result:
+    """How many images a version would have, and about how many bytes each time they are written."""
+
+    images: dict[str, int]
+    bytes: int
+
+    @property
+    def total(self) -> int:
+        return sum(self.images.values())
+
+
+@dataclass(frozen=True)
+class Session:
+    """The images of a dataset, with their splits.
+
+    colours: class -> its place in the label map.
+    """
+
+    images: list[Planned]
+    colours: Mapping[str, int]
+    places: Places
+
+    def effects(self, params: Params, turn: int, kept: Path) -> list[Effect]:
+        """Of three images.
+
+        Args:
+            turn: another number chooses others. kept: the folder where small pictures of the originals are.
+
+        Raises:
+            ShardsmithError: as the stages do.
+        """
+        chosen = choose(self.images, params, IMAGES, turn)
+        with tempfile.TemporaryDirectory(prefix="shardsmith-") as work:
+            rows = rows_of(self.images, params, chosen, Path(work), most_copies=COPIES)
+            return [self._effect(row, Path(work) / "small", kept) for row in rows]
+
+    def of_step(self, params: Params, block: str, number: int, turn: int) -> Made | None:
+        """What one step alone makes of one image; None where it leaves the image out.
+
+        Args:
+            number: the step's, in the block's list.
+        """
+        chosen = choose(self.images, params, 1, turn)
+        with tempfile.TemporaryDirectory(prefix="shardsmith-") as work:
+            (row,) = rows_of(self.images, _alone(params, block, number), chosen, Path(work), most_copies=_OF_STEP)
+            before = row.original.planned.image.sha256
+            cells = [*row.preprocessed, *row.copies]
+            cell = next((one for one in cells if one.planned.image.sha256 != before), None) or next(iter(cells), None)
+            return self._made(cell, Path(work) / "small") if cell else None
+
+    def result(self, params: Params, effects: Sequence[Effect]) -> Result:
+        """
+        Args:
+            effects: whose sizes stand for all.
+        """
+        images = self._after(params)
+        base = [made for one in effects for made in (one.preprocessed or [one.original])]
+        of_base, of_copy = _mean(base), _mean([made for one in effects for made in one.copies])
+        size = sum(images.values()) * of_base
+        if is_on(params.augment):
+            for split in params.augment.splits:
+                size += images[split] * (params.augment.copies * of_copy - (not params.augment.keep_original) * of_base)
+                images[split] *= params.augment.copies + params.augment.keep_original
+        return Result(images, round(size))
+
+    def _after(self, params: Params) -> dict[str, int]:
+        """Split -> its images after preprocessing."""
+        steps = build_steps(params.preprocess.steps, PREPROCESS) if is_on(params.preprocess) else ()
+        if not any(isinstance(step, SetStep) for step in steps):
+            return self.places.total
+        counts = Counter(one.image.split for one in plan_all(self.images, params))
+        return {name: counts[name] for name in SPLITS}
+
+    def _effect(self, row: PreviewRow, made: Path, kept: Path) -> Effect:
+        return Effect(
+            self._made(row.original, kept),
+            [self._made(one, made) for one in row.preprocessed],
+            [self._made(one, made) for one in row.copies],
+        )
+
+    def _made(self, cell: PreviewCell, folder: Path) -> Made:
+        image = cell.planned.image
+        path = Path(image.path)
+        shown = small(path, image.sha256, _SIDE_PX, folder).read_bytes()
+        picture = picture_of(image, cell.planned.annotations, self.colours, "")
+        address = f"data:image/webp;base64,{base64.b64encode(shown).decode()}"
+        return Made(
+            replace(picture, url=address), image.sha256, path.stat().st_size, in_short(cell.operations), cell.remark
+        )
+
+
+@lru_cache(maxsize=2)
+def session(folder: Path, root: Path, split: SplitParams) -> Session:
+    """See `placing.placed`.
+
+    Raises:
+        ShardsmithError: as the split stage does.
+    """
+    manifest, places = placed(folder, root, split)
+    colours = {name: number for number, name in enumerate(Taken(folder).classes)}
+    return Session(list(planned_of(manifest)), colours, places)
+
+
+def _alone(params: Params, block: str, number: int) -> Params:
+    on: dict[str, Any] = {"enabled": True, "steps": [getattr(params, block).steps[number]]}
+    on |= {"copies": _OF_STEP} if block == "augment" else {}
+    wanted = {name: on if name == block else {"enabled": False} for name in ("preprocess", "augment")}
+    update = {name: getattr(params, name).model_copy(update=values) for name, values in wanted.items()}
+    return params.model_copy(update=update)
+
+
+def _mean(made: Sequence[Made]) -> float:
+    return sum(one.bytes for one in made) / len(made) if made else 0.0
