@@ -38,7 +38,8 @@ class Control:
     """One value.
 
     given: whether it stands in params.yaml, and so is sent even where it is the default.
-    least, most: None for no bound. step: of the slider. choices: of a choice; of a text, what it may be beside `#rrggbb`.
+    least, most: None for no bound. step: of the slider.
+    choices: of a choice; of a text, what it may be beside `#rrggbb`.
     is_optional: empty is None.
     """
 
@@ -65,7 +66,7 @@ class Control:
 
 @dataclass(frozen=True)
 class Card:
-    """One step, with what sets it; on: whether it is done. common, more: its own values, and what every step has."""
+    """One step, with what sets it; on: whether it is done. own, shared: its own values, and those that every step has."""
 
     block: str
     name: str
@@ -140,7 +141,7 @@ def arguments(card: Card) -> dict[str, Any]:
 
 def _control(name: str, rules: Mapping[str, Any], schema: Mapping[str, Any], values: Mapping[str, Any]) -> Control:
     default = None if name in schema.get("required", ()) else rules.get("default")
-    either = [one for one in rules.get("anyOf", [rules]) if one.get("type") != "null"][0]
+    either = next(one for one in rules.get("anyOf", [rules]) if one.get("type") != "null")
     value = values.get(name, default)
     made = Control(
         name, "text", rules.get("description", ""), value, default, name in values, "anyOf" in rules, **_bounds(either)

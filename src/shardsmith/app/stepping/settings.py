@@ -13,14 +13,11 @@ from shardsmith.pipeline.params import Params, parse_params
 from shardsmith.transforms.catalogue import build_steps
 from shardsmith.workspace.settings import with_settings
 
+_OF_STEPS = ("enabled", "steps", "min_visibility", "min_size_px", "image_format", "quality")
 KEYS = (
     *("split.strategy", "split.fractions", "split.era"),
-    *(
-        f"preprocess.{name}"
-        for name in ("enabled", "steps", "min_visibility", "min_size_px", "image_format", "quality")
-    ),
-    *("augment.enabled", "augment.copies", "augment.keep_original", "augment.balance", "augment.steps", "augment.seed"),
-    *(f"augment.{name}" for name in ("min_visibility", "min_size_px", "image_format", "quality")),
+    *(f"preprocess.{name}" for name in _OF_STEPS),
+    *(f"augment.{name}" for name in (*_OF_STEPS, "copies", "keep_original", "balance", "seed")),
     "export.formats",
     *(f"export.require.{name}" for name in ("min_images", "min_images_per_class", "max_dropped_share")),
 )
@@ -66,7 +63,7 @@ def differences(before: Params, after: Params) -> list[Difference]:
     return [Difference(key, _said(key, old[key]), _said(key, new[key])) for key in KEYS if old[key] != new[key]]
 
 
-def _at(content: Mapping[str, Any], key: str) -> Any:
+def _at(content: Any, key: str) -> Any:
     for part in key.split("."):
         content = content[part]
     if key.endswith(".steps"):
