@@ -66,7 +66,10 @@ class Control:
 
 @dataclass(frozen=True)
 class Card:
-    """One step, with what sets it; on: whether it is done. own, shared: its own values, and those that every step has."""
+    """One step, with what sets it.
+
+    own, shared: its own values, and those that every step has. on: whether it is done.
+    """
 
     block: str
     name: str
