@@ -196,7 +196,7 @@ function turnTo(card, on) {
 }
 
 async function add(key) {
-  const answer = await fetch(`${url}/card?step=${encodeURIComponent(key)}&number=new${++numbers}`);
+  const answer = await fetch(`${url}/card?step=${encodeURIComponent(key)}&number=${++numbers}`);
   if (!answer.ok) throw new Error(await answer.text());
   const part = document.createElement("template");
   part.innerHTML = await answer.text();

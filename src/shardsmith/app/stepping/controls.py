@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from shardsmith.app.render import texts
-from shardsmith.inspect.catalogue import BLOCKS, SHARED, step_rows
+from shardsmith.inspect.catalogue import BLOCKS, SHARED, StepRow, step_rows
 
 Kind = Literal["integer", "number", "choice", "choices", "flag", "text", "list", "json"]
 COMMON = (
@@ -115,7 +116,7 @@ def card(key: str, values: Mapping[str, Any] | None = None, on: bool = True, cla
     """
     block, _, name = key.partition(".")
     model = BLOCKS[block][name]
-    row = next(row for row in step_rows() if (row.block, row.name) == (block, name))
+    row = _rows()[key]
     start = dict(STARTS.get(key, {}))
     if key == "preprocess.filter_classes" and classes:
         start = {"keep": list(classes)}
@@ -140,6 +141,11 @@ def every_card(classes: Sequence[str] = ()) -> list[Card]:
 def arguments(card: Card) -> dict[str, Any]:
     """What params.yaml is to say of a card as it stands: what is given, or is not the default."""
     return {one.name: one.value for one in (*card.own, *card.shared) if one.given or one.value != one.default}
+
+
+@cache
+def _rows() -> dict[str, StepRow]:
+    return {f"{row.block}.{row.name}": row for row in step_rows()}
 
 
 def _control(name: str, rules: Mapping[str, Any], schema: Mapping[str, Any], values: Mapping[str, Any]) -> Control:
