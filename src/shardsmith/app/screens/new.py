@@ -52,14 +52,13 @@ class Shown:
     """What the screen shows of settings.
 
     taking: how far the reading of data/raw is, where the tables are not there yet. problems: key, or "", -> what is
-    wrong. anew: how many images would move if all were placed anew.
+    wrong.
     """
 
     problems: Mapping[str, str]
     taking: Mapping[str, Any] | None = None
     differs: Sequence[Difference] = ()
     places: Places | None = None
-    anew: int = 0
     effects: Sequence[Effect] = ()
     result: Result | None = None
 
@@ -81,15 +80,13 @@ def show(dataset: Dataset, wanted: Wanted) -> Shown:
     params, where = chosen.params, (taken.folder, dataset.root)
     try:
         now = session(*where, params.split)
-        anew = params.split.model_copy(update={"era": dataset.workspace.params().split.era + 1})
-        moved = placed(*where, anew)[1].moved if sum(now.places.stay.values()) or now.places.moved else 0
     except ShardsmithError as error:
         return Shown({"split.strategy": str(error)}, None, differs)
     try:
         effects = now.effects(params, wanted.turn, dataset.kept("pictures"))
     except ShardsmithError as error:
-        return Shown({"": str(error)}, None, differs, now.places, moved)
-    return Shown({}, None, differs, now.places, moved, effects, now.result(params, effects))
+        return Shown({"": str(error)}, None, differs, now.places)
+    return Shown({}, None, differs, now.places, effects, now.result(params, effects))
 
 
 @router.get("/d/{key}/new", include_in_schema=False)
@@ -140,6 +137,13 @@ def step_alone(request: Request, dataset: Open, wanted: WantedStep) -> Response:
         chosen.params, wanted.block, wanted.number, wanted.turn
     )
     return page(request, "_new_step.html.jinja", made=made)
+
+
+@router.post("/d/{key}/new/anew", include_in_schema=False)
+def anew(request: Request, dataset: Open, wanted: Wanted) -> Response:
+    """How many images would move if all were placed anew: said before anybody chooses that."""
+    wanted.settings["split.era"] = dataset.workspace.params().split.era + 1
+    return page(request, "_new_anew.html.jinja", moved=split_preview(dataset, wanted).get("moved"))
 
 
 @router.get("/d/{key}/new/name", include_in_schema=False)

@@ -122,6 +122,7 @@ async function ask() {
     if (Object.keys(problems).length) return;
     remember(chosen);
     await askSteps(chosen, signal);
+    await askAnew(chosen, signal);
   } catch (error) {
     if (error.name === "AbortError") return;
     document.getElementById("said").textContent = words.gone;
@@ -145,6 +146,15 @@ async function askSteps(chosen, signal) {
     if (ok) card.querySelector(".thumb").replaceChildren(part);
   }
   changed = null;
+}
+
+// how many would move, where what that depends on has changed
+let anew = "";
+async function askAnew(chosen, signal) {
+  const split = JSON.stringify(Object.entries(chosen).filter(([key]) => key.startsWith("split.") && key !== "split.era"));
+  if (split === anew) return;
+  const [ok, part] = await post("anew", { settings: chosen }, signal);
+  if (ok) { put("anew", part); anew = split; }
 }
 
 // what was chosen stands in the address: it survives a reload, and the way back

@@ -152,8 +152,16 @@ def _control(name: str, rules: Mapping[str, Any], schema: Mapping[str, Any], val
     default = None if name in schema.get("required", ()) else rules.get("default")
     either = next(one for one in rules.get("anyOf", [rules]) if one.get("type") != "null")
     value = values.get(name, default)
+    value = int(value) if isinstance(value, float) and value.is_integer() else value
     made = Control(
-        name, "text", rules.get("description", ""), value, default, name in values, "anyOf" in rules, **_bounds(either)
+        name,
+        "text",
+        rules.get("description") or texts()["new"]["helps"].get(name, ""),
+        value,
+        default,
+        name in values,
+        "anyOf" in rules,
+        **_bounds(either),
     )
     kind = either.get("type")
     if "enum" in either:

@@ -11,19 +11,23 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image as PilImage
+
 from shardsmith.app.pictures import Picture, picture_of, small
 from shardsmith.app.stepping.placing import Places, placed
 from shardsmith.app.taken import Taken
+from shardsmith.dataset.images import decode, encode
 from shardsmith.dataset.manifest import SPLITS
 from shardsmith.inspect.made import PreviewCell, PreviewRow, choose, is_on, plan_all, rows_of
 from shardsmith.inspect.preview import in_short
-from shardsmith.pipeline.params import Params, SplitParams
+from shardsmith.pipeline.params import Params, PreprocessParams, SplitParams
 from shardsmith.transforms.catalogue import PREPROCESS, build_steps
 from shardsmith.transforms.scene import Planned, SetStep, planned_of
 
 IMAGES, COPIES = 3, 3
 _OF_STEP = 4  # copies, of which the first that differs is shown
-_SIDE_PX = 480
+_SIDE_PX, _QUALITY = 320, 82
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class Result:
         return sum(self.images.values())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Session:
     """The images of a dataset, with their splits.
 
@@ -78,10 +82,10 @@ class Session:
         Raises:
             ShardsmithError: as the stages do.
         """
-        chosen = choose(self.images, params, IMAGES, turn)
+        chosen = choose(_left(self, params.preprocess).images, params, IMAGES, turn)
         with tempfile.TemporaryDirectory(prefix="shardsmith-") as work:
             rows = rows_of(self.images, params, chosen, Path(work), most_copies=COPIES)
-            return [self._effect(row, Path(work) / "small", kept) for row in rows]
+            return [self._effect(row, kept) for row in rows]
 
     def of_step(self, params: Params, block: str, number: int, turn: int) -> Made | None:
         """What one step alone makes of one image; None where it leaves the image out.
@@ -95,14 +99,14 @@ class Session:
             before = row.original.planned.image.sha256
             cells = [*row.preprocessed, *row.copies]
             cell = next((one for one in cells if one.planned.image.sha256 != before), None) or next(iter(cells), None)
-            return self._made(cell, Path(work) / "small") if cell else None
+            return self._made(cell) if cell else None
 
     def result(self, params: Params, effects: Sequence[Effect]) -> Result:
         """
         Args:
             effects: whose sizes stand for all.
         """
-        images = self._after(params)
+        images = dict(_left(self, params.preprocess).counts)
         base = [made for one in effects for made in (one.preprocessed or [one.original])]
         of_base, of_copy = _mean(base), _mean([made for one in effects for made in one.copies])
         size = sum(images.values()) * of_base
@@ -112,30 +116,48 @@ class Session:
                 images[split] *= params.augment.copies + params.augment.keep_original
         return Result(images, round(size))
 
-    def _after(self, params: Params) -> dict[str, int]:
-        """Split -> its images after preprocessing."""
-        steps = build_steps(params.preprocess.steps, PREPROCESS) if is_on(params.preprocess) else ()
-        if not any(isinstance(step, SetStep) for step in steps):
-            return self.places.total
-        counts = Counter(one.image.split for one in plan_all(self.images, params))
-        return {name: counts[name] for name in SPLITS}
+    def _effect(self, row: PreviewRow, kept: Path) -> Effect:
+        image = row.original.planned.image
+        shown = small(Path(image.path), image.sha256, _SIDE_PX, kept).read_bytes()
+        made = [[self._made(one) for one in several] for several in (row.preprocessed, row.copies)]
+        return Effect(self._as_shown(row.original, "webp", shown), *made)
 
-    def _effect(self, row: PreviewRow, made: Path, kept: Path) -> Effect:
-        return Effect(
-            self._made(row.original, kept),
-            [self._made(one, made) for one in row.preprocessed],
-            [self._made(one, made) for one in row.copies],
-        )
+    def _made(self, cell: PreviewCell) -> Made:
+        pixels = decode(Path(cell.planned.image.path).read_bytes(), (_SIDE_PX, _SIDE_PX))
+        picture = PilImage.fromarray(pixels)
+        picture.thumbnail((_SIDE_PX, _SIDE_PX), PilImage.Resampling.BILINEAR)
+        return self._as_shown(cell, "jpeg", encode(np.asarray(picture), "jpeg", _QUALITY))
 
-    def _made(self, cell: PreviewCell, folder: Path) -> Made:
+    def _as_shown(self, cell: PreviewCell, format: str, shown: bytes) -> Made:
         image = cell.planned.image
-        path = Path(image.path)
-        shown = small(path, image.sha256, _SIDE_PX, folder).read_bytes()
         picture = picture_of(image, cell.planned.annotations, self.colours, "")
-        address = f"data:image/webp;base64,{base64.b64encode(shown).decode()}"
-        return Made(
-            replace(picture, url=address), image.sha256, path.stat().st_size, in_short(cell.operations), cell.remark
-        )
+        address = f"data:image/{format};base64,{base64.b64encode(shown).decode()}"
+        size, words = Path(image.path).stat().st_size, in_short(cell.operations)
+        return Made(replace(picture, url=address), image.sha256, size, words, cell.remark)
+
+
+@dataclass(frozen=True)
+class Left:
+    """What preprocessing leaves: the images of which anything is left, and split -> how many come of them."""
+
+    images: list[Planned]
+    counts: dict[str, int]
+
+
+def _left(now: Session, params: PreprocessParams) -> Left:
+    steps = build_steps(params.steps, PREPROCESS) if is_on(params) else ()
+    if not any(isinstance(step, SetStep) for step in steps):
+        return Left(now.images, now.places.total)
+    return _planned_all(now, params.model_dump_json())
+
+
+@lru_cache(maxsize=2)
+def _planned_all(now: Session, preprocess: str) -> Left:
+    params = Params(preprocess=PreprocessParams.model_validate_json(preprocess))
+    planned = plan_all(now.images, params)
+    paths, counts = {one.image.path for one in planned}, Counter(one.image.split for one in planned)
+    left = [one for one in now.images if one.image.path in paths]
+    return Left(left, {name: counts[name] for name in SPLITS})
 
 
 @lru_cache(maxsize=2)
