@@ -17,12 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shardsmith.dataset.boxes import LOST
-from shardsmith.dataset.errors import StageError
 from shardsmith.dataset.findings import Finding, about
 from shardsmith.dataset.images import decoding_error
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Manifest
-from shardsmith.inspect.made import PreviewRow, choose, plan_all, rows_of
+from shardsmith.inspect.made import Preprocessing, PreviewRow, choose, left, rows_of
 from shardsmith.pipeline.checks.boxes import check_boxes
 from shardsmith.pipeline.ingest import ingest
 from shardsmith.pipeline.params import Params
@@ -70,8 +69,9 @@ def look(
     while True:
         folder = work / f"of {manifest.images.num_rows}"
         try:
-            planned = list(planned_of(split(manifest, params, decisions, record)[0]))
-            return rows_of(planned, params, choose(_kept(planned, params), params, count), folder, _check)
+            images = list(planned_of(split(manifest, params, decisions, record)[0]))
+            before = Preprocessing(images, params.preprocess)
+            return rows_of(before, params, choose(left(before), params, count), folder, _check)
         except DoesNotDecode as broken:
             unreadable = [image for image in manifest.image_rows() if image.path in broken.reasons]
             for image in unreadable:
@@ -96,18 +96,6 @@ def _without(manifest: Manifest, findings: Iterable[Finding]) -> Manifest:
     tables = (manifest.images, manifest.annotations)
     images, annotations = (table.filter(pc.invert(pc.is_in(table["image_id"], gone))) for table in tables)
     return Manifest(images.combine_chunks(), annotations.combine_chunks())
-
-
-def _kept(images: Sequence[Planned], params: Params) -> list[Planned]:
-    """Those of which preprocessing leaves anything.
-
-    Raises:
-        StageError: of none.
-    """
-    paths = {one.image.path for one in plan_all(images, params)}
-    if not paths:
-        raise StageError("preprocess leaves no image; see preprocess.steps in params.yaml")
-    return [one for one in images if one.image.path in paths]
 
 
 def _check(images: Sequence[Planned]) -> None:

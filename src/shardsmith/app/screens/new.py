@@ -61,10 +61,15 @@ class Shown:
     places: Places | None = None
     effects: Sequence[Effect] = ()
     result: Result | None = None
+    is_counting: bool = False
 
 
-def show(dataset: Dataset, wanted: Wanted) -> Shown:
-    """What comes of settings, as far as it is known now."""
+def show(dataset: Dataset, wanted: Wanted, wait: bool = True) -> Shown:
+    """What comes of settings, as far as it is known now.
+
+    Args:
+        wait: until all images are counted; else `is_counting` says that they are not.
+    """
     chosen = choose_params(dataset, wanted.settings)
     differs = differences(dataset.workspace.params(), chosen.params) if chosen.params else ()
     taken = raw_taken(dataset)
@@ -86,7 +91,8 @@ def show(dataset: Dataset, wanted: Wanted) -> Shown:
         effects = now.effects(params, wanted.turn, dataset.kept("pictures"))
     except ShardsmithError as error:
         return Shown({"": str(error)}, None, differs, now.places)
-    return Shown({}, None, differs, now.places, effects, now.result(params, effects))
+    result = now.result(params, effects) if wait or now.is_counted(params) else None
+    return Shown({}, None, differs, now.places, effects, result, result is None)
 
 
 @router.get("/d/{key}/new", include_in_schema=False)
@@ -125,7 +131,7 @@ def card(request: Request, dataset: Open, step: str, number: int) -> Response:
 
 @router.post("/d/{key}/new/preview", include_in_schema=False)
 def preview(request: Request, dataset: Open, wanted: Wanted) -> Response:
-    return page(request, "_new_shown.html.jinja", dataset=dataset, shown=show(dataset, wanted))
+    return page(request, "_new_shown.html.jinja", dataset=dataset, shown=show(dataset, wanted, wait=False))
 
 
 @router.post("/d/{key}/new/step", include_in_schema=False)
@@ -137,6 +143,15 @@ def step_alone(request: Request, dataset: Open, wanted: WantedStep) -> Response:
         chosen.params, wanted.block, wanted.number, wanted.turn
     )
     return page(request, "_new_step.html.jinja", made=made)
+
+
+@router.post("/d/{key}/new/count", include_in_schema=False)
+def count(dataset: Open, wanted: Wanted) -> Response:
+    """Count what preprocessing makes of all images, so that the next answer can say it."""
+    chosen, taken = choose_params(dataset, wanted.settings), raw_taken(dataset)
+    if chosen.params and taken.is_there:
+        session(taken.folder, dataset.root, chosen.params.split).count(chosen.params)
+    return Response(status_code=204)
 
 
 @router.post("/d/{key}/new/anew", include_in_schema=False)

@@ -123,6 +123,7 @@ async function ask() {
     remember(chosen);
     await askSteps(chosen, signal);
     await askAnew(chosen, signal);
+    if (parts.querySelector("[data-counting]")) { await post("count", { settings: chosen }, signal); later(); }
   } catch (error) {
     if (error.name === "AbortError") return;
     document.getElementById("said").textContent = words.gone;

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from shardsmith.app.opened import Dataset
@@ -49,9 +52,14 @@ def present(params: Params) -> dict[str, Any]:
 
 def choose_params(dataset: Dataset, settings: Mapping[str, Any]) -> Chosen:
     """params.yaml with the settings, checked as a build does."""
+    return _chosen(dataset.workspace.params_text(), json.dumps(settings), dataset.root)
+
+
+@lru_cache(maxsize=16)
+def _chosen(text: str, settings: str, root: Path) -> Chosen:
+    """Kept: one change of a value asks several times, and comments make it slow."""
     try:
-        text = with_settings(dataset.workspace.params_text(), settings, dataset.root)
-        return Chosen(parse_params(text, _WHERE, dataset.root), {})
+        return Chosen(parse_params(with_settings(text, json.loads(settings), root), _WHERE, root), {})
     except ParamsError as error:
         lines = (line.removeprefix(f"{_WHERE}: ").partition(": ") for line in str(error).splitlines())
         return Chosen(None, {key: said or key for key, _, said in lines})
