@@ -12,8 +12,8 @@ import pyarrow as pa
 from shardsmith.app.taken import Taken
 from shardsmith.dataset.manifest import SPLITS, Manifest
 from shardsmith.pipeline.params import Params, SplitParams
-from shardsmith.pipeline.splits.decisions import read_decisions
-from shardsmith.pipeline.splits.record import read_record
+from shardsmith.pipeline.splits.decisions import Decisions, read_decisions
+from shardsmith.pipeline.splits.record import Record, read_record
 from shardsmith.pipeline.splits.split import place
 from shardsmith.workspace import paths
 
@@ -49,10 +49,8 @@ def placed(folder: Path, root: Path, split: SplitParams) -> tuple[Manifest, Plac
     Raises:
         ShardsmithError: as the split stage does.
     """
-    record = read_record(root / paths.SPLITS)
-    manifest = place(
-        _before(Taken(folder)), Params(split=split), read_decisions(root / paths.DECISIONS), record
-    ).manifest
+    before, decisions, record = _before(folder, root)
+    manifest = place(before, Params(split=split), decisions, record).manifest
     stay, come, moved = Counter[str](), Counter[str](), 0
     for image in manifest.image_rows():
         row, is_same = record.find(image)
@@ -62,10 +60,13 @@ def placed(folder: Path, root: Path, split: SplitParams) -> tuple[Manifest, Plac
     return manifest, Places({name: stay[name] for name in SPLITS}, {name: come[name] for name in SPLITS}, moved)
 
 
-def _before(taken: Taken) -> Manifest:
-    """As the split stage is given it: with the splits of the source."""
+@lru_cache(maxsize=2)
+def _before(folder: Path, root: Path) -> tuple[Manifest, Decisions, Record]:
+    """What the split stage is given: images with the splits of the source."""
+    taken = Taken(folder)
     valid, source = taken.valid(), taken.manifest().images
     of_source = dict(zip(source["image_id"].to_pylist(), source["split"].to_pylist(), strict=True))
     column = pa.array([of_source.get(name) for name in valid.images["image_id"].to_pylist()], pa.string())
     field = valid.images.schema.get_field_index("split")
-    return Manifest(valid.images.set_column(field, valid.images.schema.field(field), column), valid.annotations)
+    images = valid.images.set_column(field, valid.images.schema.field(field), column)
+    return Manifest(images, valid.annotations), read_decisions(root / paths.DECISIONS), read_record(root / paths.SPLITS)
