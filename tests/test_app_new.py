@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 from browser import Page
-from paged import Served, needs_browser, serve_page
+from paged import Served, needs_browser, serious, serve_page
 from test_preview import draw_raw
 from workspaces import ROOT
 
@@ -310,4 +310,5 @@ def test_for_everybody(screen: Page, served: Served, width: int, dark: bool) -> 
     _idle(screen)
     screen.run("for (const one of document.querySelectorAll('details')) one.open = true")
     assert screen.run("document.documentElement.scrollWidth") <= width
+    assert not serious(screen)
     assert not screen.said
