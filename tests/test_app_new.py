@@ -264,6 +264,14 @@ def test_one_press_each(screen: Page, dataset: Dataset) -> None:
 
 
 @needs_browser
+def test_generate_reaches_the_build(screen: Page) -> None:
+    """A form says where it comes from, and is let in; what is wrong with it is said, and no build begins."""
+    screen.run("form.elements.settings.value = '{\"augment.copies\": 0}', form.submit()")
+    screen.wait("location.pathname === '/d/pets/build' && document.readyState === 'complete'")
+    assert "augment.copies: 0: allowed: 1 and more" in screen.run("document.body.innerText")
+
+
+@needs_browser
 def test_the_form_gives_back_each_steps_values(screen: Page, dataset: Dataset) -> None:
     classes = raw_taken(dataset).classes
     script = "(async () => { const found = {}; for (const key of %s) found[key] = argumentsOf(await add(key)); "
