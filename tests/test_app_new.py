@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 from browser import Page
 from paged import Served, needs_browser, serious, serve_page
-from test_preview import draw_raw
+from test_preview import built, draw_raw
 from workspaces import ROOT
 
 from shardsmith.app.opened import Dataset, open_folders
@@ -80,16 +80,19 @@ def test_a_slider_goes_as_far_as_is_allowed() -> None:
     assert not controls.card("preprocess.resize").own[0].has_slider, "16,384 pixels are typed"
 
 
-def test_what_is_shown_is_what_the_preview_shows(dataset: Dataset, tmp_path: Path) -> None:
+def test_what_is_shown_is_what_a_build_makes(dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     params = choose_params(dataset, ON).params
     assert params
     now = session(raw_taken(dataset).folder, dataset.root, params.split)
     effects = now.effects(params, 0, tmp_path / "kept")
-    rows = look(dataset.root / "data/raw", params, IMAGES, tmp_path)
-    assert [one.original.picture.image_id for one in effects] == [row.original.planned.image.image_id for row in rows]
-    for one, row in zip(effects, rows, strict=True):
-        assert [made.sha256 for made in one.preprocessed] == [cell.planned.image.sha256 for cell in row.preprocessed]
-        assert [made.sha256 for made in one.copies] == [cell.planned.image.sha256 for cell in row.copies]
+    monkeypatch.chdir(dataset.root)
+    bytes_of = {name: image.sha256 for name, (image, _) in built(params, tmp_path).items()}
+    for one in effects:
+        shown = [*one.preprocessed, *one.copies]
+        assert len(shown) == 3
+        assert [made.sha256 for made in shown if not made.remark] == [
+            bytes_of[made.picture.image_id] for made in shown if not made.remark
+        ]
         assert one.copies[0].picture.marks, "with boxes"
 
 
