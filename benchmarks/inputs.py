@@ -73,7 +73,9 @@ def make_image(task: tuple[str, int, Path | None]) -> list[tuple]:
     ]
     image = Image(name, "", "", WIDTH_PX, HEIGHT_PX, "jpeg")
     annotations = [Annotation(name, label, *map(float, corners)) for label, *corners in boxes]  # type: ignore[arg-type]
-    (folder / "Annotations" / f"{number:06d}.xml").write_text(format_xml(image, annotations, name), encoding="utf-8")
+    (folder / "Annotations" / f"{number:06d}.xml").write_text(
+        format_xml(image, annotations, name, {}), encoding="utf-8"
+    )
     return [(name, WIDTH_PX, HEIGHT_PX, *box) for box in boxes]
 
 

@@ -21,8 +21,9 @@ from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Annotation, Image, Manifest
 from shardsmith.dataset.shapes import from_mask
 from shardsmith.inspect.catalogue import BLOCKS, step_rows, steps_markdown
+from shardsmith.inspect.made import MOST_PARTS, PreviewCell, PreviewRow
 from shardsmith.inspect.preview import Preview, in_short, only_step
-from shardsmith.inspect.rows import MOST_PARTS, PreviewCell, PreviewRow, look
+from shardsmith.inspect.rows import look
 from shardsmith.inspect.sheet import colour_of, draw_tile, in_lines
 from shardsmith.pipeline.augment import augment
 from shardsmith.pipeline.ingest import ingest
@@ -44,14 +45,19 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "data/raw").mkdir(parents=True)
     for name in ("dvc.yaml", "params.yaml"):
         shutil.copy2(ROOT / name, root / name)
+    draw_raw(root / "data/raw")
+    monkeypatch.chdir(root)
+    return root
+
+
+def draw_raw(raw: Path) -> None:
+    """30 small images with a box each, and two negatives."""
     for number in range(32):
         label, at = "dog" if number % 5 == 1 else "cat", number % 10
         text = XML.format(name=f"{number:02}", label=label, at=at)
         text = text if number % 16 else re.sub("<object>.*</object>", "", text)
-        (root / f"data/raw/{number:02}.jpg").write_bytes(image_bytes(48, 40, number))
-        (root / f"data/raw/{number:02}.xml").write_text(text)
-    monkeypatch.chdir(root)
-    return root
+        (raw / f"{number:02}.jpg").write_bytes(image_bytes(48, 40, number))
+        (raw / f"{number:02}.xml").write_text(text)
 
 
 def shown(params: Params, tmp_path: Path, count: int = 12) -> list[PreviewRow]:

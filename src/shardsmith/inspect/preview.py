@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from shardsmith.dataset.errors import ParamsError, RawDataError
 from shardsmith.inspect.catalogue import BLOCKS
-from shardsmith.inspect.rows import PreviewCell, PreviewRow, is_on, look
+from shardsmith.inspect.made import PreviewCell, PreviewRow, is_on
+from shardsmith.inspect.rows import look
 from shardsmith.inspect.sheet import draw_tile, in_grid, in_lines, read_pixels, write_line
 from shardsmith.pipeline.params import Params
 from shardsmith.pipeline.splits.decisions import Decisions
