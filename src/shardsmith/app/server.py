@@ -15,7 +15,7 @@ from shardsmith.app.opened import Opened
 from shardsmith.app.render import STATIC, page, texts
 from shardsmith.dataset.errors import ShardsmithError, explain
 
-SCREENS = ("start", "home", "build", "download", "version", "schedule")  # each a module of `screens` with a `router`
+SCREENS = ("start", "home", "build", "download", "version", "schedule", "add")  # each a module of `screens` with a `router`
 _FOR_EVER = "private, max-age=31536000, immutable"
 
 
