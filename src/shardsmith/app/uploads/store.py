@@ -251,7 +251,7 @@ def _check_names(names: Sequence[str]) -> None:
         path = path_of(name)
         if leads_out(path):
             raise UsageError(f"{printable(name[:200])}: leads out of the folder that was dropped; rename it")
-        if not _is_text(name) or not can_be(path):
+        if not can_be(path):
             raise UsageError(f"{printable(name[:200])}: no name that a file can have; rename it")
         if path in seen:
             raise UsageError(f"{printable(name[:200])}: comes twice; drop the folders instead of the files")
@@ -259,14 +259,6 @@ def _check_names(names: Sequence[str]) -> None:
     for path in seen:
         if inside := next((above for above in path.parents if above in seen), None):
             raise UsageError(f"{printable(str(inside))}: a file and a folder have this name; rename one")
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _check_room(folder: Path, count: int) -> None:
