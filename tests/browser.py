@@ -123,7 +123,10 @@ class Page:
         self.do("Emulation.setEmulatedMedia", features=[scheme])
 
     def screenshot(self, to: Path, whole: bool = True) -> None:
-        self.run("Promise.all([...document.images].map(image => image.decode().catch(() => 0))).then(() => 0)")
+        self.run(
+            "Promise.all([...document.images].filter(image => image.checkVisibility()).map(image => {"
+            "image.loading = 'eager'; return image.decode().catch(() => 0); })).then(() => 0)"
+        )
         shot = self.do("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         to.write_bytes(base64.b64decode(shot["data"]))
 

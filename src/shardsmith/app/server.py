@@ -15,7 +15,8 @@ from shardsmith.app.opened import Opened
 from shardsmith.app.render import STATIC, page, texts
 from shardsmith.dataset.errors import ShardsmithError, explain
 
-SCREENS = ("start", "home", "new", "build", "download", "version", "schedule")  # modules of `screens` with a `router`
+# each a module of `screens` with a `router`
+SCREENS = ("start", "home", "add", "new", "build", "download", "version", "schedule")
 _FOR_EVER = "private, max-age=31536000, immutable"
 
 

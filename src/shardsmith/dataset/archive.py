@@ -155,15 +155,30 @@ class _TarEntry(tarfile.TarInfo):
 
 
 def _target(archive: Path, folder: Path, name: str) -> Path:
-    path = PurePosixPath(name.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or any(":" in part for part in path.parts[:1]):
+    path = path_of(name)
+    if leads_out(path):
         raise RawDataError(f"{archive}: {_shown(name)}: leads out of the archive's folder; nothing more was unpacked")
-    longest = max((len(part.encode("utf-8", "surrogateescape")) for part in path.parts), default=0)
-    if not path.parts or longest > MAX_NAME_BYTES or len(path.parts) > MAX_DEPTH or "\0" in name:
+    if not can_be(path):
         raise RawDataError(f"{archive}: {_shown(name)}: no name that a file can have; rename it and pack again")
     target = folder / path
     target.parent.mkdir(parents=True, exist_ok=True)
     return target
+
+
+def path_of(name: str) -> PurePosixPath:
+    """A name from elsewhere, with / for what parts its folders."""
+    return PurePosixPath(name.replace("\\", "/"))
+
+
+def leads_out(path: PurePosixPath) -> bool:
+    """Whether it would be outside of the folder that it is unpacked into."""
+    return path.is_absolute() or ".." in path.parts or any(":" in part for part in path.parts[:1])
+
+
+def can_be(path: PurePosixPath) -> bool:
+    """Whether a file can have the name here."""
+    longest = max((len(part.encode("utf-8", "surrogateescape")) for part in path.parts), default=0)
+    return bool(path.parts) and longest <= MAX_NAME_BYTES and len(path.parts) <= MAX_DEPTH and "\0" not in str(path)
 
 
 def _shown(name: str) -> str:

@@ -20,20 +20,21 @@ from shardsmith.workspace.paths import POINTER, RAW
 from shardsmith.workspace.workspace import Workspace
 
 MAX_IMAGE_BYTES = 100 * 10**6
-_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-_SCHEMES = ("https", "http", "s3", "gs")  # what a file of annotations may name: never a local path
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+SCHEMES = ("https", "http", "s3", "gs")  # what a file of annotations may name: never a local path
 _PART = ".fetch.part"
 _BLOCK = 1 << 20
 _LISTED = 5  # files in a message
 
 
-def fetch(workspace: Workspace, source: str, log: Log, add: bool = False) -> None:
+def fetch(workspace: Workspace, source: str, log: Log, add: bool = False, below: str = "") -> None:
     """Bring a folder, an archive, or either at a URL (http, s3, ... : what fsspec knows) to data/raw.
 
     A folder at a URL is imported by `dvc import-url`, so that `dvc update data/raw.dvc` refreshes it.
 
     Args:
         add: to what data/raw holds; a file that is there with the same content is left alone.
+        below: a folder of data/raw that what comes goes into; "" for data/raw itself.
 
     Raises:
         RawDataError: data/raw holds something, or with `add` other content under the same name; or the source cannot
@@ -46,7 +47,7 @@ def fetch(workspace: Workspace, source: str, log: Log, add: bool = False) -> Non
             raise RawDataError(f"{RAW}: holds something already; `--add` adds to it, or move it away first")
     else:
         add = False
-    is_folder = "://" in source and not urlsplit(source).path.lower().endswith(_ARCHIVES)
+    is_folder = "://" in source and not urlsplit(source).path.lower().endswith(ARCHIVES)
     if add and (is_folder or _is_imported(workspace)):
         raise RawDataError(
             f"{RAW}: a folder at an address is imported as a whole, so nothing can be added; download the new files, "
@@ -59,7 +60,9 @@ def fetch(workspace: Workspace, source: str, log: Log, add: bool = False) -> Non
             workspace.dvc("import-url", "--force", source, RAW, log=log)
             return
         with tempfile.TemporaryDirectory(prefix=".fetch.", dir=raw.parent) as folder:
-            _bring(source, Path(folder), log)
+            bring(source, Path(folder), log)
+            if below:
+                _put_below(Path(folder) / "raw", below)
             if add:
                 log(f"{RAW}: {_merge(Path(folder) / 'raw', raw)} files added")
             else:
@@ -78,9 +81,9 @@ def _merge(new: Path, raw: Path) -> int:
     Raises:
         RawDataError: a file is there with other content; then nothing is moved.
     """
-    files = [path.relative_to(new) for path in sorted(new.rglob("*")) if not path.is_dir()]
+    files = _files(new)
     there = [file for file in files if (raw / file).exists() or (raw / file).is_symlink()]
-    if other := [file for file in there if not _is_same(new / file, raw / file)]:
+    if other := clashes(new, raw):
         listed = ", ".join(map(str, other[:_LISTED])) + (f" and {len(other) - _LISTED} more" * (len(other) > _LISTED))
         raise RawDataError(
             f"{RAW}: holds other content under the same name: {printable(listed)}; nothing was added. Rename those "
@@ -90,6 +93,22 @@ def _merge(new: Path, raw: Path) -> int:
         (raw / file).parent.mkdir(parents=True, exist_ok=True)
         (new / file).rename(raw / file)
     return len(coming)
+
+
+def clashes(new: Path, raw: Path) -> list[Path]:
+    """Files of a folder that another has with other content, by their places in it."""
+    there = [file for file in _files(new) if (raw / file).exists() or (raw / file).is_symlink()]
+    return [file for file in there if not _is_same(new / file, raw / file)]
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path.relative_to(folder) for path in sorted(folder.rglob("*")) if not path.is_dir()]
+
+
+def _put_below(folder: Path, name: str) -> None:
+    part = folder.rename(folder.with_name("part"))
+    folder.mkdir()
+    part.rename(folder / name)
 
 
 def _is_same(one: Path, other: Path) -> bool:
@@ -128,8 +147,8 @@ def _fetch_image(raw: Path, name: str, url: str) -> None:
         scheme = urlsplit(url).scheme
     except ValueError:
         scheme = ""
-    if scheme not in _SCHEMES or "::" in url:  # fsspec would open `https://x::file:///etc/passwd` in turn
-        raise RawDataError(f"not an address of {', '.join(_SCHEMES)}")
+    if scheme not in SCHEMES or "::" in url:  # fsspec would open `https://x::file:///etc/passwd` in turn
+        raise RawDataError(f"not an address of {', '.join(SCHEMES)}")
     file = PurePosixPath(name.replace("\\", "/")).name
     if file.startswith(".") or not file.isprintable() or not 0 < len(file.encode()) <= MAX_NAME_BYTES:
         raise RawDataError("no name that an image can have")
@@ -150,8 +169,12 @@ def shown_address(url: str) -> str:
     return printable(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
 
 
-def _bring(source: str, folder: Path, log: Log) -> None:
-    """Leave what `source` holds in folder/raw."""
+def bring(source: str, folder: Path, log: Log) -> None:
+    """Leave what `source` holds in folder/raw.
+
+    Raises:
+        RawDataError: there is no such source, or it cannot be downloaded or unpacked.
+    """
     path = Path(source)
     if "://" in source:
         path = folder / PurePosixPath(urlsplit(source).path).name
