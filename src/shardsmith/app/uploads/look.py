@@ -55,7 +55,7 @@ def gather(upload: Upload) -> list[str]:
     shared = {path.parts[0] for path in paths if len(path.parts) > 1}
     top = 1 if len(shared) == 1 and all(len(path.parts) > 1 for path in paths) else 0
     upload.source.mkdir(parents=True)
-    problems: list[Any] = []
+    problems: list[str] = []
     with progress(len(paths), "unpacking", "file") as bar:
         for number, path in enumerate(paths):
             target = upload.source.joinpath(*path.parts[top:])
