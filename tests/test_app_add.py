@@ -9,6 +9,7 @@ import os
 import time
 import zipfile
 from collections.abc import Iterator
+from html import escape
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -28,7 +29,7 @@ def voc(count: int = 3, label: str = "cat", first: int = 0) -> dict[str, bytes]:
     files = {}
     for number in range(first, first + count):
         files[f"i{number}.jpg"] = image_bytes(seed=number)
-        files[f"i{number}.xml"] = XML.format(name=f"i{number}", label=label, at=3).encode()
+        files[f"i{number}.xml"] = XML.format(name=f"i{number}", label=escape(label), at=3).encode()
     return files
 
 
