@@ -119,7 +119,7 @@ def new(request: Request, dataset: Open, settings: str = "{}") -> Response:
             "augment": controls.controls(AugmentParams, params.augment.model_dump(), _OF_BLOCK["augment"]),
         },
         gates=controls.controls(RequireParams, params.export.require.model_dump(), _GATES),
-        formats={name: made.title for name, made in WRITERS.items()},
+        formats={name: WRITERS[name].title for name in dict.fromkeys([*params.export.formats, *WRITERS])},
         is_empty=not has_raw(dataset),
     )
 
