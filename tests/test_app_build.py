@@ -14,16 +14,16 @@ import pytest
 from paged import TOKEN, Served, serve_page
 from workspaces import Place, copied, make_workspace
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("app")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("flows")]
 SETTINGS = {"preprocess.enabled": True, "preprocess.steps": [{"resize": {"width": 32, "height": 32}}]}
 PATIENCE_S = 240
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+def place(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Place:
     """With sample@one, made without Prefect."""
     folder = tmp_path_factory.mktemp("paged")
-    place = make_workspace(folder / "work", folder / "home")
+    place = make_workspace(folder / "work", folder / "home", prefect_api)
     place.quick_build("one")
     return place
 
@@ -31,7 +31,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 @pytest.fixture(scope="module")
 def served(place: Place) -> Iterator[Served]:
     with pytest.MonkeyPatch.context() as patch:
-        for key in ("HOME", "PATH", "PYTHONPATH", "GIT_CONFIG_NOSYSTEM", "SHARDSMITH_WORKERS"):
+        for key in ("HOME", "PATH", "PYTHONPATH", "GIT_CONFIG_NOSYSTEM", "SHARDSMITH_WORKERS", "PREFECT_API_URL"):
             patch.setenv(key, place.env[key])
         with serve_page(place.root) as served:
             yield served

@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel
@@ -102,11 +102,12 @@ def download(request: Request, dataset: Open, name: str, posted: Posted) -> Resp
 def state(request: Request, dataset: Open, name: str, format: str = "", split: str = "", class_: str = "") -> Response:
     part = Part(format=format, split=split, class_=class_)
     job = job_of(dataset, name, part)
-    where = f"{dataset.url}/versions/{name}"
+    where = f"{dataset.url}/versions/{quote(name)}"
     query = urlencode(part.model_dump())
     answer = page(request, "_download.html.jinja", dataset=dataset, job=job, again=f"{where}/download?{query}")
     if job.state == "done" and file_of(job).is_file():
-        answer.headers["HX-Redirect"] = f"{where}/zip?{query}"  # the browser saves it, and the screen stays
+        # the browser saves it, and the screen stays; see page.js
+        answer.headers["HX-Trigger"] = json.dumps({"save": f"{where}/zip?{query}"})
     return answer
 
 

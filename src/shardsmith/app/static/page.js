@@ -10,6 +10,7 @@ addEventListener("htmx:beforeSwap", event => {
     event.detail.isError = false;
   }
 });
+addEventListener("save", event => { location.href = event.detail.value; });
 addEventListener("click", event => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
