@@ -22,6 +22,7 @@ from shardsmith.workspace.settings import with_settings
 
 router = APIRouter()
 _AFTER = ("read back", "record")  # of a build, after the stages of dvc.yaml
+_LAST = 30  # lines, among which a failure is explained
 _FRESH_S = 20  # what is older is of a stage that has ended
 
 
@@ -88,10 +89,10 @@ def _made(job: Job) -> dict[str, Any]:
 
 
 def _error(job: Job) -> str:
-    """What the command said last, from its own word for an error on."""
-    lines = job.lines
-    starts = [number for number, line in enumerate(lines) if line.startswith("error:")]
-    said = "\n".join(lines[starts[-1] :] if starts else lines[-8:]).removeprefix("error:").strip()
+    """What was said last, from the first word of an error on: a stage's own comes before that of the build."""
+    lines = job.lines[-_LAST:]
+    starts = [number for number, line in enumerate(lines) if "error:" in line.lower()]
+    said = "\n".join(lines[starts[0] :] if starts else lines[-8:]).removeprefix("error:").strip()
     return said or texts()["build"]["lost"]
 
 
