@@ -5,6 +5,8 @@ UV := $(BIN)/uv
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest -n 3 --dist loadgroup
 export UV_PYTHON_DOWNLOADS := never
+export UV_COMPILE_BYTECODE := 1
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help dataset test test-quick test-long lint types docs wheel bench bench-peers lock clean
 .DEFAULT_GOAL := help
@@ -16,7 +18,8 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "error: $(PYTHON) is not Python 3.11, 3.12 or 3.13; use make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(PYTHON) -m venv .venv || { echo "error: no virtual environment could be made; on Debian: apt install python3-venv" >&2; exit 1; }
 
-# uv takes a tenth of pip's time; pip does it where uv cannot be had
+# uv takes a tenth of pip's time; pip does it where uv cannot be had. Bytecode of everything, as pip leaves it: else each
+# program of a test compiles TensorFlow anew where Python is told to write none
 .venv/ready: requirements.lock pyproject.toml | $(BIN)/python
 	@$(PIP) uv || true
 	@$(UV) pip sync --quiet --python $(BIN)/python requirements.lock || $(PIP) -r requirements.lock
