@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from conftest import image_bytes
-from workspaces import XML, Place, make_workspace
+from workspaces import XML, Place, copied, make_workspace
 
 from shardsmith.snippets.code import code_for
 from shardsmith.workspace.workspace import Workspace
@@ -106,7 +106,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Place:
     place = make_workspace(folder / "work", folder / "home")
     subprocess.run(["git", "init", "-q", "--bare", str(folder / "origin")], check=True)
     place.git("remote", "add", "origin", str(folder / "origin"))
-    place.dvc("remote", "add", "-q", "-d", "store", str(folder / "store"))
+    place.add_store(folder / "store")
     params = place.read("params.yaml")
     place.write("params.yaml", params.replace("formats: [tfrecord]", "formats: [tfrecord, ultralytics]"))
     place.add_image("wide", "dog", 3)
@@ -139,11 +139,7 @@ def build(place: Place, name: str) -> None:
 @pytest.fixture
 def place(shared: Place, tmp_path: Path) -> Place:
     """A copy of `shared`, with its remotes, to be changed."""
-    shutil.copytree(shared.root.parent, tmp_path / "all", symlinks=True)
-    copy = Place(tmp_path / "all/work", shared.env | {"HOME": str(tmp_path / "all/home")})
-    copy.git("remote", "set-url", "origin", str(tmp_path / "all/origin"))
-    copy.dvc("remote", "modify", "-q", "--local", "store", "url", str(tmp_path / "all/store"))
-    return copy
+    return copied(shared, tmp_path / "all")
 
 
 class Remembered(Workspace):

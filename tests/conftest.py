@@ -113,7 +113,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Place:
 
     folder = tmp_path_factory.mktemp("built")
     place = make_workspace(folder / "work space", folder / "home", prefect_api)
-    place.dvc("remote", "add", "-q", "-d", "store", str(folder / "store"))
+    place.add_store(folder / "store")
     place.commit("remote")
     place.write("README.md", place.read("README.md") + "\nunstaged\n")
     place.write("notes.txt", "untracked")
@@ -133,7 +133,7 @@ def two_versions(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
     folder = tmp_path_factory.mktemp("two")
     place = make_workspace(folder / "work", folder / "home")
-    place.dvc("remote", "add", "-q", "-d", "store", str(folder / "store"))
+    place.add_store(folder / "store")
     place.commit("remote")
     place.quick_build("one")
     place.write("../pages/one.html", place.read("data/report/index.html"))

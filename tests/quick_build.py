@@ -1,8 +1,13 @@
-"""What `shardsmith build` does, without Prefect's 20 s: `python quick_build.py NAME` in a workspace."""
+"""What `shardsmith build` does, without Prefect's 20 s: `python quick_build.py NAME` in a workspace.
+
+With `--forked` also without the start of DVC and of each stage.
+"""
 
 import argparse
 import sys
 from functools import partial
+
+from forked import fork_programs
 
 from shardsmith.dataset.errors import run
 from shardsmith.versions.publish import Publishing
@@ -17,7 +22,10 @@ def main() -> None:
     parser.add_argument("--verify-remote", action="store_true")
     parser.add_argument("--allow-label-change", action="store_true")
     parser.add_argument("--check-all", action="store_true")
+    parser.add_argument("--forked", action="store_true")
     options = parser.parse_args()
+    if options.forked:
+        fork_programs()
     log = partial(print, file=sys.stderr)
     workspace = Workspace.find()
     with workspace.lock(log):

@@ -9,7 +9,7 @@ from pathlib import Path
 import boto3
 import pytest
 from faults import BUCKET, s3_server
-from workspaces import QUICK, Place, make_workspace
+from workspaces import Place, make_workspace
 
 from shardsmith.dataset.errors import VersionError
 from shardsmith.flow.clone import BRANCH, hand_over, mirror, refresh
@@ -41,7 +41,7 @@ def build_apart(place: Place, name: str) -> str:
     """What the flow does, without Prefect; returns what the build said."""
     clone = refresh(Workspace(place.root), print)
     there = Place(clone.root, place.env)
-    done = there.run(*QUICK, name, PYTHONPATH=str(place.root))
+    done = there.quick_build(name)
     hand_over(clone, f"sample@{name}")
     return done.stdout
 

@@ -386,7 +386,7 @@ class TestRealVersions:
     def test_the_workspace_is_what_stands_in_the_folder(self, copy: Place) -> None:
         assert not changes_in(diff_of(copy, "two", "workspace"))
         copy.add_image("11", "cat", 11)
-        copy.dvc("repro", "-q")
+        copy.quick_repro()
         assert [one["image_id"] for one in diff_of(copy, "two", "workspace")["images"]["added"]] == ["11.jpg"]
         copy.write("params.yaml", copy.read("params.yaml").replace("seed: 7", "seed: 8"))
         done = copy.shardsmith("diff", "workspace", "two")

@@ -57,7 +57,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Place]:
         shutil.copytree(raw, place.root / "data/raw")
         shutil.copy2(ROOT / "dvc.yaml", place.root / "dvc.yaml")
         place.write("params.yaml", example(name))
-        place.dvc("repro", "-q") if place is whole else run_stages(place)
+        place.quick_repro() if place is whole else run_stages(place)
     return found
 
 

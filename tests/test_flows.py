@@ -114,7 +114,7 @@ def test_more_data_makes_another_version_and_a_taken_name_is_refused(place: Plac
 
 def test_a_typo_that_was_undone_leaves_no_trace(place: Place) -> None:
     place.add_image("10", "brid", 10)
-    place.dvc("repro", "-q", "ingest")
+    place.quick_repro("ingest")
     assert "brid" in place.read("data/label_map.pbtxt")
     place.add_image("10", "bird", 10)
     place.quick_build("fixed")

@@ -19,7 +19,7 @@ from workspaces import Place, make_workspace
 
 Note = Callable[[str, object], None]
 RUN = Path(__file__).with_name("fuzz_run.py")
-CASES, MANY = 500, 20_000
+CASES, MANY = 200, 20_000  # a format: in `make test`, and in `make test-long`
 SLOW = {"panlabel": 10, "params": 2, "pipelines": 3}  # many of the 20,000: a program, or a library, for each case
 
 

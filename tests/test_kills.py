@@ -67,11 +67,12 @@ def remotes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             place.dvc("remote", "add", "-q", "-d", "store", f"s3://{BUCKET}/path")
             place.dvc("remote", "modify", "-q", "store", "endpointurl", f"http://{host}:{port}")
         else:
-            place.dvc("remote", "add", "-q", "-d", "store", str(folder / "store"))
+            place.add_store(folder / "store")
         place.commit("remotes")
         place.git("push", "-q", "-u", "origin", "HEAD")
         began = time.monotonic()
-        build(place, "v0")
+        said = start(place, "v0").communicate(timeout=300)[0]
+        assert place.tags() == ["sample@v0"], said
         objects = in_bucket if request.param == "s3" else partial(in_folder, folder / "store")
         yield Remotes(place, objects, time.monotonic() - began)
 
@@ -93,13 +94,6 @@ def start(place: Place, name: str, command: tuple[str, ...] = QUICK) -> subproce
         [*command, name], cwd=place.root, env=place.env | {"PYTHONPATH": str(place.root)},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
-
-
-def build(place: Place, name: str) -> str:
-    process = start(place, name)
-    said = process.communicate(timeout=300)[0]
-    assert process.returncode == 0, said
-    return said
 
 
 def never_killed(place: Place, folder: Path) -> str:
@@ -177,7 +171,8 @@ def kill_builds(
         assert after in (before, both), moment
         assert not_whole(place, remotes.stores(), after) == [], moment
         killed, tagged = killed + was_killed, tagged + (was_killed and after == both)
-        said = build(place, name)
+        done = place.quick_build(name)
+        said = done.stdout + done.stderr
         assert "waiting" not in said
         assert place.tags() == both, said
         assert out_of(place.git("show", f"sample@{name}:dvc.lock"), "data/export") == expected

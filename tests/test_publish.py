@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-from workspaces import BIN, Place, make_workspace
+from workspaces import BIN, Place, copied, make_workspace
 
 from shardsmith.store.pulled import hash_files
 from shardsmith.versions.labels import broken_labels
@@ -24,7 +23,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Place:
     place = make_workspace(folder / "work", folder / "home")
     subprocess.run(["git", "init", "-q", "--bare", str(folder / "origin")], check=True)
     place.git("remote", "add", "origin", str(folder / "origin"))
-    place.dvc("remote", "add", "-q", "-d", "store", str(folder / "store"))
+    place.add_store(folder / "store")
     place.commit("remote")
     place.git("push", "-q", "-u", "origin", "HEAD")
     build(place, "one", "--verify-remote")
@@ -34,11 +33,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Place:
 @pytest.fixture
 def place(shared: Place, tmp_path: Path) -> Place:
     """A copy of `shared`, with its remotes, to be changed."""
-    shutil.copytree(shared.root.parent, tmp_path / "copy", symlinks=True)
-    copy = Place(tmp_path / "copy" / "work", shared.env | {"HOME": str(tmp_path / "copy" / "home")})
-    copy.git("remote", "set-url", "origin", str(tmp_path / "copy" / "origin"))
-    copy.dvc("remote", "modify", "-q", "--local", "store", "url", str(tmp_path / "copy" / "store"))
-    return copy
+    return copied(shared, tmp_path / "copy")
 
 
 def build(place: Place, *arguments: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
@@ -131,7 +126,7 @@ def test_a_damaged_object_is_named_and_the_rest_is_kept(place: Place, tmp_path: 
 def test_data_is_confirmed_before_the_name(place: Place) -> None:
     """DVC takes an object that is there for whole; a damaged one is written anew."""
     place.add_image("new", "dog", 77)
-    place.dvc("repro", "-q")
+    place.quick_repro()
     place.dvc("push", "-q")
     md5 = hashlib.md5((place.root / "data/raw/new.jpg").read_bytes()).hexdigest()
     held = store(place) / "files/md5" / md5[:2] / md5[2:]

@@ -77,7 +77,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Place:
         assert old in params
         params = params.replace(old, new)
     place.write("params.yaml", params)
-    place.dvc("remote", "add", "-q", "-d", "store", str(folder / "store"))
+    place.add_store(folder / "store")
     place.commit("remote")
     place.quick_build("one")
     return place

@@ -38,7 +38,7 @@ def make(folder: Path) -> Place:
     (folder / "fault").mkdir()
     shutil.copy2(Path(__file__).with_name("full_disk.py"), folder / "fault/sitecustomize.py")
     place = Place(made.root, made.env | {"PYTHONPATH": f"{folder / 'fault'}{os.pathsep}{made.env['PYTHONPATH']}"})
-    place.dvc("remote", "add", "-q", "-d", "store", str(folder / "store"))
+    place.add_store(folder / "store")
     place.commit("remote")
     return place
 

@@ -54,7 +54,7 @@ def team(mono: Place, tmp_path: Path) -> Place:
             link.unlink()
             link.symlink_to(target)
     made = Place(folder / BELOW, mono.env | {"HOME": str(folder / "home")})
-    made.dvc("remote", "add", "-q", "-d", "store", str(folder / "store"))
+    made.add_store(folder / "store")
     made.git("-c", "user.name=A", "-c", "user.email=a@b", "commit", "-qm", "remote", ".dvc/config")
     made.git("remote", "add", "origin", str(folder / "origin"))
     made.git("push", "-q", "-u", "origin", "main", "--tags")

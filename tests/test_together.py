@@ -29,7 +29,7 @@ def at_once(place: Place, *commands: list[str]) -> list[str]:
 
 
 def test_four_builds(place: Place) -> None:
-    said = at_once(place, *([*QUICK, name] for name in "abcd"))
+    said = at_once(place, *([*QUICK, "--forked", name] for name in "abcd"))
     assert place.tags() == [f"sample@{name}" for name in "abcd"]
     assert len({place.git("rev-parse", f"{tag}^{{commit}}") for tag in place.tags()}) == 1
     assert sum("waiting for it to end" in text for text in said) >= 3

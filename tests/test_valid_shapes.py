@@ -20,7 +20,7 @@ from shardsmith.formats.shared.raw_folder import RawFolder, Source
 from shardsmith.pipeline.ingest import apply_classes, find_format
 
 Note = Callable[[str, object], None]
-CASES, MANY = 500, 20_000  # images
+CASES, MANY = 200, 20_000  # images of a form: in `make test`, and in `make test-long`
 _DETECTED_EVERY = 20  # sources: each format of ours looks at all files
 FIGURES = ("labelme", "via", "via csv", "via 3")  # whose boxes are those around their outlines
 OURS = {"panlabel:vott-csv": "retinanet_csv"}  # read by our own, where no form is asked for

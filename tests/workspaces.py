@@ -17,6 +17,7 @@ from shardsmith.workspace.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
+FORKED = str(Path(__file__).with_name("forked.py"))
 QUICK = (sys.executable, str(Path(__file__).with_name("quick_build.py")))
 XML = (
     "<annotation><filename>{name}.jpg</filename><object><name>{label}</name><bndbox><xmin>{at}</xmin><ymin>3</ymin>"
@@ -52,7 +53,10 @@ class Place:
         return self.shardsmith("build", *arguments, ok=ok, **env)
 
     def quick_build(self, *arguments: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
-        return self.run(*QUICK, *arguments, ok=ok)
+        return self.run(*QUICK, "--forked", *arguments, ok=ok)
+
+    def quick_repro(self, *arguments: str) -> None:
+        self.run(sys.executable, FORKED, "repro", "-q", *arguments)
 
     def git(self, *arguments: str) -> str:
         return self.run("git", *arguments).stdout.strip()
@@ -63,6 +67,11 @@ class Place:
     def commit(self, message: str = "change") -> None:
         self.git("add", "-A")
         self.git("-c", "user.name=A", "-c", "user.email=a@b", "commit", "-qm", message)
+
+    def add_store(self, folder: Path) -> None:
+        """`dvc remote add -d store FOLDER`, without DVC's start."""
+        config = self.read(".dvc/config").replace("[core]\n", "[core]\n    remote = store\n", 1)
+        self.write(".dvc/config", f"{config}['remote \"store\"']\n    url = {folder}\n")
 
     def tags(self) -> list[str]:
         return self.git("tag").split()
@@ -89,11 +98,13 @@ class Place:
 
 
 def copied(place: Place, to: Path) -> Place:
-    """The folder that the place is in, with its `home`, and its remote `store` if it has one."""
+    """The folder that the place is in, with its `home`, and its remotes `store` and `origin` if it has them."""
     shutil.copytree(place.root.parent, to, symlinks=True)
     copy = Place(to / place.root.name, place.env | {"HOME": str(to / "home")})
     if (to / "store").is_dir():
-        copy.dvc("remote", "modify", "-q", "--local", "store", "url", str(to / "store"))
+        copy.write(".dvc/config.local", f"['remote \"store\"']\n    url = {to / 'store'}\n")
+    if (to / "origin").is_dir():
+        copy.git("remote", "set-url", "origin", str(to / "origin"))
     return copy
 
 
