@@ -112,6 +112,10 @@ def serve(options: argparse.Namespace) -> int:
     from shardsmith.workspace.workspace import Workspace
 
     prepare_environment()
+    if options.cron:
+        from shardsmith.flow.deploy import check_schedule
+
+        check_schedule(options.cron, options.timezone)
     if options.page:
         from shardsmith.app.serve import serve as run_page
 

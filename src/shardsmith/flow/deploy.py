@@ -12,21 +12,23 @@ from typing import Any
 
 from shardsmith.dataset.errors import ShardsmithError
 from shardsmith.dataset.yaml import YamlError, load_yaml
+from shardsmith.flow import server
+from shardsmith.installation import need
 
 _FILE = "prefect.yaml"
 _POOL = "shardsmith"  # there: of whoever deploys by hand
 _NAMED = "{{ workspace.name }}"
 
 
-def check_schedule(cron: str | None, timezone: str) -> None:
+def check_schedule(cron: str, timezone: str) -> None:
     """
     Raises:
         ShardsmithError: it is none.
     """
     if timezone != "UTC" and timezone not in zoneinfo.available_timezones():
         raise ShardsmithError(f"--timezone {timezone}: no time zone; for example Europe/Berlin, or UTC")
-    if cron is None:
-        return
+    need("prefect")
+    server.secret()  # and with it Prefect's home
     from prefect.client.schemas.schedules import CronSchedule
 
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from shardsmith.dataset.errors import ShardsmithError
 from shardsmith.flow import server
-from shardsmith.flow.deploy import check_schedule, deploy, read_deployments
+from shardsmith.flow.deploy import deploy, read_deployments
 from shardsmith.flow.name import name_of
 from shardsmith.flow.process import KeptProcess
 from shardsmith.installation import need
@@ -27,16 +27,15 @@ def serve(workspace: Workspace, cron: str | None, timezone: str, port: int | Non
     On the server that PREFECT_API_URL names; else on this user's own, which the first `serve` starts and others join.
 
     Args:
-        cron: five fields, for example "0 3 * * *"; None: what was set before stays.
+        cron: as check_schedule lets pass; None: what was set before stays.
         timezone: of the schedule, for example "Europe/Berlin".
         port: of the page and the API; None: 4200, or where the server is.
 
     Raises:
-        ShardsmithError: the schedule is not one, the port is taken, or something does not start.
+        ShardsmithError: the port is taken, or something does not start.
     """
     need("prefect")
     server.secret()  # and with it Prefect's home
-    check_schedule(cron, timezone)
     root, name = workspace.root, name_of(workspace)
     deployments = read_deployments(root, name)
     os.environ["PWD"] = str(root)  # of which prefect.yaml speaks
