@@ -97,6 +97,7 @@ PLANTED = {
     "image-near-duplicate": Plant("images/near-2.jpg", "`near-1.jpg` made smaller, written on and saved again", 2),
     "box-not-finite": Plant("images/box-not-finite.jpg", "a coordinate is NaN"),
     "box-inverted": Plant("images/box-inverted.jpg", "a width of -30"),
+    "box-in-shares": Plant("images/box-in-shares.jpg", "0.1 to 0.6 in a format of pixels"),
     "box-over-edge": Plant("images/box-over-edge.jpg", "1 px past the left edge"),
     "box-outside-image": Plant("images/box-outside.jpg", "at 500, 500 of 160 x 120 px"),
     "box-empty": Plant("images/box-empty.jpg", "a width and height of 0", 2),
@@ -286,6 +287,7 @@ def _plant_boxes(data: Dataset) -> None:
         "overlap": [("dog", 20, 20, 40, 30)],
         "tiny": [("cat", 100, 100, 2, 10)],
         "covers": [("cat", 0, 0, WIDTH, HEIGHT - 1)],
+        "in-shares": [("cat", 0.1, 0.1, 0.5, 0.5)],
     }
     for number, (name, planted) in enumerate(boxes.items()):
         data.add(f"box-{name}.jpg", saved(photograph(200 + number)), CAT, *planted)

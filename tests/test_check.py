@@ -14,7 +14,7 @@ from test_formats import OBJECT, XML
 from workspaces import Place, make_workspace
 
 from shardsmith.cli.data import check as command
-from shardsmith.conversion.check import Checked, as_json, check, fails, make_check_params, rows
+from shardsmith.conversion.check import Checked, as_json, check, check_source, fails, make_check_params, rows
 from shardsmith.dataset.errors import ParamsError, RawDataError
 from shardsmith.dataset.findings import found
 from shardsmith.pipeline.params import Params, parse_params
@@ -103,6 +103,14 @@ def test_the_source_is_left_as_it_is_and_an_archive_is_read(planted: Path, tmp_p
     assert {path: path.stat().st_mtime_ns for path in planted.rglob("*")} == before
     packed = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", planted))
     assert as_json(check(packed, params)) == as_json(done)
+
+
+def test_an_archive_without_annotations_is_named_as_it_was_given(tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/a.md").write_text("hello")
+    packed = shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path / "notes")
+    with pytest.raises(RawDataError, match=f"^{packed}: no annotations found"):
+        check_source(packed)
 
 
 def test_splits_are_looked_at_only_where_there_are_any(tmp_path: Path) -> None:

@@ -69,6 +69,8 @@ BOXES = [
     ([math.nan, 0, 1, 1], "box-not-finite", None, "no number"),
     ([0, -math.inf, 1, 1], "box-not-finite", None, "no end"),
     ([0, 0, None, 1], "box-not-finite", None, "a coordinate is missing"),
+    ([0.1, 0, 0.5, 1], "box-in-shares", None, "shares of the image"),
+    ([0, 0, 1, 1], None, [0, 0, 1, 1], "one pixel, in the corner"),
     ([None] * 4, None, [None] * 4, "a label of the whole image is left alone"),
 ]
 

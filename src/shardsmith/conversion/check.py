@@ -60,7 +60,7 @@ def check(
         RawDataError: the source cannot be read as a dataset.
         StageError: no image is left to look at.
     """
-    with in_own_words(), opened(source) as folder, tempfile.TemporaryDirectory(prefix="shardsmith-") as work:
+    with opened(source) as folder, in_own_words(), tempfile.TemporaryDirectory(prefix="shardsmith-") as work:
         seen = look_into(folder, params, Path(work), decisions, record)
     counts = seen.manifest.images.num_rows, seen.manifest.annotations.num_rows
     all_lost = not seen.valid.annotations.num_rows and any(map(_is_loss, seen.findings))

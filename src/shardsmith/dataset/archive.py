@@ -56,7 +56,11 @@ def opened(source: Path) -> Iterator[Path]:
     check_file(source)
     with tempfile.TemporaryDirectory(prefix="shardsmith-") as folder:
         unpack(source, Path(folder))
-        yield Path(folder)
+        try:
+            yield Path(folder)
+        except RawDataError as error:  # names what the user knows
+            error.args = tuple(str(one).replace(folder, str(source)) for one in error.args)
+            raise
 
 
 def check_file(path: Path) -> None:

@@ -18,10 +18,10 @@ from shardsmith.dataset.manifest import Manifest
 from shardsmith.pipeline.checks.overlaps import overlapping
 
 CODES = (
-    *("box-not-finite", "box-inverted", "box-outside-image", "box-over-edge", "box-empty", "box-duplicate"),
-    *("box-near-duplicate", "box-overlap", "box-tiny", "box-covers-image"),
+    *("box-not-finite", "box-inverted", "box-in-shares", "box-outside-image", "box-over-edge", "box-empty"),
+    *("box-duplicate", "box-near-duplicate", "box-overlap", "box-tiny", "box-covers-image"),
 )
-_WITH_NOTES = ("box-outside-image", "box-over-edge", *CODES[6:])
+_WITH_NOTES = ("box-outside-image", "box-over-edge", *CODES[7:])
 _MIN_TOLERANCE_PX = 2.0
 _TWICE_IOU, _OVERLAP_IOU = 0.95, 0.9
 _COVERING_SHARE = 0.95
@@ -146,6 +146,8 @@ def judge_boxes(
     judgement.mark("box-not-finite", ~np.isfinite(boxes).all(axis=1))
     judgement.boxes[judgement.lost] = 0  # nothing more is computed with infinity
     _order(judgement)
+    below_one = np.logical_and(judgement.boxes >= 0, judgement.boxes <= 1).all(axis=1)
+    judgement.mark("box-in-shares", below_one & (judgement.boxes != np.floor(judgement.boxes)).any(axis=1))
     _clip(judgement, max_over_edge)
     thin = judgement.boxes[:, 2:] - judgement.boxes[:, :2] <= EDGE_NOISE * sizes
     judgement.mark("box-empty", thin.any(axis=1))
