@@ -109,8 +109,8 @@ note_stage("ingest")
 bar = progress(3, "reading", "image")
 for number in range(3):
     bar.update()
-print("result"); print("said", file=sys.stderr, flush=True)
 try:
+    print("result"); print("said", file=sys.stderr, flush=True)
     time.sleep(float(sys.argv[1]))
 except KeyboardInterrupt:
     print("put back", file=sys.stderr); sys.exit(130)
@@ -137,7 +137,9 @@ def test_a_job_to_its_end(tmp_path: Path, code: int, state: str) -> None:
 
 def test_a_job_is_cancelled_by_whoever_finds_it(tmp_path: Path) -> None:
     job = Job(tmp_path / "job")
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in a shell's background
     job.start([sys.executable, "-c", WORK, "60", "0"], tmp_path)
+    signal.signal(signal.SIGINT, before)
     assert not job.start(["true"], tmp_path)
     while "said" not in job.lines:
         time.sleep(0.05)
