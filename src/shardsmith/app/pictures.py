@@ -57,9 +57,9 @@ def small(path: Path, sha256: str, size_px: int, kept: Path) -> Path:
     Raises:
         StageError: the image is gone, changed, or does not decode.
     """
-    target = kept / str(size_px) / sha256[:2] / f"{sha256}.webp"
-    if target.is_file():
-        return target
+    if (there := made(sha256, size_px, kept)) is not None:
+        return there
+    target = _target(sha256, size_px, kept)
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -71,6 +71,16 @@ def small(path: Path, sha256: str, size_px: int, kept: Path) -> Path:
     part.write_bytes(_shrunk(data, path.name, size_px))
     part.replace(target)
     return target
+
+
+def made(sha256: str, size_px: int, kept: Path) -> Path | None:
+    """The small picture, where it was made before."""
+    target = _target(sha256, size_px, kept)
+    return target if target.is_file() else None
+
+
+def _target(sha256: str, size_px: int, kept: Path) -> Path:
+    return kept / str(size_px) / sha256[:2] / f"{sha256}.webp"
 
 
 def answer(path: Path) -> Response:

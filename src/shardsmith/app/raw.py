@@ -24,7 +24,15 @@ def has_raw(dataset: Dataset) -> bool:
 
 def raw_taken(dataset: Dataset) -> Taken:
     """The tables of data/raw as it stands; `is_there` says whether they are made: `take_raw` makes them."""
-    return Taken(dataset.kept("raw") / _state(dataset.root))
+    return Taken(dataset.kept("raw") / "-".join(_states(dataset.root)))
+
+
+def raw_looked(dataset: Dataset) -> Taken:
+    """As `raw_taken`; where that is not made, what was made before the latest decisions: all but the splits holds."""
+    now = raw_taken(dataset)
+    of_data = now.folder.name.partition("-")[0]
+    before = sorted(now.folder.parent.glob(f"{of_data}-*"), key=lambda path: path.stat().st_mtime, reverse=True)
+    return next((taken for taken in (now, *map(Taken, before)) if taken.is_there), now)
 
 
 def take_raw(dataset: Dataset) -> Job:
@@ -38,14 +46,15 @@ def take_raw(dataset: Dataset) -> Job:
     return job
 
 
-def _state(root: Path) -> str:
-    digest = hashlib.sha256()
+def _states(root: Path) -> tuple[str, str]:
+    """(of the data and of what params.yaml says, of what was decided about single images)"""
+    data, decided = hashlib.sha256(), hashlib.sha256()
     for line in _files(root / RAW):
-        digest.update(line)
-    for file in (PARAMS, DECISIONS, SPLITS):
+        data.update(line)
+    for digest, file in ((data, PARAMS), (decided, DECISIONS), (decided, SPLITS)):
         path = root / file
         digest.update(path.read_bytes() if path.is_file() else b"-")
-    return digest.hexdigest()[:16]
+    return data.hexdigest()[:16], decided.hexdigest()[:16]
 
 
 def _files(folder: Path) -> Iterator[bytes]:

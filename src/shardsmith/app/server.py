@@ -16,7 +16,7 @@ from shardsmith.app.render import STATIC, page, texts
 from shardsmith.dataset.errors import ShardsmithError, explain
 
 # each a module of `screens` with a `router`
-SCREENS = ("start", "home", "add", "new", "build", "download", "version", "schedule")
+SCREENS = ("start", "home", "add", "new", "build", "download", "version", "look", "schedule")
 _FOR_EVER = "private, max-age=31536000, immutable"
 
 

@@ -43,11 +43,21 @@ def describe(row: dict[str, Any]) -> list[str]:
     ]
     if row["copy"]:
         lines.append(f"Copy:    {row['copy']} of {row['parent_id']}")
+    return [*lines, *(f"  {line}" for line in _in_words(origin) or ["untouched"])]
+
+
+def operations_in_words(origin: str | None) -> list[str]:
+    """What was done to an image, in order, from the column `origin`; [] for one of data/raw."""
+    return _in_words(json.loads(origin)) if origin else []
+
+
+def _in_words(origin: dict[str, Any]) -> list[str]:
+    lines = []
     for stage in origin["stages"]:
         for name, values in stage["operations"]:
-            lines.append(f"  {name}: {', '.join(f'{key} {_short(value)}' for key, value in values.items())}")
-        lines.append(f"  written as {stage['format']}, quality {stage['quality']}, unless nothing changed")
-    return lines if origin["stages"] else [*lines, "  untouched"]
+            lines.append(f"{name}: {', '.join(f'{key} {_short(value)}' for key, value in values.items())}")
+        lines.append(f"written as {stage['format']}, quality {stage['quality']}, unless nothing changed")
+    return lines
 
 
 def make_again(row: dict[str, Any], workspace: Path) -> bytes:

@@ -6,6 +6,7 @@ the excluded ones out and adds the tags; split puts the others where they are to
 
 from __future__ import annotations
 
+import csv
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -62,6 +63,56 @@ def read_decisions(path: Path) -> Decisions:
             known = suggest(decision, [*SPLITS, _EXCLUDED, f"{_TAG}NAME"])
             raise StageError(f"{path}, line {line}: decision {decision!r} about {image_id}: {known}")
     return Decisions(splits, excluded, dict(tags), places)
+
+
+def decide(path: Path, image_ids: Iterable[str], decision: str, why: str) -> None:
+    """Decide about images: a split takes the place of another; the file is written in one step.
+
+    Args:
+        decision: as in the file.
+
+    Raises:
+        StageError: the decision is none, or the file is not ours.
+    """
+    images = dict.fromkeys(image_ids)
+    kind = _kind(decision)
+    stay = [row for row in _rows(path) if not (row[0] in images and _kind(row[1]) == kind)]
+    _write_rows(path, [*stay, *((image_id, decision, why) for image_id in images)])
+
+
+def take_back(path: Path, image_ids: Collection[str], decision: str = "") -> None:
+    """Remove what was decided about images: everything, or one decision.
+
+    Raises:
+        StageError: the file is not ours.
+    """
+    images = set(image_ids)
+    _write_rows(path, [row for row in _rows(path) if not (row[0] in images and decision in ("", row[1].strip()))])
+
+
+def _rows(path: Path) -> list[tuple[str, ...]]:
+    read_decisions(path)
+    return [row for _, row in read_rows(path, COLUMNS, "correct the row")]
+
+
+def _kind(decision: str) -> str:
+    """Two decisions of one kind about one image cannot both stand."""
+    decision = decision.strip()
+    if decision in SPLITS:
+        return "split"
+    if decision == _EXCLUDED or (decision.startswith(_TAG) and decision.removeprefix(_TAG).strip()):
+        return decision
+    raise StageError(f"decision {decision!r}: {suggest(decision, [*SPLITS, _EXCLUDED, f'{_TAG}NAME'])}")
+
+
+def _write_rows(path: Path, rows: Iterable[tuple[str, ...]]) -> None:
+    part = path.with_name(f"{path.name}.part")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    with part.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(COLUMNS)
+        table.writerows(rows)
+    part.replace(path)
 
 
 def find_excluded(decisions: Decisions, image_ids: Collection[str], actions: Mapping[str, Action]) -> list[Finding]:

@@ -1,0 +1,90 @@
+"""Time a search among the images of a dataset on the page, as a ratio to reading its tables and filtering them.
+
+    python benchmarks/page_look.py [-n 10000] [--runs 5]
+
+A request stands for a filter that was changed: the search, and the screen with the first 60 images and their boxes. The
+plain work is pandas: read the two tables, filter them, and take the first 60 images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import inputs
+import pandas as pd
+import workspace
+from starlette.requests import Request
+from table import HERE
+
+from shardsmith.app.opened import open_folders
+from shardsmith.app.raw import raw_taken, take_raw
+from shardsmith.app.screens.look import Asked, screen
+
+GOAL_S = 0.3
+CASES = {
+    "everything": {},
+    "a name": {"text": "99"},
+    "a class of train": {"split": "train", "label": ""},
+    "a finding": {"finding": "box-overlap"},
+    "large ones with objects": {"state": "annotated", "least": 640},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-n", type=int, default=10_000, help="images")
+    parser.add_argument("--runs", type=int, default=5)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="shardsmith-") as work:
+        root = Path(work) / "images"
+        workspace.make(root, inputs.prepare(HERE / "work", given.n, None))
+        (dataset,) = open_folders(root.parent, [root]).datasets.values()
+        job = take_raw(dataset)
+        while job.state == "running":
+            time.sleep(0.2)
+        taken = raw_taken(dataset)
+        CASES["a class of train"]["label"] = taken.classes[0]
+        request = Request({"type": "http", "path": f"{dataset.url}/look", "query_string": b"", "headers": []})
+
+        def plainly(wanted: dict[str, object]) -> None:
+            images, rows = (
+                pd.read_parquet(taken.folder / f"valid/{name}.parquet") for name in ("images", "annotations")
+            )
+            for name in ("split",):
+                images = images[images[name] == wanted[name]] if name in wanted else images
+            if "text" in wanted:
+                images = images[images["image_id"].str.contains(str(wanted["text"]), regex=False)]
+            if "label" in wanted:
+                images = images[images["image_id"].isin(rows[rows["label"] == wanted["label"]]["image_id"])]
+            first = images.head(60)
+            rows[rows["image_id"].isin(first["image_id"])].to_dict("records")
+
+        first = _median(lambda: screen(request, dataset, Asked()), 1)
+        print(f"{given.n:,} images; median of {given.runs} searches; the first {first:.3f} s; ratio to the plain work")
+        for name, wanted in CASES.items():
+            page = _median(lambda wanted=wanted: screen(request, dataset, Asked(**wanted)), given.runs)  # type: ignore[misc]
+            plain = _median(lambda wanted=wanted: plainly(wanted), given.runs)  # type: ignore[misc]
+            print(
+                f"{name:26}{page:8.3f} s{page / plain:8.1f} x   {'within' if page <= GOAL_S else 'OVER'} {GOAL_S:g} s"
+            )
+
+
+def _median(work: Callable[[], object], runs: int) -> float:
+    times = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+if __name__ == "__main__":
+    main()
