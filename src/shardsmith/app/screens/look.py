@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields, replace
-from functools import lru_cache
-from pathlib import Path
+from dataclasses import asdict, fields
 from threading import Lock
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
@@ -15,64 +13,22 @@ from pydantic import BaseModel
 from starlette.responses import RedirectResponse, Response
 
 from shardsmith.app import pictures
+from shardsmith.app.looked import Looked, looked_of, picture_file, picture_in
 from shardsmith.app.opened import Dataset, Open
 from shardsmith.app.posted import Posted
-from shardsmith.app.raw import has_raw, raw_looked, take_raw
+from shardsmith.app.raw import has_raw, take_raw
 from shardsmith.app.render import page, texts
-from shardsmith.app.taken import Taken
 from shardsmith.dataset.errors import UsageError
-from shardsmith.dataset.manifest import SPLITS, Annotation, Image, Manifest
+from shardsmith.dataset.manifest import SPLITS, Annotation, Image
 from shardsmith.inspect.provenance import operations_in_words
-from shardsmith.inspect.recorded import fetch_object, read_recorded
-from shardsmith.inspect.search import NO_SPLIT, STATES, Query, Searchable
+from shardsmith.inspect.search import NO_SPLIT, STATES, Query
 from shardsmith.pipeline.splits.decisions import Decisions, decide, read_decisions, take_back
 from shardsmith.versions.listing import listed
-from shardsmith.versions.version import find_version
 from shardsmith.workspace.paths import DECISIONS
 
 router = APIRouter()
 _A_PAGE, _BESIDE = 60, 4
 _DECIDING = Lock()
-
-
-@dataclass(frozen=True)
-class Looked:
-    """The images of the raw data, or of a version; files: sha256 -> a path, or in a version an MD5."""
-
-    tables: Searchable
-    colours: dict[str, int]
-    files: dict[str, str]
-
-
-def _looked(dataset: Dataset, of: str) -> Looked | None:
-    """None where the raw data is not taken in yet."""
-    if of:
-        return _of_version(dataset.root, find_version(dataset.workspace, of).tag, dataset)
-    taken = raw_looked(dataset)
-    return _of_raw(taken.folder) if taken.is_there else None
-
-
-@lru_cache(4)
-def _of_raw(folder: Path) -> Looked:
-    taken = Taken(folder)
-    manifest, valid = taken.manifest(), taken.valid().images
-    splits = dict(zip(valid["image_id"].to_pylist(), valid["split"].to_pylist(), strict=True))
-    rows = [replace(image, split=splits.get(image.image_id)) for image in manifest.image_rows()]
-    tables = Searchable(Manifest(Manifest.of(rows, []).images, manifest.annotations), taken.findings())
-    return Looked(tables, _places(taken.classes), {row.sha256: row.path for row in rows})
-
-
-@lru_cache(4)
-def _of_version(_root: Path, tag: str, dataset: Dataset) -> Looked:
-    recorded = read_recorded(dataset.workspace, find_version(dataset.workspace, tag))
-    rows = zip(*(recorded.manifest.images[name].to_pylist() for name in ("sha256", "path")), strict=True)
-    files = {sha256: recorded.objects[path] for sha256, path in rows if path in recorded.objects}
-    labels = sorted(set(recorded.manifest.annotations["label"].to_pylist()))
-    return Looked(Searchable(recorded.manifest, recorded.findings), _places(labels), files)
-
-
-def _places(classes: list[str]) -> dict[str, int]:
-    return {name: place for place, name in enumerate(classes)}
 
 
 class Asked(BaseModel):
@@ -102,7 +58,7 @@ Asks = Annotated[Asked, Depends()]
 
 
 def _found(dataset: Dataset, asked: Asked) -> tuple[Looked, Decisions, list[int]]:
-    looked = _looked(dataset, asked.of)
+    looked = looked_of(dataset, asked.of)
     if looked is None:
         raise UsageError(texts()["look"]["not_yet"])
     decisions = read_decisions(dataset.root / DECISIONS)
@@ -111,11 +67,14 @@ def _found(dataset: Dataset, asked: Asked) -> tuple[Looked, Decisions, list[int]
 
 @router.get("/d/{key}/look", include_in_schema=False)
 def screen(request: Request, dataset: Open, asked: Asks, start: int = 0) -> Response:
-    if not asked.of and _looked(dataset, "") is None:
+    looked = looked_of(dataset, asked.of)
+    if looked is None:
         job = take_raw(dataset) if has_raw(dataset) else None
         return page(request, "look_wait.html.jinja", dataset=dataset, job=job)
+    decisions = read_decisions(dataset.root / DECISIONS)
+    found = looked.tables.find(asked.wanted, decisions)
     is_part = request.headers.get("hx-target") == "found"
-    looked, decisions, found = _found(dataset, asked)
+    to_choose = {} if is_part else _to_choose(dataset, looked, decisions)
     start = min(max(start, 0), max(len(found) - 1, 0)) // _A_PAGE * _A_PAGE
     return page(
         request,
@@ -128,12 +87,19 @@ def screen(request: Request, dataset: Open, asked: Asks, start: int = 0) -> Resp
         shown=[_tile(dataset, looked, asked, decisions, *row) for row in _page(looked, found, start)],
         start=start,
         pages=_pages(len(found), start),
-        versions=[row["name"] for row in listed(dataset.workspace)[::-1]],
-        choices=looked.tables.choices(decisions),
-        states=STATES,
         splits=SPLITS,
-        none=NO_SPLIT,
+        **to_choose,
     )
+
+
+def _to_choose(dataset: Dataset, looked: Looked, decisions: Decisions) -> dict[str, Any]:
+    versions = [row["name"] for row in listed(dataset.workspace)[::-1]]
+    return {
+        "versions": versions,
+        "choices": looked.tables.choices(decisions),
+        "states": STATES,
+        "none": NO_SPLIT,
+    }
 
 
 def _pages(count: int, start: int) -> list[tuple[int, int]]:
@@ -151,20 +117,13 @@ def _tile(
 ) -> dict[str, Any]:
     raw_id = _raw_id(image)
     return {
-        "picture": _picture(dataset, looked, asked, image, own, 320),
+        "picture": picture_in(dataset, looked, asked.of, image, own, 320),
         "image": image,
         "address": f"{dataset.url}/look/image?{asked.address(image=image.image_id)}",
         "raw_id": raw_id,
         "findings": looked.tables.findings.get(image.image_id, []),
         "decided": _decided(decisions, raw_id),
     }
-
-
-def _picture(
-    dataset: Dataset, looked: Looked, asked: Asked, image: Image, own: list[Annotation], size_px: int
-) -> pictures.Picture:
-    picture = pictures.picture_of(image, own, looked.colours, f"{dataset.url}/look/pictures", size_px)
-    return replace(picture, url=f"{picture.url}?{urlencode({'of': asked.of})}" if asked.of else picture.url)
 
 
 def _raw_id(image: Image) -> str:
@@ -203,7 +162,7 @@ def large(request: Request, dataset: Open, asked: Asks, image: str) -> Response:
         after=addresses.get(found[place + 1] if place is not None and place + 1 < len(found) else -1),
         place=place,
         count=len(found),
-        picture=_picture(dataset, looked, asked, shown, own, pictures.SIZES[-1]),
+        picture=picture_in(dataset, looked, asked.of, shown, own, pictures.SIZES[-1]),
         image=shown,
         raw_id=_raw_id(shown),
         own=[(one, looked.colours[one.label] % 10) for one in own],
@@ -218,21 +177,10 @@ def large(request: Request, dataset: Open, asked: Asks, image: str) -> Response:
 @router.get("/d/{key}/look/pictures/{size}/{sha256}", include_in_schema=False)
 def picture(dataset: Open, size: int, sha256: str, of: str = "") -> Response:
     """A small picture of an image, made once."""
-    looked = _looked(dataset, of)
-    file = looked.files.get(sha256) if looked else None
-    if file is None or size not in pictures.SIZES:
+    path = picture_file(dataset, of, sha256, size) if size in pictures.SIZES else None
+    if path is None:
         raise HTTPException(404, texts()["errors"]["picture"])
-    kept = dataset.kept("pictures")
-    path: Path | None = pictures.made(sha256, size, kept)
-    if path is None and of:
-        kept.mkdir(parents=True, exist_ok=True)
-        fetched = kept / f"{file}.{size}.part"
-        path = fetch_object(dataset.workspace, file, fetched)
-        if path is None:
-            raise HTTPException(404, texts()["errors"]["picture"])
-        path = pictures.small(path, sha256, size, kept)
-        fetched.unlink(missing_ok=True)
-    return pictures.answer(path or pictures.small(Path(file), sha256, size, kept))
+    return pictures.answer(path)
 
 
 class Deciding(BaseModel):
