@@ -17,7 +17,7 @@ from workspaces import Place, copied
 
 from shardsmith.compare.boxes import BoxPair
 from shardsmith.compare.bump import bump_of
-from shardsmith.compare.changes import Diff, Side, changed_params, compare
+from shardsmith.compare.changes import Diff, Side, changed_in_place, changed_params, compare
 from shardsmith.compare.report import text
 from shardsmith.dataset.manifest import ANNOTATIONS, IMAGES, Annotation, Image
 
@@ -223,6 +223,13 @@ KINDS = {
 def test_each_kind_of_change_is_said_and_nothing_else(kind: str) -> None:
     old, new, expected = KINDS[kind]
     assert changes(compare(side(*old), side(*new))) == expected
+
+
+def test_images_whose_boxes_differ_are_listed_once_and_new_images_are_not() -> None:
+    names = ("a.jpg", "b.jpg", "c.jpg", "d.jpg")
+    old = [*map(image, names[:3]), cat(), cat(50), cat(of="b.jpg"), cat(of="c.jpg")]
+    new = [*map(image, names), cat(3), cat(53), dog(of="b.jpg"), cat(of="c.jpg"), cat(of="d.jpg")]
+    assert changed_in_place(compare(side(*old), side(*new))) == ["b.jpg", "a.jpg"]
 
 
 def test_counts_are_side_by_side_and_copies_apart() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -12,10 +12,12 @@ from shardsmith.app import pictures
 from shardsmith.app.opened import Dataset
 from shardsmith.app.raw import raw_looked
 from shardsmith.app.taken import Taken
+from shardsmith.dataset.label_map import parse_label_map
 from shardsmith.dataset.manifest import Annotation, Image, Manifest
 from shardsmith.inspect.recorded import fetch_object, read_recorded
 from shardsmith.inspect.search import Searchable
-from shardsmith.versions.version import find_version
+from shardsmith.versions.version import Version, find_version
+from shardsmith.workspace.paths import LABEL_MAP
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,20 @@ def looked_of(dataset: Dataset, of: str) -> Looked | None:
         ShardsmithError: no such version, or its tables are in no store.
     """
     if of:
-        return _of_version(dataset.root, find_version(dataset.workspace, of).tag, dataset)
-    taken = raw_looked(dataset)
-    return _of_raw(taken.folder) if taken.is_there else None
+        looked = _of_version(dataset, find_version(dataset.workspace, of))
+    elif (taken := raw_looked(dataset)).is_there:
+        looked = _of_raw(taken.folder)
+    else:
+        return None
+    return replace(looked, colours=colours(dataset, looked.colours))
+
+
+def colours(dataset: Dataset, classes: Iterable[str]) -> dict[str, int]:
+    """Class -> the number of its colour, the same on every screen and in every version: classes keep their ids."""
+    path = dataset.root / LABEL_MAP
+    ids = parse_label_map(path.read_text(encoding="utf-8"), LABEL_MAP).ids if path.is_file() else {}
+    known = sorted(ids, key=lambda name: ids[name])
+    return {name: number for number, name in enumerate(dict.fromkeys([*known, *classes]))}
 
 
 @lru_cache(4)
@@ -46,20 +59,16 @@ def _of_raw(folder: Path) -> Looked:
     splits = dict(zip(valid["image_id"].to_pylist(), valid["split"].to_pylist(), strict=True))
     rows = [replace(image, split=splits.get(image.image_id)) for image in manifest.image_rows()]
     tables = Searchable(Manifest(Manifest.of(rows, []).images, manifest.annotations), taken.findings())
-    return Looked(tables, _places(taken.classes), {row.sha256: row.path for row in rows})
+    return Looked(tables, dict.fromkeys(taken.classes, 0), {row.sha256: row.path for row in rows})
 
 
 @lru_cache(4)
-def _of_version(_root: Path, tag: str, dataset: Dataset) -> Looked:
-    recorded = read_recorded(dataset.workspace, find_version(dataset.workspace, tag))
+def _of_version(dataset: Dataset, version: Version) -> Looked:
+    recorded = read_recorded(dataset.workspace, version)
     rows = zip(*(recorded.manifest.images[name].to_pylist() for name in ("sha256", "path")), strict=True)
     files = {sha256: recorded.objects[path] for sha256, path in rows if path in recorded.objects}
     labels = sorted(set(recorded.manifest.annotations["label"].to_pylist()))
-    return Looked(Searchable(recorded.manifest, recorded.findings), _places(labels), files)
-
-
-def _places(classes: list[str]) -> dict[str, int]:
-    return {name: place for place, name in enumerate(classes)}
+    return Looked(Searchable(recorded.manifest, recorded.findings), dict.fromkeys(labels, 0), files)
 
 
 def picture_in(

@@ -97,6 +97,15 @@ def compare(old: Side, new: Side) -> Diff:
     return Diff(old.name, new.name, images, boxes, classes, parameters, (old.bytes, new.bytes), groups)
 
 
+def changed_in_place(diff: Diff) -> list[str]:
+    """The images of both versions whose boxes differ: another class first, then moved, edited, added, removed."""
+    came_or_went = {image.image_id for image in (*diff.images.added, *diff.images.removed)}
+    boxes = diff.boxes
+    pairs = (pair.new.image_id for pair in (*boxes.relabelled, *boxes.moved, *boxes.edited))
+    single = (box.image_id for box in (*boxes.added, *boxes.removed) if box.image_id not in came_or_went)
+    return list(dict.fromkeys([*pairs, *single]))
+
+
 def changed_params(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Flattened key -> old and new value, where they differ."""
     a, b = dict(_flat(old)), dict(_flat(new))

@@ -13,21 +13,38 @@ from starlette.responses import Response
 
 from shardsmith.app import pictures
 from shardsmith.app.job import Job
+from shardsmith.app.looked import colours, looked_of, picture_in
 from shardsmith.app.opened import Dataset, Open
 from shardsmith.app.raw import has_raw, raw_taken, take_raw
 from shardsmith.app.render import page, texts
 from shardsmith.app.taken import Taken
+from shardsmith.dataset.errors import ShardsmithError
 from shardsmith.dataset.findings import SEVERITIES, count_codes
 from shardsmith.dataset.manifest import Manifest
 from shardsmith.versions.listing import listed
 
 router = APIRouter()
-_SHOWN = 12
+_SHOWN, _IN_STRIP = 12, 4
 
 
 @router.get("/d/{key}/", include_in_schema=False)
 def home(request: Request, dataset: Open) -> Response:
     return page(request, "home.html.jinja", dataset=dataset, versions=_versions(dataset), **_raw(dataset))
+
+
+@router.get("/d/{key}/versions/{name}/strip", include_in_schema=False)
+def strip(request: Request, dataset: Open, name: str) -> Response:
+    """A few images of a version; none where its tables are in no store."""
+    try:
+        looked = looked_of(dataset, name)
+    except ShardsmithError:
+        looked = None
+    count = looked.tables.images.num_rows if looked else 0
+    rows = sorted({number * count // _IN_STRIP for number in range(_IN_STRIP)}) if count else []
+    shown = [picture_in(dataset, looked, name, *row, 160) for row in looked.tables.rows(rows)] if looked else []
+    answer = page(request, "_strip.html.jinja", shown=shown)
+    answer.headers["cache-control"] = "private, max-age=86400"  # the address says when the version was made
+    return answer
 
 
 @router.get("/d/{key}/raw", include_in_schema=False)
@@ -91,9 +108,8 @@ def _pictures(dataset: Dataset, valid: Manifest, classes: list[str]) -> list[pic
     count = min(_SHOWN, rows.num_rows)
     chosen = rows.take(pa.array([number * rows.num_rows // count for number in range(count)], pa.int64()))
     own = valid.annotations.filter(pc.is_in(valid.annotations["image_id"], chosen["image_id"]))
-    colours = {name: number for number, name in enumerate(classes)}
-    base = f"{dataset.url}/pictures"
-    return [pictures.picture_of(image, some, colours, base) for image, some in Manifest(chosen, own).pairs()]
+    base, of_class = f"{dataset.url}/pictures", colours(dataset, classes)
+    return [pictures.picture_of(image, some, of_class, base) for image, some in Manifest(chosen, own).pairs()]
 
 
 @lru_cache(maxsize=8)

@@ -9,14 +9,17 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from shardsmith.app.job import Job
+from shardsmith.app.looked import looked_of, picture_in
 from shardsmith.app.opened import Dataset, Open
+from shardsmith.app.pictures import Picture
 from shardsmith.app.posted import Posted
 from shardsmith.app.render import page, texts
 from shardsmith.app.screens.download import choices
 from shardsmith.compare.bump import bump_of
+from shardsmith.compare.changes import changed_in_place
 from shardsmith.compare.report import counts, proposal, sections
 from shardsmith.compare.versions import diff
-from shardsmith.dataset.errors import UsageError, VersionError
+from shardsmith.dataset.errors import ShardsmithError, UsageError, VersionError
 from shardsmith.snippets.code import code_for
 from shardsmith.versions.files import read_words
 from shardsmith.versions.listing import listed
@@ -28,6 +31,7 @@ from shardsmith.versions.version import find_version, show
 
 router = APIRouter()
 Action = Literal["verify", "publish", "withdraw"]
+_BESIDE = 12  # images shown as both versions have them
 KINDS = ("tfds", "tf.data", "keras", "torch", "yolo")
 # the version's page brings its own policy, by the hashes of its style and script; it is no part of ours
 _OF_REPORT = {"content-security-policy": "sandbox allow-scripts allow-popups; frame-ancestors 'none'"}
@@ -71,9 +75,13 @@ def code(request: Request, dataset: Open, name: str, kind: str = "tfds") -> Resp
 @router.get("/d/{key}/versions/{name}/compare", include_in_schema=False)
 def compare(request: Request, dataset: Open, name: str, other: str) -> Response:
     found = diff(dataset.workspace, other, name, lambda _: None)
+    changed = changed_in_place(found)
     return page(
         request,
         "compare.html.jinja",
+        changed=len(changed),
+        changed_ids=changed[:_BESIDE],
+        beside=[_beside(dataset, image_id, other, name) for image_id in changed[:_BESIDE]],
         dataset=dataset,
         name=name,
         other=other,
@@ -81,6 +89,23 @@ def compare(request: Request, dataset: Open, name: str, other: str) -> Response:
         proposal=list(proposal(found)),
         sections=sections(found),
     )
+
+
+def _beside(dataset: Dataset, image_id: str, *names: str) -> list[Picture | None]:
+    """An image as each version has it; None of one whose tables are in no store."""
+    return [_in_version(dataset, image_id, name) for name in names]
+
+
+def _in_version(dataset: Dataset, image_id: str, name: str) -> Picture | None:
+    try:
+        looked = looked_of(dataset, name)
+    except ShardsmithError:
+        return None
+    row = looked.tables.row_of(image_id) if looked else None
+    if looked is None or row is None:
+        return None
+    ((image, own),) = looked.tables.rows([row])
+    return picture_in(dataset, looked, name, image, own)
 
 
 @router.get("/api/d/{key}/versions/{name}")
