@@ -130,9 +130,9 @@ def begin(opened: All, wanted: Wanted) -> dict[str, Any]:
 
 @router.put("/api/uploads/{id}/{number}")
 async def put(
-    request: Request, upload: Found, number: int, x_sha256: Annotated[str, Header()], offset: int = 0
+    request: Request, upload: Found, number: int, x_sha256: Annotated[str | None, Header()] = None, offset: int = 0
 ) -> Response:
-    """A slice of a file: its raw bytes, at most 8 MiB; the header X-SHA256 has their sha256 in hex."""
+    """A slice of a file: its raw bytes, at most 8 MiB; the header X-SHA256, where it is sent, has their sha256."""
     data = bytearray()
     async for block in request.stream():
         data += block

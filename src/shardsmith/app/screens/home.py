@@ -17,6 +17,7 @@ from shardsmith.app.looked import colours, looked_of, picture_in
 from shardsmith.app.opened import Dataset, Open
 from shardsmith.app.raw import has_raw, raw_taken, take_raw
 from shardsmith.app.render import page, texts
+from shardsmith.app.screens.add import waiting
 from shardsmith.app.taken import Taken
 from shardsmith.dataset.errors import ShardsmithError
 from shardsmith.dataset.findings import SEVERITIES, count_codes
@@ -29,7 +30,8 @@ _SHOWN, _IN_STRIP = 12, 4
 
 @router.get("/d/{key}/", include_in_schema=False)
 def home(request: Request, dataset: Open) -> Response:
-    return page(request, "home.html.jinja", dataset=dataset, versions=_versions(dataset), **_raw(dataset))
+    to_drop = waiting(request.app.state.opened, dataset)
+    return page(request, "home.html.jinja", dataset=dataset, versions=_versions(dataset), **_raw(dataset), **to_drop)
 
 
 @router.get("/d/{key}/versions/{name}/strip", include_in_schema=False)

@@ -118,8 +118,11 @@ class Upload:
             sizes = {int(entry.name): entry.stat().st_size for entry in entries}
         return [sizes.get(number, 0) for number in range(len(self.about.files))]
 
-    def put(self, number: int, offset: int, data: bytes, sha256: str) -> int:
+    def put(self, number: int, offset: int, data: bytes, sha256: str | None) -> int:
         """Add a slice to a file; returns how many bytes of it have come.
+
+        Args:
+            sha256: of the slice, in hex; None where the sender cannot make one, as a browser over plain HTTP.
 
         Raises:
             UsageError: it is not the next one, is longer than the file, came damaged, or the upload has ended.
@@ -132,7 +135,7 @@ class Upload:
             raise UsageError(f"{name}: byte {came:,} comes next, not {offset:,}; ask with HEAD where to go on")
         if came + len(data) > self.about.files[number].bytes:
             raise UsageError(f"{name}: longer than the {self.about.files[number].bytes:,} bytes it was said to have")
-        if hashlib.sha256(data).hexdigest() != sha256.lower():
+        if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256.lower():
             raise UsageError(f"{name}: the slice at byte {offset:,} came damaged (another sha256); send it again")
         _check_room(self.folder, len(data))
         with self.part(number).open("ab") as file:
