@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from shardsmith.cli.main import make_parser
 from shardsmith.formats.registry import READERS, WRITERS
 from shardsmith.pipeline import code
+from shardsmith.pipeline.params import parse_params
 from shardsmith.workspace.template.files import OF_PACKAGE, OF_ROOT
 
 ROOT = Path(__file__).parents[1]
@@ -112,6 +113,12 @@ def test_a_stage_depends_on_its_program_and_on_its_code(stage: str) -> None:
     assert f"stages/{stage}.py" in PIPELINE[stage]["deps"]
     assert {"code.yaml": [f"stages.{stage}"]} in PIPELINE[stage]["params"]
     assert list(PIPELINE) == list(code.STAGES)
+
+
+def test_a_clone_is_rebuilt_by_dvc_repro_alone() -> None:
+    """code.yaml stands in git and is of this code: run `shardsmith pin` after a change of it."""
+    recorded = YAML(typ="safe", pure=True).load((ROOT / "code.yaml").read_text())
+    assert code.changed_stages(recorded, parse_params((ROOT / "params.yaml").read_text())) == []
 
 
 @pytest.mark.parametrize("stage", PIPELINE)
