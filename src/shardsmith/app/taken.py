@@ -17,6 +17,7 @@ from shardsmith.conversion.check import look_into, make_check_params
 from shardsmith.dataset.errors import run
 from shardsmith.dataset.findings import Finding, read_findings, write_findings
 from shardsmith.dataset.manifest import Manifest
+from shardsmith.installation import do_without_pandas
 from shardsmith.pipeline.splits.decisions import Decisions, read_decisions
 from shardsmith.pipeline.splits.record import Record, read_record
 from shardsmith.workspace.paths import DECISIONS, SPLITS
@@ -86,6 +87,7 @@ def take(source: Path, folder: Path, workspace: Workspace | None) -> None:
 
 
 def main() -> None:
+    do_without_pandas()
     source, folder, *rest = map(Path, sys.argv[1:])
     take(source, folder, Workspace(rest[0]) if rest else None)
 

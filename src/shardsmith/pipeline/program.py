@@ -10,16 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from shardsmith.installation import do_without_pandas
+
 if Path(sys.argv[0]).parent.name == "stages":  # a stage's own process, with slow imports ahead
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
-
-
-class _NoPandas:
-    """pyarrow imports pandas (0.4 s, 40 MB) to ask whether a list is a Series; a stage of ours never has one."""
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        if name == "pandas":
-            raise ModuleNotFoundError(name, name=name)
 
 
 def run(main: Callable[..., None], pandas: bool = False) -> NoReturn:
@@ -41,7 +35,7 @@ def run(main: Callable[..., None], pandas: bool = False) -> NoReturn:
         from shardsmith.pipeline.params import load_params
 
         if not pandas:
-            sys.meta_path.insert(0, _NoPandas())
+            do_without_pandas()
         check_code(Path.cwd(), load_params())
         main(**paths)
 

@@ -17,6 +17,7 @@ from shardsmith.app.uploads.store import Upload
 from shardsmith.dataset.archive import path_of, unpack
 from shardsmith.dataset.errors import RawDataError, printable, run
 from shardsmith.dataset.workers import progress
+from shardsmith.installation import do_without_pandas
 from shardsmith.raw.fetch import ARCHIVES, bring, clashes
 from shardsmith.raw.known import known_images
 from shardsmith.workspace.paths import RAW
@@ -107,6 +108,7 @@ def _log(line: str) -> None:
 
 
 def main() -> None:
+    do_without_pandas()
     folder, *rest = map(Path, sys.argv[1:])
     look(Upload(folder), Workspace(rest[0]) if rest else None)
 
