@@ -60,8 +60,8 @@ def ask(served: Served, method: str, path: str, data: bytes | None = None, **hea
     sent = {"authorization": f"Bearer {TOKEN}"} | {name.replace("_", "-"): value for name, value in headers.items()}
     try:
         with urlopen(Request(f"{served.address}{path}", data, sent, method=method)) as answer:
-            body = answer.read()
-            return answer.status, answer.headers, json.loads(body) if body else None
+            body = answer.read().decode()
+            return answer.status, answer.headers, json.loads(body) if body[:1] in ("{", "[") else body
     except HTTPError as error:
         text = error.read().decode()
         return error.code, error.headers, json.loads(text)["error"] if text.startswith("{") else text
@@ -167,6 +167,19 @@ def test_archives_and_files_together_and_a_broken_one_costs_itself_alone(served:
 def test_what_cannot_be_read_says_why(served: Served) -> None:
     said = look(served, {"cut.zip": b"no zip"})
     assert said["state"] == "failed" and any("cut.zip" in line for line in said["lines"])
+
+
+def test_the_gallery_goes_on(served: Served) -> None:
+    said = look(served, voc(30, first=40))
+    address = f"/uploads/{said['id']}/gallery"
+    first, more = (ask(served, "GET", f"{address}?start={start}")[2] for start in (0, 24))
+    assert (first.count("<figure>"), "start=24" in first, more.count("<figure>"), "start=" in more) == (
+        24,
+        True,
+        6,
+        False,
+    )
+    ask(served, "DELETE", f"/api/uploads/{said['id']}")
 
 
 def test_files_that_clash_go_into_a_folder_of_their_own_and_classes_are_renamed(served: Served) -> None:

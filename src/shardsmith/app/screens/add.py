@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from shardsmith.app import pictures
@@ -63,7 +63,7 @@ def _screen(request: Request, opened: Opened, dataset: Dataset | None, id: str) 
         upload=upload,
         failed=upload.adding.lines if state == "not-added" else [],
         about=facts(upload),
-        gallery=gallery(upload, base),
+        **gallery(upload, base),
         groups=groups(upload, base),
         samples=samples(upload, base),
         now=dataset.workspace.params().dataset.annotation_group if dataset else "",
@@ -74,6 +74,12 @@ def waiting(opened: Opened, dataset: Dataset | None) -> dict[str, Any]:
     """What the place to drop files at needs: uploads of before that were neither added nor discarded."""
     kept = store.uploads(opened, dataset.key if dataset else None)
     return {"waiting": [upload for upload in kept if upload.state != "added"], "slice_bytes": SLICE_BYTES}
+
+
+@router.get("/uploads/{id}/gallery", include_in_schema=False)
+def more_pictures(request: Request, upload: Found, start: Annotated[int, Query(ge=0)] = 0) -> Response:
+    shown = gallery(upload, f"/uploads/{upload.id}/pictures", start)
+    return page(request, "_add_gallery.html.jinja", upload=upload, **shown)
 
 
 @router.get("/uploads/{id}/wait", include_in_schema=False)

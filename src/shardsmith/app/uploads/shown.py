@@ -82,11 +82,12 @@ def facts(upload: Upload) -> dict[str, Any]:
     }
 
 
-def gallery(upload: Upload, base: str) -> list[Picture]:
-    """The first images, those with annotations before those without."""
-    look = looked(upload)
-    chosen = sorted(look.images, key=lambda image_id: image_id not in look.annotations)[:_GALLERY]
-    return [_picture(look, image_id, base) for image_id in chosen]
+def gallery(upload: Upload, base: str, start: int = 0) -> dict[str, Any]:
+    """Some images from `start`, those with annotations before those without; after: where to go on, None at the end."""
+    look, end = looked(upload), start + _GALLERY
+    chosen = sorted(look.images, key=lambda image_id: image_id not in look.annotations)[start:end]
+    shown = [_picture(look, image_id, base) for image_id in chosen]
+    return {"gallery": shown, "after": end if end < len(look.images) else None}
 
 
 def samples(upload: Upload, base: str) -> dict[str, Picture]:
