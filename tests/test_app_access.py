@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -157,3 +158,13 @@ def test_a_job_whose_process_was_killed_is_lost(tmp_path: Path) -> None:
         time.sleep(0.05)
     os.kill(json.loads((tmp_path / "job/job.json").read_text())["pid"], signal.SIGKILL)
     assert ended(job) == "lost"
+
+
+def test_the_page_starts_without_what_is_slow_to_import(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from shardsmith.app.opened import Opened;"
+        "from shardsmith.app.serve import create_app; create_app(Opened(Path('.')), 't', '127.0.0.1', 1);"
+        "print({'prefect', 'tensorflow', 'dvc', 'pandas', 'cv2'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout == "set()\n", done.stderr
