@@ -6,6 +6,8 @@ The parser is one in Python: the one in C dies of deep nesting. So text that wou
 from __future__ import annotations
 
 import io
+from copy import deepcopy
+from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -38,6 +40,12 @@ def load_yaml(text: str, most_characters: int = MOST_CHARACTERS) -> Any:
             raise YamlError(f"{count:,} {what}; allowed: up to {most:,}")
     if len(text) > most_characters:
         raise YamlError(f"{len(text):,} characters; allowed: up to {most_characters:,}")
+    return deepcopy(_parsed(text))
+
+
+@lru_cache(32)
+def _parsed(text: str) -> Any:
+    """dvc.lock takes 50 ms, and a command or a page reads it several times."""
     try:
         return YAML(typ="safe", pure=True).load(io.StringIO(text))
     except Exception as error:
