@@ -24,14 +24,14 @@ from shardsmith.app.server import create_app
 TOKEN = "a-token-for-tests"
 
 
+MISSING = pytest.mark.skipif(
+    CHROMIUM is None and "CI" not in os.environ, reason="no Chromium here (apt-get install chromium)"
+)
+
+
 def needs_browser(test: Any) -> Any:
     """A test in Chromium; where CI is set, one that is missing is a failure."""
-    missing = CHROMIUM is None and "CI" not in os.environ
-    for mark in (
-        pytest.mark.slow,
-        pytest.mark.xdist_group("browser"),
-        pytest.mark.skipif(missing, reason="no Chromium here (apt-get install chromium)"),
-    ):
+    for mark in (pytest.mark.slow, pytest.mark.xdist_group("browser"), MISSING):
         test = mark(test)
     return test
 

@@ -86,3 +86,15 @@ def test_a_broken_archive_says_so_and_is_discarded_by_keys_alone(
     page.press("Enter")
     page.wait("document.querySelector('#drop') !== null")
     assert not [one for one in folder.glob(".builds/page/uploads/*/about.json") if Upload(one.parent).name == "broken"]
+
+
+@pytest.mark.long
+@needs_browser
+def test_a_folder_of_5000_images(page: Page, served: Served, tmp_path: Path) -> None:
+    for name, data in voc(5_000).items():
+        (tmp_path / "many" / ("one" if name < "i2" else "two")).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "many" / ("one" if name < "i2" else "two") / name).write_bytes(data)
+    page.open(f"{served.address}/add")
+    page.drop(tmp_path / "many")
+    page.wait(SEEN, 600)
+    assert "5,000" in page.run("document.querySelector('#content').innerText")

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
-from paged import TOKEN, needs_browser, serious, serve_page
+from paged import MISSING, TOKEN, serious, serve_page
 from test_app_add import voc, zipped
 from workspaces import BIN, Place
 
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow]
 SOURCE = "document.querySelector('#effects img:not([src=\"\"])')?.src"
 
 
-@needs_browser
+@MISSING
 @pytest.mark.xdist_group("flows")
 def test_six_presses(tmp_path: Path, prefect_api: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Drop, add, resize, three copies, generate, download: and what comes is what `shardsmith pull` gives."""

@@ -97,6 +97,10 @@ class Searchable:
         own = self.annotations.filter(pc.is_in(self.annotations["image_id"], images["image_id"].combine_chunks()))
         return list(Manifest(images, own).pairs())
 
+    def ids(self, numbers: Sequence[int]) -> list[str]:
+        """The image_id of each row."""
+        return self._ids.take(pa.array(numbers, pa.int64())).to_pylist()
+
     def row_of(self, image_id: str) -> int | None:
         """The image's row; None where there is no such image."""
         number = pc.index(self._ids, image_id).as_py()

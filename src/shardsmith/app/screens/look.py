@@ -145,12 +145,13 @@ def large(request: Request, dataset: Open, asked: Asks, image: str) -> Response:
     if row is None:
         raise HTTPException(404, texts()["errors"]["picture"])
     place = found.index(row) if row in found else None
-    beside = [] if place is None else [found[at] for at in (place - 1, place + 1) if 0 <= at < len(found)]
-    by_row = dict(zip(sorted({row, *beside}), looked.tables.rows(sorted({row, *beside})), strict=True))
-    addresses = {
-        at: f"{dataset.url}/look/image?{asked.address(image=by_row[at][0].image_id)}" for at in beside if at in by_row
-    }
-    shown, own = by_row[row]
+    before, after = ([], []) if place is None else (found[:place][-1:], found[place + 1 : place + 2])
+    ((shown, own),) = looked.tables.rows([row])
+
+    def address_of(rows: list[int]) -> str | None:
+        ids = looked.tables.ids(rows)
+        return f"{dataset.url}/look/image?{asked.address(image=ids[0])}" if ids else None
+
     return page(
         request,
         "look_image.html.jinja",
@@ -158,8 +159,8 @@ def large(request: Request, dataset: Open, asked: Asks, image: str) -> Response:
         asked=asked,
         words=asked.model_dump(exclude={"least", "most"}),
         back=f"{dataset.url}/look?{asked.address(start=place or 0)}",
-        before=addresses.get(row - 1 if place is None else found[place - 1] if place else -1),
-        after=addresses.get(found[place + 1] if place is not None and place + 1 < len(found) else -1),
+        before=address_of(before),
+        after=address_of(after),
         place=place,
         count=len(found),
         picture=picture_in(dataset, looked, asked.of, shown, own, pictures.SIZES[-1]),
