@@ -9,23 +9,17 @@ plain work is pandas: read the two tables, filter them, and take the first 60 im
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import inputs
 import pandas as pd
-import workspace
+from paged import median, taken_in
 from starlette.requests import Request
-from table import HERE
 
-from shardsmith.app.opened import open_folders
-from shardsmith.app.raw import raw_taken, take_raw
+from shardsmith.app.raw import raw_taken
 from shardsmith.app.screens.look import Asked, screen
 
 GOAL_S = 0.3
@@ -45,11 +39,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="shardsmith-") as work:
         root = Path(work) / "images"
-        workspace.make(root, inputs.prepare(HERE / "work", given.n, None))
-        (dataset,) = open_folders(root.parent, [root]).datasets.values()
-        job = take_raw(dataset)
-        while job.state == "running":
-            time.sleep(0.2)
+        dataset = taken_in(root, given.n)
         taken = raw_taken(dataset)
         CASES["a class of train"]["label"] = taken.classes[0]
         request = Request({"type": "http", "path": f"{dataset.url}/look", "query_string": b"", "headers": []})
@@ -67,23 +57,14 @@ def main() -> None:
             first = images.head(60)
             rows[rows["image_id"].isin(first["image_id"])].to_dict("records")
 
-        first = _median(lambda: screen(request, dataset, Asked()), 1)
+        first = median(lambda: screen(request, dataset, Asked()), 1)
         print(f"{given.n:,} images; median of {given.runs} searches; the first {first:.3f} s; ratio to the plain work")
         for name, wanted in CASES.items():
-            page = _median(lambda wanted=wanted: screen(request, dataset, Asked(**wanted)), given.runs)  # type: ignore[misc]
-            plain = _median(lambda wanted=wanted: plainly(wanted), given.runs)  # type: ignore[misc]
+            page = median(lambda wanted=wanted: screen(request, dataset, Asked(**wanted)), given.runs)  # type: ignore[misc]
+            plain = median(lambda wanted=wanted: plainly(wanted), given.runs)  # type: ignore[misc]
             print(
                 f"{name:26}{page:8.3f} s{page / plain:8.1f} x   {'within' if page <= GOAL_S else 'OVER'} {GOAL_S:g} s"
             )
-
-
-def _median(work: Callable[[], object], runs: int) -> float:
-    times = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
 
 
 if __name__ == "__main__":

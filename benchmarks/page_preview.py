@@ -9,21 +9,15 @@ The plain work is to make the same files from the same three images, with nothin
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import inputs
-import workspace
-from table import HERE
+from paged import median, taken_in
 
-from shardsmith.app.opened import open_folders
-from shardsmith.app.raw import raw_taken, take_raw
+from shardsmith.app.raw import raw_taken
 from shardsmith.app.screens.new import Wanted, show
 from shardsmith.app.stepping.session import IMAGES, session
 from shardsmith.app.stepping.settings import choose_params
@@ -45,11 +39,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="shardsmith-") as work:
         root = Path(work) / "images"
-        workspace.make(root, inputs.prepare(HERE / "work", given.n, None))
-        (dataset,) = open_folders(root.parent, [root]).datasets.values()
-        job = take_raw(dataset)
-        while job.state == "running":
-            time.sleep(0.2)
+        dataset = taken_in(root, given.n)
         now = session(raw_taken(dataset).folder, root, dataset.workspace.params().split)
         print(f"{given.n:,} images; median of {given.runs} previews; ratio to the plain work on the {IMAGES} shown")
         for name, settings in CASES.items():
@@ -64,19 +54,10 @@ def main() -> None:
             def as_a_request(settings=settings) -> None:
                 assert show(dataset, Wanted(settings=settings), wait=False).effects
 
-            first = _median(as_a_request, 1)
-            plain, page = _median(plainly, given.runs), _median(as_a_request, given.runs)
+            first = median(as_a_request, 1)
+            plain, page = median(plainly, given.runs), median(as_a_request, given.runs)
             verdict = "within" if page <= GOAL_S else "OVER"
             print(f"{name:26}{page:8.3f} s{page / plain:8.1f} x{first:10.3f} s the first   {verdict} {GOAL_S:g} s")
-
-
-def _median(work: Callable[[], None], runs: int) -> float:
-    times = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
 
 
 if __name__ == "__main__":

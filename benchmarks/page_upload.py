@@ -11,12 +11,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import re
-import statistics
 import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import inputs
 import workspace
+from paged import median
 from starlette.requests import Request
 from table import HERE
 
@@ -55,8 +54,8 @@ def main() -> None:
                 take(Path(into) / "raw", Path(into) / "taken", None)
 
         uploads = [_sent(folder, f"{number}.zip", data) for number in range(given.runs)]
-        page = _median(lambda: _look(*uploads[next(numbers)]), given.runs)
-        plain = _median(plainly, given.runs)
+        page = median(lambda: _look(*uploads[next(numbers)]), given.runs)
+        plain = median(plainly, given.runs)
         verdict = "within" if page <= GOAL_S else "OVER"
         print(f"{given.n:,} images; median of {given.runs}; ratio to unpacking and looking in one process")
         print(f"what it is, with pictures {page:8.2f} s{page / plain:8.1f} x   {verdict} {GOAL_S:g} s")
@@ -89,15 +88,6 @@ def _look(request: Request, upload: store.Upload) -> None:
     screen = new_screen(request, request.app.state.opened, upload.id).body.decode()
     for size, sha256 in dict.fromkeys(_PICTURE.findall(screen)):
         picture(upload, int(size), sha256)
-
-
-def _median(work: Callable[[], None], runs: int) -> float:
-    times = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
 
 
 if __name__ == "__main__":
