@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -57,9 +57,10 @@ class Upload:
     def id(self) -> str:
         return self.folder.name
 
-    @cached_property
+    @property
     def about(self) -> Wanted:
-        return Wanted.model_validate_json((self.folder / "about.json").read_bytes())
+        path = self.folder / "about.json"
+        return _about(path, path.stat().st_mtime_ns)
 
     @property
     def source(self) -> Path:
@@ -171,6 +172,12 @@ class Upload:
     def _check(self, number: int) -> None:
         if not 0 <= number < len(self.about.files):
             raise UsageError(f"file {number}: the upload has {len(self.about.files):,} files, numbered from 0")
+
+
+@lru_cache(8)
+def _about(path: Path, _at: int) -> Wanted:
+    """Each slice asks for it, and that of 10,000 files takes 30 ms to read."""
+    return Wanted.model_validate_json(path.read_bytes())
 
 
 def begin(opened: Opened, wanted: Wanted) -> Upload:
