@@ -149,7 +149,7 @@ def test_a_refused_push_takes_the_name_back_and_loses_nothing(place: Place, tmp_
     done = build(place, "two", ok=False)
     assert done.returncode == 1
     assert "the name is taken back" in done.stderr
-    assert "git pull --rebase origin" in done.stderr
+    assert "git pull --no-rebase --tags origin" in done.stderr
     assert place.tags() == ["sample@one"]
     assert place.git("log", "-1", "--format=%s") == "Version sample@two"
     assert not (store(place) / "versions/sample@two.json").exists()

@@ -178,7 +178,8 @@ def push_name(workspace: Workspace, tag: str, log: Log, is_new: bool = True) -> 
         workspace.git("tag", "--delete", tag)
         raise VersionError(
             f"{tag}: {remote} refuses it, so the name is taken back; the commit stays, nothing is lost. Someone else "
-            f"may have published: run `git pull --rebase {remote} {branch}`, then build again ({_last_line(error)})"
+            f"may have published: run `git pull --no-rebase --tags {remote} {branch}`, then build again; of what "
+            f"conflicts docs/share.md says what to keep ({_last_line(error)})"
         ) from None
     log(f"{tag} pushed to {remote}")
 

@@ -100,13 +100,14 @@ def remote_tags(root: Path, remote: str, dataset: str) -> dict[str, str]:
 
 
 def set_merge_driver(root: Path) -> None:
-    """Let git merge .dvc files by DVC, as .gitattributes says: without a driver in the clone's own config it does not.
+    """Let git merge .dvc files file by file, as .gitattributes says: without a driver in the clone's own config it
+    does not.
 
     A config that cannot be written, or a machine without git, is left as it is: then the two files conflict.
     """
     if shutil.which("git") is None:
         return
-    command = f"{shlex.quote(sys.executable)} -m dvc git-hook merge-driver --ancestor %O --our %A --their %B"
+    command = f"{shlex.quote(sys.executable)} -P -m shardsmith.store.merge %O %A %B %P"
     if git_ok(root, "config", "--local", "--get", "--fixed-value", "merge.dvc.driver", command):
         return
     for key, value in (("name", "DVC"), ("driver", command)):
