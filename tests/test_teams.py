@@ -150,7 +150,14 @@ def test_an_image_is_withdrawn_from_every_version(team: Place, tmp_path: Path) -
 def test_a_version_is_withdrawn_and_its_content_too(team: Place) -> None:
     team.shardsmith("publish", "--all")
     before = objects(store(team))
-    team.shardsmith("withdraw", "v2", "--why", "wrong labels", "--yes")
+    for name in ("copy", "bad"):
+        shutil.copytree(store(team), store(team).with_name(name))
+        team.dvc("remote", "add", "-q", "--local", name, str(store(team).with_name(name)))
+    (store(team).with_name("bad") / "versions/sample@other.json").write_text("{}")
+    said = team.shardsmith("withdraw", "v2", "--why", "wrong labels", "--yes").stderr
+    assert "could not be looked into (versions/sample@other.json in the remote 'bad'" in said
+    assert objects(store(team).with_name("copy")) == objects(store(team))
+    assert "wrong labels" in (store(team).with_name("copy") / "versions/sample@v2.json").read_text()
     raw = {path.resolve() for path in (team.root / "data/raw").iterdir()}
     gone = before - objects(store(team))
     assert gone and not gone & {path.parent.name + path.name for path in raw}  # which the next build starts from

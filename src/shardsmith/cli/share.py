@@ -68,7 +68,7 @@ def withdraw(options: argparse.Namespace) -> int:
     prepare_environment()
     planned = withdrawal.plan(workspace, options.names, options.images)
     ends, stays = what_ends(planned), [f"Stays: {line}" for line in what_stays(planned)]
-    is_nothing = not (planned.versions or planned.raw or planned.cache or planned.remote)
+    is_nothing = not (planned.versions or planned.raw or planned.cache or any(planned.remotes.values()))
     if not options.json:
         print("\n".join(ends if is_nothing else [*ends, *stays]), file=sys.stderr)
     if not (options.dry_run or is_nothing):

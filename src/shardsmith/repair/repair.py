@@ -109,7 +109,7 @@ class Mending:
         listing, stores = self.folders[path], self._stores
         own = Files(f"{path} here", self._workspace.root / path, listing, {})
         lists = [Lists("the release record", self._listed)] if path == EXPORT else []
-        remotes = [store for store in (stores.remote, *stores.others) if store]
+        remotes = stores.remotes
         files = self._list(listing, [stores.cache, *remotes, own, *lists, *more])
         own = Files(own.name, self._workspace.root / path, listing, files or {})
         places = {md5: f"{path}/{file}" for file, md5 in (files or {}).items()} | {listing: path}

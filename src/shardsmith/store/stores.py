@@ -58,6 +58,11 @@ class Stores:
         default = self._config["core"].get("remote")
         return [self._open(name) for name in sorted(self._config["remote"]) if name != default]
 
+    @property
+    def remotes(self) -> list[Store]:
+        """The default remote first."""
+        return [*([self.remote] if self.remote else []), *self.others]
+
     @cached_property
     def _config(self) -> dict[str, Any]:
         """DVC's settings of the remotes, as far as they are believed."""

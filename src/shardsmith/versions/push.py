@@ -42,7 +42,7 @@ def check_stored(workspace: Workspace, log: Log, everything: bool = False) -> No
         found = harmed(stores.cache, set(places), stores.known, everything)
         bad = set(found)
         if came := bring(stores.cache, bad, own, stores.scratch):
-            log(f"{len(came):,} objects were not in the cache as they should be, and are written anew")
+            log(f"objects that were not in the cache as they should be, written anew: {len(came):,}")
             bad = bad - (came.keys() - harmed(stores.cache, set(came)).keys())
         if bad and stores.remote:
             there = bad - harmed(stores.remote, bad, etags=lambda _: None).keys()

@@ -14,7 +14,7 @@ def what_ends(planned: Plan) -> list[str]:
         f"{version.tag}: ends ({version.images:,} images, recorded {version.created[:10]} at {version.commit[:9]})"
         for version in planned.versions
     ]
-    if not planned.versions and not planned.raw and not planned.cache and not planned.remote:
+    if not planned.versions and not planned.raw and not planned.cache and not any(planned.remotes.values()):
         return ["nothing to withdraw: all that data/withdrawn.csv says is done here"]
     lines += [f"{RAW}/{file}: deleted; its annotations stay where they stand" for file in planned.raw]
     lines += [
@@ -22,12 +22,14 @@ def what_ends(planned: Plan) -> list[str]:
         f"--image {shlex.quote(image)}"
         for image in planned.alike
     ]
-    size = planned.remote_bytes / 1e6
-    lines.append(f"DVC remote: {len(planned.remote):,} objects go ({size:,.1f} MB), which no other version needs")
-    lines.append(f"cache here: {len(planned.cache):,} objects go")
+    lines += [
+        f"{name}: objects that go, as no other version needs them: {len(held):,} ({sum(held.values()) / 1e6:,.1f} MB)"
+        for name, held in planned.remotes.items()
+    ]
+    lines.append(f"the cache here: objects that go: {len(planned.cache):,}")
     if planned.others:
         named = ", ".join(planned.others[:4]) + (" ..." if planned.others[4:] else "")
-        lines.append(f"DVC remote: raw data stays, as versions of other repositories lie there, too ({named})")
+        lines.append(f"the remotes: raw data stays, as versions of other repositories lie there, too ({named})")
     return lines
 
 
@@ -36,6 +38,7 @@ def what_stays(planned: Plan) -> list[str]:
     commits = ", ".join(version.commit[:9] for version in planned.versions[:6])
     image = " without it" if planned.images else ""
     return [
+        *(f"what a remote has that could not be looked into ({why}): delete it there" for why in planned.unread),
         f"git history (commits {commits or 'of before'}) keeps names, hashes, counts, parameters and label maps, and "
         "so does DVC's run cache; pixels are in neither",
         "each other clone keeps tag and data until somebody runs there: git pull && shardsmith withdraw",

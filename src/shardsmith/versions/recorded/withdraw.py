@@ -7,7 +7,7 @@ tombstone to git, then to the store, then the objects, and last the tags, by whi
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -43,17 +43,18 @@ class Plan:
     """What is to end.
 
     versions: those that end. images: image_id -> the MD5 of each file that it has been. raw: those in data/raw here.
-    cache, remote: objects that go from each, with how many bytes of the remote. others: versions of other repositories
-    in the remote, whose raw data is not known: then only exports, pages and the images go. alike: other images that are
-    nearly identical to one of these, and do not go with it.
+    cache: objects that go from it. remotes: the same of each remote, object -> bytes. unread: remotes beside the default
+    one that cannot be looked into, and why. others: versions of other repositories in the remotes, whose raw data is
+    not known: then only exports, pages and the images go. alike: other images that are nearly identical to one of
+    these, and do not go with it.
     """
 
     versions: list[Version]
     images: dict[str, list[str]]
     raw: list[str] = field(default_factory=list)
     cache: list[str] = field(default_factory=list)
-    remote: list[str] = field(default_factory=list)
-    remote_bytes: int = 0
+    remotes: dict[str, dict[str, int]] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
     alike: list[str] = field(default_factory=list)
 
@@ -123,19 +124,26 @@ def _with_objects(
         gone |= all_objects(stores, workspace.lock_file(version.tag))
     for version in kept:
         needed |= all_objects(stores, workspace.lock_file(version.tag))
-    others: list[str] = []
-    if stores.remote:
-        others, theirs = of_others(stores.remote, {version.tag for version in (*ends, *kept)})
+    readable, unread, others = [], [], set()
+    for store in stores.remotes:
+        try:
+            tags, theirs = of_others(store, {version.tag for version in (*ends, *kept)})
+        except VersionError as error:
+            if store is stores.remote:
+                raise
+            unread.append(str(error))
+            continue
+        readable.append(store)
+        others.update(tags)
         needed |= theirs
-        if others:
-            for version in ends:
-                needed |= set(raw_files(workspace, stores, version.tag).values())
+    if others:
+        for version in ends:
+            needed |= set(raw_files(workspace, stores, version.tag).values())
     gone -= needed - of_images
-    there = stores.remote.sizes(sorted(gone)) if stores.remote else {}
-    sizes = {md5: size for md5, size in there.items() if size is not None}
+    sizes = {store.name: store.sizes(gone) for store in readable}
+    there = {name: {md5: size for md5, size in held.items() if size is not None} for name, held in sizes.items()}
     raw = [image for image in images if (workspace.root / RAW / image).is_file()]
-    here = sorted(stores.cache.holds(gone))
-    return Plan(ends, images, raw, here, sorted(sizes), sum(sizes.values()), others)
+    return Plan(ends, images, raw, sorted(stores.cache.holds(gone)), there, unread, sorted(others))
 
 
 def carry_out(workspace: Workspace, planned: Plan, why: str, log: Log) -> None:
@@ -150,10 +158,13 @@ def carry_out(workspace: Workspace, planned: Plan, why: str, log: Log) -> None:
         graves = _write_tombstones(workspace, planned, why)
         _push_branch(workspace, log)
         with open_stores(workspace) as stores:
-            if stores.remote:
-                for version in planned.versions:
-                    stores.remote.write_file(place(version.tag), as_record(graves[version.tag]))
-                _remove(stores.remote, planned.remote)
+            for store in stores.remotes:
+                try:
+                    _end_in(store, planned, graves, is_default=store is stores.remote)
+                except VersionError as error:
+                    if store is stores.remote:
+                        raise
+                    log(f"{error}; what it has of these versions is to be deleted there")
             _remove(stores.cache, planned.cache)
         for image in planned.raw:
             (workspace.root / RAW / image).unlink(missing_ok=True)
@@ -165,7 +176,17 @@ def carry_out(workspace: Workspace, planned: Plan, why: str, log: Log) -> None:
         _delete_tags(workspace, planned.versions, log)
 
 
-def _remove(store: Store, objects: list[str]) -> None:
+def _end_in(store: Store, planned: Plan, graves: dict[str, Tombstone], is_default: bool) -> None:
+    """Tombstones in place of the release records, in the default remote even where there is none; then the objects."""
+    if store.name not in planned.remotes:
+        return
+    for version in planned.versions:
+        if is_default or store.read_file(place(version.tag)) is not None:
+            store.write_file(place(version.tag), as_record(graves[version.tag]))
+    _remove(store, planned.remotes[store.name])
+
+
+def _remove(store: Store, objects: Iterable[str]) -> None:
     run_parallel(store.remove, sorted(store.holds(objects)), store.jobs, f"removing from {store.name}", "object")
 
 
@@ -201,7 +222,7 @@ def _push_branch(workspace: Workspace, log: Log) -> None:
     except VersionError as error:
         raise VersionError(
             f"{remote}/{branch}: does not take the commit of {WITHDRAWN}, so nothing is deleted yet; run "
-            f"`git pull --rebase {remote} {branch}`, or `git switch -c withdraw` where the branch is protected, and "
+            f"`git pull --no-rebase {remote} {branch}`, or `git switch -c withdraw` where the branch is protected, and "
             f"then this again ({' '.join(str(error).split())[-200:]})"
         ) from None
 
