@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -112,9 +113,16 @@ def test_a_repository(repository: Workspace, assigned: list, name: str, expected
     assert find_version(repository, name).tag == expected
 
 
-@pytest.mark.parametrize("name", ["e@v1", "d#none", "v3.*"])
-def test_what_a_repository_has_not(repository: Workspace, name: str) -> None:
-    with pytest.raises(VersionError, match="no such version"):
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("e@v1", "e@v1: no such version"),
+        ("d#none", "d#none: no version is in such a stage; the versions are: d@v1"),
+        ("v3.*", "no such version"),
+    ],
+)
+def test_what_a_repository_has_not(repository: Workspace, name: str, says: str) -> None:
+    with pytest.raises(VersionError, match=re.escape(says)):
         find_version(repository, name)
 
 
@@ -207,3 +215,6 @@ def test_a_repository_says_what_was_withdrawn(repository: Workspace) -> None:
     with pytest.raises(WithdrawnError, match=r"d@v2\.0\.0: withdrawn on 2026-01-01: wrong"):
         find_version(repository, "v2.0.0")
     assert find_version(repository, "latest").tag == last_tag(repository, "d") == "d@v1.1.0"
+    repository.git("tag", "-a", "-m", "assigned", "d#prod#1", "d@v2.0.0^{}")
+    with pytest.raises(VersionError, match="d#prod: d#prod#1 assigns it to a commit that is no version, or no longer"):
+        find_version(repository, "d#prod")

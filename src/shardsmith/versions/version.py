@@ -150,7 +150,8 @@ def find_version(workspace: Workspace, name: str) -> Version:
         return next(version for version in versions if version.tag == chosen)
     known = ", ".join(version.tag for version in versions[-8:]) or "none yet; `shardsmith build` makes one"
     guess = near(tag, [version.tag for version in versions])
-    raise VersionError(f"{tag}: no such version; {guess}the versions are: {known}")
+    kind = f"{name}: no version is in such a stage" if "#" in name else f"{tag}: no such version"
+    raise VersionError(f"{kind}; {guess}the versions are: {known}")
 
 
 def _at_stage(workspace: Workspace, versions: list[Version], name: str) -> Version | None:
@@ -166,7 +167,9 @@ def _at_stage(workspace: Workspace, versions: list[Version], name: str) -> Versi
     if tag.startswith(f"{stage}!"):
         raise VersionError(f"{stage}: no version is in this stage since {tag}; `gto show` lists what is assigned")
     at = [version for version in versions if version.commit == (commit or own) and f"{version.dataset}#" in stage]
-    return at[-1] if at else None
+    if not at:
+        raise VersionError(f"{stage}: {tag} assigns it to a commit that is no version, or no longer; assign another")
+    return at[-1]
 
 
 def _number(tag: str) -> int:
