@@ -110,7 +110,9 @@ def test_a_version_of_it_is_found_by_dvc_artifacts_and_gto(source: Place, made: 
 def test_from_an_address_into_an_empty_folder_under_another_name(source: Place, tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     outside = Place(tmp_path, source.env)
-    outside.shardsmith("init", "x", "--from", f"file://{source.root}", "--name", "fish")
+    outside.git("init", "-q")
+    said = outside.shardsmith("init", "x", "--from", f"file://{source.root}", "--name", "fish").stderr
+    assert f"inside {tmp_path}; to make it a part of that one: rm -rf {tmp_path / 'x/.git'}" in said
     assert parse_params((tmp_path / "x/params.yaml").read_text()).dataset.name == "fish"
     assert outside.run("git", "-C", "x", "status", "--porcelain").stdout == ""
 

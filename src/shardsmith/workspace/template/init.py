@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import Any
 
 from shardsmith.dataset.errors import VersionError
 from shardsmith.pipeline.params import Params
-from shardsmith.workspace.git import git, opened, set_merge_driver
+from shardsmith.workspace.git import git, git_ok, opened, set_merge_driver, top_folder
 from shardsmith.workspace.lock_file import read_leniently
 from shardsmith.workspace.log import Log
 from shardsmith.workspace.paths import DECISIONS, PARAMS, PIPELINE, RAW
@@ -49,6 +50,11 @@ def init(folder: Path, source: str | None, name: str | None, log: Log) -> str:
         if folder.exists():
             folder.rmdir()
         part.rename(folder)
+    if git_ok(folder.parent, "rev-parse", "--git-dir"):
+        log(
+            f"{folder}: a repository of its own, inside {top_folder(folder.parent)}; "
+            f"to make it a part of that one: rm -rf {shlex.quote(str(folder / '.git'))}"
+        )
     return name
 
 
