@@ -44,8 +44,8 @@ class Plan:
 
     versions: those that end. images: image_id -> the MD5 of each file that it has been. raw: those in data/raw here.
     cache: objects that go from it. remotes: the same of each remote, object -> bytes. unread: remotes that cannot be
-    looked into, and why; never the default one. others: versions of other repositories in the remotes, whose raw data is
-    not known: then only exports, pages and the images go. alike: other images that are nearly identical to one of
+    looked into, and why; never the default one. others: versions of other repositories in the remotes, whose raw data
+    is not known: then only exports, pages and the images go. alike: other images that are nearly identical to one of
     these, and do not go with it.
     """
 
