@@ -82,13 +82,15 @@ def test_it_is_set_up(made: Place) -> None:
     assert parse_params(made.read("params.yaml")).ingest.classes == {}
 
 
-def test_a_commit_without_an_activated_environment_runs_the_hooks(made: Place, tmp_path: Path) -> None:
+def test_commit_and_push_without_an_activated_environment_run_the_hooks(made: Place, tmp_path: Path) -> None:
     shutil.copytree(made.root, tmp_path / "w")
     place = Place(tmp_path / "w", made.env | {"PATH": os.pathsep.join(["/usr/local/bin", "/usr/bin", "/bin"])})
     place.write("notes.txt", "x")
     place.commit()
     assert place.git("rev-list", "--count", "HEAD") == "2"
     assert str(BIN) in place.read(".git/hooks/pre-commit")
+    place.git("init", "-q", "--bare", str(tmp_path / "origin"))
+    place.git("push", "-q", str(tmp_path / "origin"), "HEAD")  # there is no DVC remote
 
 
 def test_a_version_of_it_is_found_by_dvc_artifacts_and_gto(source: Place, made: Place, tmp_path: Path) -> None:

@@ -149,4 +149,6 @@ def _set_up(workspace: Workspace, texts: Mapping[str, str], name: str, log: Log)
 def _find_dvc(hook: Path) -> None:
     """The hooks run `dvc`: without an activated environment `git commit` would fail for want of it."""
     shebang, _, rest = hook.read_text(encoding="utf-8").partition("\n")
-    hook.write_text(f'{shebang}\nPATH="$PATH:{Path(sys.executable).parent}"\n{rest}', encoding="utf-8")
+    # where there is no DVC remote, `git push` pushes what there is
+    only = '[ -n "$(dvc config core.remote 2> /dev/null)" ] || exit 0\n' if hook.name == "pre-push" else ""
+    hook.write_text(f'{shebang}\nPATH="$PATH:{Path(sys.executable).parent}"\n{only}{rest}', encoding="utf-8")
