@@ -6,7 +6,6 @@ the excluded ones out and adds the tags; split puts the others where they are to
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from shardsmith.dataset.codes import Action
 from shardsmith.dataset.errors import StageError, suggest
 from shardsmith.dataset.findings import Finding, about, action_for, found
 from shardsmith.dataset.manifest import SPLITS, Manifest
-from shardsmith.pipeline.splits.rows import read_rows
+from shardsmith.pipeline.splits.rows import read_rows, write_rows
 
 COLUMNS = ("image_id", "decision", "why")
 _EXCLUDED, _TAG = "excluded", "tag:"
@@ -77,7 +76,7 @@ def decide(path: Path, image_ids: Iterable[str], decision: str, why: str) -> Non
     images = dict.fromkeys(image_ids)
     kind = _kind(decision)
     stay = [row for row in _rows(path) if not (row[0] in images and _kind(row[1]) == kind)]
-    _write_rows(path, [*stay, *((image_id, decision, why) for image_id in images)])
+    write_rows(path, COLUMNS, [*stay, *((image_id, decision, why) for image_id in images)])
 
 
 def take_back(path: Path, image_ids: Collection[str], decision: str = "") -> None:
@@ -87,7 +86,9 @@ def take_back(path: Path, image_ids: Collection[str], decision: str = "") -> Non
         StageError: the file is not ours.
     """
     images = set(image_ids)
-    _write_rows(path, [row for row in _rows(path) if not (row[0] in images and decision in ("", row[1].strip()))])
+    write_rows(
+        path, COLUMNS, [row for row in _rows(path) if not (row[0] in images and decision in ("", row[1].strip()))]
+    )
 
 
 def _rows(path: Path) -> list[tuple[str, ...]]:
@@ -103,16 +104,6 @@ def _kind(decision: str) -> str:
     if decision == _EXCLUDED or (decision.startswith(_TAG) and decision.removeprefix(_TAG).strip()):
         return decision
     raise StageError(f"decision {decision!r}: {suggest(decision, [*SPLITS, _EXCLUDED, f'{_TAG}NAME'])}")
-
-
-def _write_rows(path: Path, rows: Iterable[tuple[str, ...]]) -> None:
-    part = path.with_name(f"{path.name}.part")
-    part.parent.mkdir(parents=True, exist_ok=True)
-    with part.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(COLUMNS)
-        table.writerows(rows)
-    part.replace(path)
 
 
 def find_excluded(decisions: Decisions, image_ids: Collection[str], actions: Mapping[str, Action]) -> list[Finding]:

@@ -26,7 +26,8 @@ def is_cluster_group(group: str | None) -> bool:
 def roboflow_source(image_id: str) -> str | None:
     """The picture that a file of Roboflow's export is a version of: "cat_jpg" of "train/images/cat_jpg.rf.0f3a....jpg".
 
-    Whatever the folder: an export that is made anew lies in another one, and an upload has its name once.
+    The folder does not count: a new export of the same pictures may have them in other folders, and no two uploads have
+    one name.
     """
     found = _ROBOFLOW.fullmatch(image_id)
     return found[1] if found else None

@@ -8,7 +8,6 @@ else it writes depends on the record as it leaves it, never as it found it: so a
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, replace
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from shardsmith.dataset.errors import StageError
 from shardsmith.dataset.manifest import SPLITS, Image
-from shardsmith.pipeline.splits.rows import read_rows
+from shardsmith.pipeline.splits.rows import read_rows, write_rows
 
 COLUMNS = ("image_id", "pixels", "split", "was", "since")
 _RESTORE = "restore it: git checkout HEAD -- data/splits.csv"
@@ -92,14 +91,8 @@ def read_record(path: Path) -> Record:
 
 
 def write_record(rows: Iterable[Row], path: Path) -> None:
-    """Sorted, and in one step: a build that is killed leaves the old one or the new one."""
-    part = path.with_name(f"{path.name}.part")
-    part.parent.mkdir(parents=True, exist_ok=True)
-    with part.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(COLUMNS)
-        table.writerows(astuple(row) for row in sorted(rows))
-    part.replace(path)
+    """The record, sorted."""
+    write_rows(path, COLUMNS, (astuple(row) for row in sorted(rows)))
 
 
 def recorded(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from shardsmith.dataset.errors import StageError
@@ -37,6 +37,17 @@ def read_rows(path: Path, columns: tuple[str, ...], remedy: str) -> Iterator[tup
             yield table.line_num, tuple(row)
         elif row:
             raise StageError(f"{path}, line {table.line_num}: {_shown(row)}: not a row of {len(columns)}; {remedy}")
+
+
+def write_rows(path: Path, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    """Below the header, and in one step: who is killed meanwhile leaves the old table or the new one."""
+    part = path.with_name(f"{path.name}.part")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    with part.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(columns)
+        table.writerows(rows)
+    part.replace(path)
 
 
 def _shown(row: list[str]) -> str:
