@@ -6,7 +6,6 @@ import json
 import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 from shardsmith.dataset.errors import VersionError, WithdrawnError, near
@@ -44,18 +43,13 @@ def own_dataset(workspace: Workspace) -> str:
     """The dataset that params.yaml names."""
     is_here = (workspace.root / PARAMS).exists()
     text = workspace.params_text() if is_here else workspace.file_at("HEAD", PARAMS)
-    if name := _name_in(text or ""):
+    block = read_leniently(text or "").get("dataset")
+    name = block.get("name") if isinstance(block, dict) else None
+    if isinstance(name, str) and _NAME.fullmatch(name):
         return name
     from shardsmith.pipeline.params import parse_params  # which says what is wrong; and with it numpy and pyarrow
 
     return parse_params(text or "", PARAMS, workspace.root).dataset.name
-
-
-@lru_cache(8)
-def _name_in(params: str) -> str | None:
-    block = read_leniently(params).get("dataset")
-    name = block.get("name") if isinstance(block, dict) else None
-    return name if isinstance(name, str) and _NAME.fullmatch(name) else None
 
 
 def tombstones(workspace: Workspace) -> list[Tombstone]:
