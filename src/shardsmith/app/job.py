@@ -129,9 +129,8 @@ def _read(path: Path) -> dict[str, Any]:
 def main() -> None:
     folder, command = Path(sys.argv[1]), sys.argv[2:]
     os.nice(_NICE)
-    signal.signal(
-        signal.SIGINT, signal.SIG_DFL
-    )  # a server in a shell's background ignores it, and so would the command
+    # a server in a shell's background ignores Ctrl-C, and so would the command
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     env = os.environ | {PROGRESS: str(folder / "progress.json"), "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
     with (folder / "log.txt").open("wb") as log, (folder / "result.txt").open("wb") as result:
         process = subprocess.Popen(command, stdout=result, stderr=log, env=env, start_new_session=True)
