@@ -13,7 +13,7 @@ from shardsmith.dataset.manifest import SUMS, Manifest
 from shardsmith.pipeline.stage import FINDINGS
 from shardsmith.store.stores import Stores, open_stores
 from shardsmith.versions.version import Version
-from shardsmith.workspace.lock_file import raw_hash
+from shardsmith.workspace.lock_file import hashes, raw_hash
 from shardsmith.workspace.paths import AUGMENTED, RAW, TABLES
 from shardsmith.workspace.workspace import Workspace
 
@@ -35,8 +35,7 @@ def read_recorded(workspace: Workspace, version: Version) -> Recorded:
         StageError: its tables are of a version too old to be read here.
     """
     lock = workspace.lock_file(version.tag)
-    outs = {out["path"]: out["md5"] for stage in lock.get("stages", {}).values() for out in stage.get("outs", [])}
-    folders = {path: md5 for path, md5 in (outs | {RAW: raw_hash(lock)}).items() if md5.endswith(".dir")}
+    folders = {path: md5 for path, md5 in (hashes(lock) | {RAW: raw_hash(lock)}).items() if md5.endswith(".dir")}
     with open_stores(workspace) as stores, tempfile.TemporaryDirectory(prefix="shardsmith-") as work:
         files = (stores.listing(folders[AUGMENTED]) or {}) if AUGMENTED in folders else {}
         for name in (*TABLES, FINDINGS, SUMS):

@@ -10,7 +10,7 @@ from typing import Any
 from shardsmith.store.objects import Seen
 from shardsmith.store.pulled import tree_hash
 from shardsmith.versions.lineage import check_message
-from shardsmith.workspace.lock_file import built_with, read_leniently, value_at
+from shardsmith.workspace.lock_file import built_with, hashes, read_leniently, value_at
 from shardsmith.workspace.paths import CODE, LOCK, PARAMS, POINTER, RAW
 
 _NO_BUILD = "no build records that; build it again under another name, and trust this one no more"
@@ -75,8 +75,7 @@ class Recorded:
 
     def hashes(self, kind: str) -> dict[str, str]:
         """Path -> MD5 of every stage's `outs` or `deps`, as dvc.lock has them."""
-        stages = self.lock.get("stages", {}).values()
-        return {entry["path"]: entry.get("md5", "") for stage in stages for entry in stage.get(kind, [])}
+        return hashes(self.lock, kind)
 
     @property
     def raw(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,21 @@ from shardsmith.dataset.yaml import YamlError, load_yaml
 from shardsmith.workspace.paths import EXPORT, LABEL_MAP, PARAMS, RAW, REPORT
 
 
+def hashes(lock: Mapping[str, Any], kind: str = "outs") -> dict[str, str]:
+    """Path -> MD5 of every stage's `outs` or `deps`."""
+    stages = lock.get("stages", {}).values()
+    return {entry["path"]: entry.get("md5", "") for stage in stages for entry in stage.get(kind, [])}
+
+
 def content(lock: dict[str, Any]) -> dict[str, str]:
     """What a name stands for: the hashes of the export and of the label map."""
-    outs = {out["path"]: out["md5"] for stage in lock.get("stages", {}).values() for out in stage.get("outs", [])}
+    outs = hashes(lock)
     return {path: outs.get(path, "") for path in (EXPORT, LABEL_MAP)}
 
 
 def page_hash(lock: dict[str, Any]) -> str | None:
     """The hash of the folder with the version's page; None in a version from before there were pages."""
-    stages = lock.get("stages", {}).values()
-    return next((out["md5"] for stage in stages for out in stage.get("outs", []) if out["path"] == REPORT), None)
+    return hashes(lock).get(REPORT)
 
 
 def built_with(lock: dict[str, Any], file: str = PARAMS) -> dict[str, Any]:

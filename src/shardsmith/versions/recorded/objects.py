@@ -18,7 +18,7 @@ from shardsmith.store.store import Store
 from shardsmith.store.stores import Stores
 from shardsmith.versions.push import needed, sizes_here
 from shardsmith.versions.version import Version
-from shardsmith.workspace.lock_file import raw_hash
+from shardsmith.workspace.lock_file import hashes, raw_hash
 from shardsmith.workspace.paths import AUGMENTED, POINTER
 from shardsmith.workspace.workspace import Workspace
 
@@ -112,8 +112,7 @@ def images_like(stores: Stores, lock: dict[str, Any], image_id: str) -> set[str]
 
     Empty where no store has its stages' findings: a version does not need them.
     """
-    outs = [out for stage in lock.get("stages", {}).values() for out in stage["outs"] if out["path"] == AUGMENTED]
-    files = (stores.listing(outs[0]["md5"]) or {}) if outs else {}
+    files = stores.listing(md5) or {} if (md5 := hashes(lock).get(AUGMENTED)) else {}
     if FINDINGS not in files:
         return set()
     links: Links[str] = Links()
