@@ -8,15 +8,13 @@ plain work is pandas: read the two tables, filter them, and take the first 60 im
 
 from __future__ import annotations
 
-import argparse
 import sys
-import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import pandas as pd
-from paged import median, taken_in
+from paged import median, taken_in, workspace_of
 from starlette.requests import Request
 
 from shardsmith.app.raw import raw_taken
@@ -33,13 +31,8 @@ CASES = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-n", type=int, default=10_000, help="images")
-    parser.add_argument("--runs", type=int, default=5)
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="shardsmith-") as work:
-        root = Path(work) / "images"
-        dataset = taken_in(root, given.n)
+    with workspace_of(__doc__, 10_000, 5) as (given, root):
+        dataset = taken_in(root)
         taken = raw_taken(dataset)
         CASES["a class of train"]["label"] = taken.classes[0]
         request = Request({"type": "http", "path": f"{dataset.url}/look", "query_string": b"", "headers": []})

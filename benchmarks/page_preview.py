@@ -8,14 +8,13 @@ The plain work is to make the same files from the same three images, with nothin
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from paged import median, taken_in
+from paged import median, taken_in, workspace_of
 
 from shardsmith.app.raw import raw_taken
 from shardsmith.app.screens.new import Wanted, show
@@ -33,13 +32,8 @@ CASES = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-n", type=int, default=10_000, help="images")
-    parser.add_argument("--runs", type=int, default=5)
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="shardsmith-") as work:
-        root = Path(work) / "images"
-        dataset = taken_in(root, given.n)
+    with workspace_of(__doc__, 10_000, 5) as (given, root):
+        dataset = taken_in(root)
         now = session(raw_taken(dataset).folder, root, dataset.workspace.params().split)
         print(f"{given.n:,} images; median of {given.runs} previews; ratio to the plain work on the {IMAGES} shown")
         for name, settings in CASES.items():

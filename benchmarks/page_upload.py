@@ -8,7 +8,6 @@ pictures on it are made. The plain work is to unpack the zip and to look into it
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import re
 import sys
@@ -20,11 +19,8 @@ from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import inputs
-import workspace
-from paged import median
+from paged import median, workspace_of
 from starlette.requests import Request
-from table import HERE
 
 from shardsmith.app.opened import open_folders
 from shardsmith.app.screens.add import new_screen, picture
@@ -37,14 +33,9 @@ _PICTURE = re.compile(r'src="/uploads/[^/]+/pictures/(\d+)/(\w+)"')
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-n", type=int, default=200, help="images")
-    parser.add_argument("--runs", type=int, default=3)
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="shardsmith-") as work:
-        folder = Path(work)
-        workspace.make(folder / "images", inputs.prepare(HERE / "work", given.n, None))
-        data = _packed(folder / "images/data/raw", folder / "images.zip").read_bytes()
+    with workspace_of(__doc__, 200, 3) as (given, root):
+        folder = root.parent
+        data = _packed(root / "data/raw", folder / "images.zip").read_bytes()
         numbers = iter(range(given.runs))
 
         def plainly() -> None:
