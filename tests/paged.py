@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
+import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -17,9 +19,12 @@ from urllib.request import Request, urlopen
 import pytest
 import uvicorn
 from browser import CHROMIUM, Page, open_browser
+from conftest import ROOT
 
-from shardsmith.app.opened import open_folders
+from shardsmith.app.opened import Dataset, open_folders
+from shardsmith.app.raw import raw_taken
 from shardsmith.app.server import create_app
+from shardsmith.app.taken import take
 
 TOKEN = "a-token-for-tests"
 
@@ -55,6 +60,22 @@ class Served:
         with open_browser(home) as page:
             page.open(f"{self.address}/?token={TOKEN}")
             yield page
+
+
+def looked_at(root: Path, fill: Callable[[Path], object]) -> Dataset:
+    """A dataset whose data/raw `fill` has filled, and the page has looked at; without DVC."""
+    (root / "data/raw").mkdir(parents=True)
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy2(ROOT / name, root / name)
+    subprocess.run(["git", "init", "-q", root], check=True)
+    fill(root / "data/raw")
+    (dataset,) = open_folders(root.parent, [root]).datasets.values()
+    look_again(dataset)
+    return dataset
+
+
+def look_again(dataset: Dataset) -> None:
+    take(dataset.root / "data/raw", raw_taken(dataset).folder, dataset.workspace)
 
 
 @contextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import HTTPError
@@ -11,14 +9,12 @@ from urllib.request import Request, urlopen
 
 import pytest
 from conftest import image_bytes
-from paged import TOKEN, Served, needs_browser, serious, serve_page
+from paged import TOKEN, Served, looked_at, needs_browser, serious, serve_page
 from test_formats import OBJECT, XML
 from test_preview import draw_raw
-from workspaces import ROOT, Place
+from workspaces import Place
 
-from shardsmith.app.opened import Dataset, open_folders
-from shardsmith.app.raw import raw_taken
-from shardsmith.app.taken import take
+from shardsmith.app.opened import Dataset
 from shardsmith.dataset.errors import StageError
 from shardsmith.dataset.findings import about
 from shardsmith.dataset.manifest import Annotation, Image, Manifest
@@ -97,15 +93,7 @@ def test_decisions_are_added_changed_and_taken_back(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """32 small images, looked at."""
-    root = tmp_path_factory.mktemp("look") / "pets"
-    (root / "data/raw").mkdir(parents=True)
-    for name in ("dvc.yaml", "params.yaml"):
-        shutil.copy2(ROOT / name, root / name)
-    subprocess.run(["git", "init", "-q", root], check=True)
-    draw_raw(root / "data/raw")
-    (dataset,) = open_folders(root.parent, [root]).datasets.values()
-    take(dataset.root / "data/raw", raw_taken(dataset).folder, dataset.workspace)
-    return dataset
+    return looked_at(tmp_path_factory.mktemp("look") / "pets", draw_raw)
 
 
 @pytest.fixture
@@ -153,16 +141,13 @@ def test_what_is_not_there_is_said(served: Served, path: str) -> None:
 
 
 def test_names_from_data_are_text(tmp_path: Path) -> None:
-    root = tmp_path / "odd"
-    raw = root / "data/raw/<script>alert(1)<"
-    raw.mkdir(parents=True)
-    for name in ("dvc.yaml", "params.yaml"):
-        shutil.copy2(ROOT / name, root / name)
-    (raw / 'a".jpg').write_bytes(image_bytes())
-    (raw / 'a".xml').write_text(XML.format(OBJECT.format("&lt;script&gt;alert(2)", 2, 3, 12, 13)))
-    subprocess.run(["git", "init", "-q", root], check=True)
-    (dataset,) = open_folders(tmp_path, [root]).datasets.values()
-    take(root / "data/raw", raw_taken(dataset).folder, dataset.workspace)
+    def fill(raw: Path) -> None:
+        folder = raw / "<script>alert(1)<"
+        folder.mkdir()
+        (folder / 'a".jpg').write_bytes(image_bytes())
+        (folder / 'a".xml').write_text(XML.format(OBJECT.format("&lt;script&gt;alert(2)", 2, 3, 12, 13)))
+
+    root = looked_at(tmp_path / "odd", fill).root
     with serve_page(root) as served:
         text = get(served, "/d/odd/look") + get(served, "/d/odd/look/image?image=%3Cscript%3Ealert(1)%3C/a%22.jpg")
     assert "<script>alert" not in text

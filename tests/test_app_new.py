@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,17 +10,15 @@ from urllib.parse import quote
 
 import pytest
 from browser import Page
-from paged import Served, needs_browser, serious, serve_page
+from paged import Served, look_again, looked_at, needs_browser, serious, serve_page
 from test_preview import built, draw_raw
-from workspaces import ROOT
 
-from shardsmith.app.opened import Dataset, open_folders
+from shardsmith.app.opened import Dataset
 from shardsmith.app.raw import raw_taken
 from shardsmith.app.screens.new import Wanted, name_problem, show, split_preview
 from shardsmith.app.stepping import controls
 from shardsmith.app.stepping.session import IMAGES, session
 from shardsmith.app.stepping.settings import choose_params, differences, present
-from shardsmith.app.taken import take
 from shardsmith.dataset.manifest import SPLITS
 from shardsmith.inspect.catalogue import BLOCKS
 from shardsmith.inspect.rows import look
@@ -44,19 +40,7 @@ ON = {
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """32 small images, looked at."""
-    root = tmp_path_factory.mktemp("page") / "pets"
-    (root / "data/raw").mkdir(parents=True)
-    for name in ("dvc.yaml", "params.yaml"):
-        shutil.copy2(ROOT / name, root / name)
-    subprocess.run(["git", "init", "-q", root], check=True)
-    draw_raw(root / "data/raw")
-    (dataset,) = open_folders(root.parent, [root]).datasets.values()
-    _look_again(dataset)
-    return dataset
-
-
-def _look_again(dataset: Dataset) -> None:
-    take(dataset.root / "data/raw", raw_taken(dataset).folder, dataset.workspace)
+    return looked_at(tmp_path_factory.mktemp("page") / "pets", draw_raw)
 
 
 def test_every_step_begins_with_values_that_are_allowed() -> None:
@@ -153,7 +137,7 @@ def test_the_era_moves_as_many_as_split_says(dataset: Dataset) -> None:
     record = dataset.root / "data/splits.csv"
     write_record([row.__class__(row.image_id, row.pixels, turned[row.split]) for row in first.rows], record)
     try:
-        _look_again(dataset)
+        look_again(dataset)
         shown = show(dataset, Wanted())
         assert shown.places
         assert (sum(shown.places.stay.values()), shown.places.new, shown.places.moved) == (len(first.rows), 0, 0)
