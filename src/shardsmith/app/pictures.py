@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +13,11 @@ from starlette.responses import Response
 
 from shardsmith.dataset.errors import StageError
 from shardsmith.dataset.images import decode, encode
+from shardsmith.dataset.label_map import parse_label_map
 from shardsmith.dataset.manifest import Annotation, Image
 from shardsmith.report.areas import Viewport
 from shardsmith.report.marks import Mark, marks_of
+from shardsmith.workspace.paths import LABEL_MAP
 
 SIZES = (160, 320, 1280)  # pixels of the longer side
 _QUALITY = 78
@@ -48,6 +50,18 @@ def picture_of(
     return Picture(image.image_id, f"{base}/{size_px}/{image.sha256}", image.width or 1, image.height or 1, marks)
 
 
+def colours(root: Path, classes: Iterable[str]) -> dict[str, int]:
+    """Class -> the number of its colour, the same on every screen and in every version: classes keep their ids.
+
+    Args:
+        root: the workspace's. classes: those that its label map may not have yet.
+    """
+    path = root / LABEL_MAP
+    ids = parse_label_map(path.read_text(encoding="utf-8"), LABEL_MAP).ids if path.is_file() else {}
+    known = sorted(ids, key=lambda name: ids[name])
+    return {name: number for number, name in enumerate(dict.fromkeys([*known, *classes]))}
+
+
 def small(path: Path, sha256: str, size_px: int, kept: Path) -> Path:
     """A WebP of the image, no longer than `size_px` a side; made once.
 
@@ -57,9 +71,9 @@ def small(path: Path, sha256: str, size_px: int, kept: Path) -> Path:
     Raises:
         StageError: the image is gone, changed, or does not decode.
     """
-    if (there := made(sha256, size_px, kept)) is not None:
-        return there
     target = _target(sha256, size_px, kept)
+    if target.is_file():
+        return target
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -31,8 +31,14 @@ def raw_looked(dataset: Dataset) -> Taken:
     """As `raw_taken`; where that is not made, what was made before the latest decisions: all but the splits holds."""
     now = raw_taken(dataset)
     of_data = now.folder.name.partition("-")[0]
-    before = sorted(now.folder.parent.glob(f"{of_data}-*"), key=lambda path: path.stat().st_mtime, reverse=True)
-    return next((taken for taken in (now, *map(Taken, before)) if taken.is_there), now)
+    before = (taken for taken in newest_first(dataset) if taken.folder.name.partition("-")[0] == of_data)
+    return now if now.is_there else next(before, now)
+
+
+def newest_first(dataset: Dataset) -> list[Taken]:
+    """What was taken in of data/raw, as it stands or stood."""
+    folders = sorted(dataset.kept("raw").glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
+    return [taken for taken in map(Taken, folders) if taken.is_there]
 
 
 def take_raw(dataset: Dataset) -> Job:

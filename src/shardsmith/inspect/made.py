@@ -12,6 +12,7 @@ from pathlib import Path
 from shardsmith.dataset.errors import StageError
 from shardsmith.dataset.findings import Finding
 from shardsmith.dataset.manifest import Annotation
+from shardsmith.inspect.search import evenly
 from shardsmith.pipeline.params import Params, StepsParams
 from shardsmith.transforms.base import FixedStep
 from shardsmith.transforms.catalogue import AUGMENT, PREPROCESS, Operation, build_steps
@@ -140,8 +141,8 @@ def choose(images: Sequence[Planned], params: Params, number: int, turn: int = 0
         turn: another number chooses others.
     """
     pool = [one for one in images if one.image.split in params.augment.splits] or images
-    taken = _evenly([one for one in pool if one.annotations], number, turn)
-    others = _evenly([one for one in pool if not one.annotations], number - len(taken), turn)
+    taken = evenly([one for one in pool if one.annotations], number, turn)
+    others = evenly([one for one in pool if not one.annotations], number - len(taken), turn)
     return sorted([*taken, *others], key=lambda one: one.image.image_id)
 
 
@@ -166,11 +167,6 @@ def _looks_at_all(params: Params) -> bool:
     return any(isinstance(step, FilterNegatives | RandomSample | Mosaic) for step in (*steps, *copies)) or (
         bool(copies) and params.augment.balance
     )
-
-
-def _evenly(images: Sequence[Planned], wanted: int, turn: int) -> list[Planned]:
-    wanted = min(wanted, len(images))
-    return [images[(number * len(images) // wanted + turn) % len(images)] for number in range(wanted)]
 
 
 class _Seen(SetStep):

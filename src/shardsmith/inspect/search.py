@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,6 +14,7 @@ from shardsmith.dataset.findings import Finding, count_codes
 from shardsmith.dataset.manifest import SPLITS, Annotation, Image, Manifest
 from shardsmith.pipeline.splits.decisions import Decisions
 
+Item = TypeVar("Item")
 NO_SPLIT = "none"
 STATES = ("annotated", "empty", "unlabelled", "excluded", "decided")
 
@@ -78,8 +80,8 @@ class Searchable:
             decided = {image_id for image_id, tags in decisions.tags.items() if query.tag in tags}
             wanted.append(self._among(self._tagged.get(query.tag, set()) | decided))
         if query.finding:
-            codes = {image_id: {one.code for one in found} for image_id, found in self.findings.items()}
-            wanted.append(self._among(image_id for image_id, of in codes.items() if query.finding in of))
+            of_code = (name for name, found in self.findings.items() if any(one.code == query.finding for one in found))
+            wanted.append(self._among(of_code))
         if query.state:
             wanted.append(self._in_state(query.state, decisions))
         if query.least:
@@ -138,3 +140,9 @@ class Searchable:
         if not isinstance(image_ids, pa.ChunkedArray):
             image_ids = pa.array(list(image_ids), pa.string())
         return pc.is_in(self._ids, image_ids)
+
+
+def evenly(items: Sequence[Item], wanted: int, turn: int = 0) -> list[Item]:
+    """At most so many, spread over all; another turn chooses others."""
+    wanted = min(wanted, len(items))
+    return [items[(number * len(items) // wanted + turn) % len(items)] for number in range(wanted)]

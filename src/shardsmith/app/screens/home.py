@@ -8,20 +8,20 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from shardsmith.app import pictures
 from shardsmith.app.job import Job
-from shardsmith.app.looked import colours, looked_of, picture_in
+from shardsmith.app.looked import picture_in, stored
 from shardsmith.app.opened import Dataset, Open
 from shardsmith.app.raw import has_raw, raw_taken, take_raw
-from shardsmith.app.render import page, texts
+from shardsmith.app.render import page
 from shardsmith.app.screens.add import waiting
 from shardsmith.app.taken import Taken
-from shardsmith.dataset.errors import ShardsmithError
 from shardsmith.dataset.findings import SEVERITIES, count_codes
 from shardsmith.dataset.manifest import Manifest
+from shardsmith.inspect.search import evenly
 from shardsmith.versions.listing import listed
 
 router = APIRouter()
@@ -37,13 +37,9 @@ def home(request: Request, dataset: Open) -> Response:
 @router.get("/d/{key}/versions/{name}/strip", include_in_schema=False)
 def strip(request: Request, dataset: Open, name: str) -> Response:
     """A few images of a version; none where its tables are in no store."""
-    try:
-        looked = looked_of(dataset, name)
-    except ShardsmithError:
-        looked = None
-    count = looked.tables.images.num_rows if looked else 0
-    rows = sorted({number * count // _IN_STRIP for number in range(_IN_STRIP)}) if count else []
-    shown = [picture_in(dataset, looked, name, *row, 160) for row in looked.tables.rows(rows)] if looked else []
+    looked = stored(dataset, name)
+    rows = evenly(range(looked.tables.images.num_rows), _IN_STRIP) if looked else []
+    shown = [picture_in(dataset, looked, *row, 160) for row in looked.tables.rows(rows)] if looked else []
     answer = page(request, "_strip.html.jinja", shown=shown)
     answer.headers["cache-control"] = "private, max-age=86400"  # the address says when the version was made
     return answer
@@ -52,15 +48,6 @@ def strip(request: Request, dataset: Open, name: str) -> Response:
 @router.get("/d/{key}/raw", include_in_schema=False)
 def raw(request: Request, dataset: Open) -> Response:
     return page(request, "_raw.html.jinja", dataset=dataset, **_raw(dataset))
-
-
-@router.get("/d/{key}/pictures/{size}/{sha256}", include_in_schema=False)
-def picture(dataset: Open, size: int, sha256: str) -> Response:
-    """The small picture of an image of data/raw, as it was taken in."""
-    path = _paths(raw_taken(dataset).folder).get(sha256)
-    if path is None or size not in pictures.SIZES:
-        raise HTTPException(404, texts()["errors"]["picture"])
-    return pictures.answer(pictures.small(path, sha256, size, dataset.kept("pictures")))
 
 
 @router.get("/api/d/{key}/versions")
@@ -107,23 +94,13 @@ def _pictures(dataset: Dataset, valid: Manifest, classes: list[str]) -> list[pic
     """Evenly spread over the images that have annotations; over all where none has."""
     with_some = valid.images.filter(pc.is_in(valid.images["image_id"], pc.unique(valid.annotations["image_id"])))
     rows = with_some if with_some.num_rows else valid.images
-    count = min(_SHOWN, rows.num_rows)
-    chosen = rows.take(pa.array([number * rows.num_rows // count for number in range(count)], pa.int64()))
+    chosen = rows.take(pa.array(evenly(range(rows.num_rows), _SHOWN), pa.int64()))
     own = valid.annotations.filter(pc.is_in(valid.annotations["image_id"], chosen["image_id"]))
-    base, of_class = f"{dataset.url}/pictures", colours(dataset, classes)
+    of_class = pictures.colours(dataset.root, classes)
+    base = f"{dataset.url}/look/pictures"
     return [pictures.picture_of(image, some, of_class, base) for image, some in Manifest(chosen, own).pairs()]
 
 
 @lru_cache(maxsize=8)
 def _tables(folder: Path) -> Manifest:
     return Taken(folder).valid()
-
-
-@lru_cache(maxsize=8)
-def _paths(folder: Path) -> dict[str, Path]:
-    """sha256 -> the image's file."""
-    taken = Taken(folder)
-    if not taken.is_there:
-        return {}
-    images = taken.manifest().images
-    return dict(zip(images["sha256"].to_pylist(), map(Path, images["path"].to_pylist()), strict=True))

@@ -57,12 +57,16 @@ class Asked(BaseModel):
 Asks = Annotated[Asked, Depends()]
 
 
+def _search(dataset: Dataset, looked: Looked, asked: Asked) -> tuple[Decisions, list[int]]:
+    decisions = read_decisions(dataset.root / DECISIONS)
+    return decisions, looked.tables.find(asked.wanted, decisions)
+
+
 def _found(dataset: Dataset, asked: Asked) -> tuple[Looked, Decisions, list[int]]:
     looked = looked_of(dataset, asked.of)
     if looked is None:
         raise UsageError(texts()["look"]["not_yet"])
-    decisions = read_decisions(dataset.root / DECISIONS)
-    return looked, decisions, looked.tables.find(asked.wanted, decisions)
+    return looked, *_search(dataset, looked, asked)
 
 
 @router.get("/d/{key}/look", include_in_schema=False)
@@ -71,8 +75,7 @@ def screen(request: Request, dataset: Open, asked: Asks, start: int = 0) -> Resp
     if looked is None:
         job = take_raw(dataset) if has_raw(dataset) else None
         return page(request, "look_wait.html.jinja", dataset=dataset, job=job)
-    decisions = read_decisions(dataset.root / DECISIONS)
-    found = looked.tables.find(asked.wanted, decisions)
+    decisions, found = _search(dataset, looked, asked)
     is_part = request.headers.get("hx-target") == "found"
     to_choose = {} if is_part else _to_choose(dataset, looked, decisions)
     start = min(max(start, 0), max(len(found) - 1, 0)) // _A_PAGE * _A_PAGE
@@ -81,7 +84,6 @@ def screen(request: Request, dataset: Open, asked: Asks, start: int = 0) -> Resp
         "_look_found.html.jinja" if is_part else "look.html.jinja",
         dataset=dataset,
         asked=asked,
-        words=asked.model_dump(exclude={"least", "most"}),
         here=f"{dataset.url}/look?{asked.address()}",
         count=len(found),
         shown=[_tile(dataset, looked, asked, decisions, *row) for row in _page(looked, found, start)],
@@ -117,13 +119,17 @@ def _tile(
 ) -> dict[str, Any]:
     raw_id = _raw_id(image)
     return {
-        "picture": picture_in(dataset, looked, asked.of, image, own, 320),
+        "picture": picture_in(dataset, looked, image, own),
         "image": image,
-        "address": f"{dataset.url}/look/image?{asked.address(image=image.image_id)}",
+        "address": _address(dataset, asked, image.image_id),
         "raw_id": raw_id,
         "findings": looked.tables.findings.get(image.image_id, []),
         "decided": _decided(decisions, raw_id),
     }
+
+
+def _address(dataset: Dataset, asked: Asked, image_id: str) -> str:
+    return f"{dataset.url}/look/image?{asked.address(image=image_id)}"
 
 
 def _raw_id(image: Image) -> str:
@@ -145,25 +151,20 @@ def large(request: Request, dataset: Open, asked: Asks, image: str) -> Response:
     if row is None:
         raise HTTPException(404, texts()["errors"]["picture"])
     place = found.index(row) if row in found else None
-    before, after = ([], []) if place is None else (found[:place][-1:], found[place + 1 : place + 2])
+    beside = ([], []) if place is None else (found[:place][-1:], found[place + 1 : place + 2])
+    before, after = ([_address(dataset, asked, one) for one in looked.tables.ids(rows)] for rows in beside)
     ((shown, own),) = looked.tables.rows([row])
-
-    def address_of(rows: list[int]) -> str | None:
-        ids = looked.tables.ids(rows)
-        return f"{dataset.url}/look/image?{asked.address(image=ids[0])}" if ids else None
-
     return page(
         request,
         "look_image.html.jinja",
         dataset=dataset,
         asked=asked,
-        words=asked.model_dump(exclude={"least", "most"}),
         back=f"{dataset.url}/look?{asked.address(start=place or 0)}",
-        before=address_of(before),
-        after=address_of(after),
+        before=before,
+        after=after,
         place=place,
         count=len(found),
-        picture=picture_in(dataset, looked, asked.of, shown, own, pictures.SIZES[-1]),
+        picture=picture_in(dataset, looked, shown, own, pictures.SIZES[-1]),
         image=shown,
         raw_id=_raw_id(shown),
         own=[(one, looked.colours[one.label] % 10) for one in own],

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from shardsmith.app.job import Job
-from shardsmith.app.looked import looked_of, picture_in
+from shardsmith.app.looked import Looked, picture_in, stored
 from shardsmith.app.opened import Dataset, Open
 from shardsmith.app.pictures import Picture
 from shardsmith.app.posted import Posted
@@ -19,7 +19,7 @@ from shardsmith.compare.bump import bump_of
 from shardsmith.compare.changes import changed_in_place
 from shardsmith.compare.report import counts, proposal, sections
 from shardsmith.compare.versions import diff
-from shardsmith.dataset.errors import ShardsmithError, UsageError, VersionError
+from shardsmith.dataset.errors import UsageError, VersionError
 from shardsmith.snippets.code import code_for
 from shardsmith.versions.files import read_words
 from shardsmith.versions.listing import listed
@@ -76,12 +76,12 @@ def code(request: Request, dataset: Open, name: str, kind: str = "tfds") -> Resp
 def compare(request: Request, dataset: Open, name: str, other: str) -> Response:
     found = diff(dataset.workspace, other, name, lambda _: None)
     changed = changed_in_place(found)
+    both = [stored(dataset, other), stored(dataset, name)]
     return page(
         request,
         "compare.html.jinja",
         changed=len(changed),
-        changed_ids=changed[:_BESIDE],
-        beside=[_beside(dataset, image_id, other, name) for image_id in changed[:_BESIDE]],
+        beside={image_id: [_in_version(dataset, one, image_id) for one in both] for image_id in changed[:_BESIDE]},
         dataset=dataset,
         name=name,
         other=other,
@@ -91,21 +91,13 @@ def compare(request: Request, dataset: Open, name: str, other: str) -> Response:
     )
 
 
-def _beside(dataset: Dataset, image_id: str, *names: str) -> list[Picture | None]:
-    """An image as each version has it; None of one whose tables are in no store."""
-    return [_in_version(dataset, image_id, name) for name in names]
-
-
-def _in_version(dataset: Dataset, image_id: str, name: str) -> Picture | None:
-    try:
-        looked = looked_of(dataset, name)
-    except ShardsmithError:
-        return None
+def _in_version(dataset: Dataset, looked: Looked | None, image_id: str) -> Picture | None:
+    """An image as a version has it; None where that is in no store."""
     row = looked.tables.row_of(image_id) if looked else None
     if looked is None or row is None:
         return None
     ((image, own),) = looked.tables.rows([row])
-    return picture_in(dataset, looked, name, image, own)
+    return picture_in(dataset, looked, image, own)
 
 
 @router.get("/api/d/{key}/versions/{name}")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as PilImage
 
-from shardsmith.app.pictures import Picture, picture_of, small
+from shardsmith.app.pictures import Picture, colours, picture_of, small
 from shardsmith.app.stepping.placing import Places, placed
 from shardsmith.app.taken import Taken
 from shardsmith.dataset.images import decode, encode
@@ -167,8 +167,7 @@ def session(folder: Path, root: Path, split: SplitParams) -> Session:
         ShardsmithError: as the split stage does.
     """
     manifest, places = placed(folder, root, split)
-    colours = {name: number for number, name in enumerate(Taken(folder).classes)}
-    return Session(list(planned_of(manifest)), colours, places)
+    return Session(list(planned_of(manifest)), colours(root, Taken(folder).classes), places)
 
 
 def _alone(params: Params, block: str, number: int) -> Params:
