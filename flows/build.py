@@ -5,9 +5,8 @@ It is yours: a message when a version is made, a training run that starts with i
 
 from typing import Any
 
-from prefect import flow
-
 from shardsmith.flow import form, steps
+from shardsmith.flow.engine import flow
 from shardsmith.flow.name import flow_name
 from shardsmith.versions.publish import Publishing
 from shardsmith.versions.record import Outcome

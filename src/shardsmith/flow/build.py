@@ -11,6 +11,7 @@ import contextlib
 import json
 import logging
 import os
+import runpy
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,8 @@ from typing import Any
 from shardsmith.dataset.errors import ShardsmithError, VersionError
 from shardsmith.dataset.errors import run as run_command
 from shardsmith.dataset.workers import print_above
-from shardsmith.flow.server import connect, explain, secret
+from shardsmith.flow.engine import needs_prefect, without_prefect
+from shardsmith.flow.server import connect, explain, is_there, secret
 from shardsmith.installation import need
 from shardsmith.versions.publish import Publishing
 from shardsmith.versions.record import Outcome, record_if_current
@@ -41,7 +43,7 @@ def build(
     wait: bool = True,
     log: Log = to_stderr,
 ) -> Outcome:
-    """Build a version by the workspace's own flow; without Prefect where there is nothing to compute.
+    """Build a version by the workspace's own flow; without Prefect where no server runs or nothing is to be computed.
 
     Args:
         name: what it is called; the UTC time by default.
@@ -126,8 +128,10 @@ def main() -> None:
 def _run(parameters: dict[str, Any]) -> dict[str, Any]:
     """
     Raises:
-        ShardsmithError: Prefect's server cannot be had.
+        ShardsmithError: the build failed; or Prefect's server cannot be had.
     """
+    if not is_there(Path()) and not needs_prefect(Path(FLOW)):
+        return asdict(_without_prefect(parameters))
     import httpx
     from prefect.flows import load_flow_from_entrypoint
 
@@ -139,6 +143,22 @@ def _run(parameters: dict[str, Any]) -> dict[str, Any]:
     except httpx.HTTPError as error:
         raise VersionError(explain(error, os.environ.get("PREFECT_API_URL"))) from None
     return asdict(state.result()) if state.is_completed() else {"error": state.message or f"it ended as {state.name}"}
+
+
+def _without_prefect(parameters: dict[str, Any]) -> Outcome:
+    """
+    Raises:
+        ShardsmithError: the build failed.
+    """
+    with without_prefect():
+        flow = runpy.run_path(FLOW)["build"]
+    try:
+        outcome: Outcome = getattr(flow, "fn", flow)(**parameters)  # a workspace of before has a flow of Prefect's
+    except ShardsmithError:
+        raise
+    except Exception as error:  # of a line that somebody added
+        raise VersionError(f"{FLOW}: {type(error).__name__}: {error}") from error
+    return outcome
 
 
 def _log_to_stderr() -> None:

@@ -12,6 +12,7 @@ import fcntl
 import http.client
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from shardsmith.workspace.environment import kept_secret, state_home
 HOST = "127.0.0.1"
 _HOSTS = (HOST, "localhost")
 _PATIENCE_S = 30  # with a server that has much to do
+_SETTING = re.compile(r"(?im)^[^#\n]*(prefect_|tool\W+prefect)|^\s*\[\s*tool\s*\]")  # in .env, in pyproject.toml
 _SECRET, _RUNNING = "secret", "server.json"
 
 
@@ -116,6 +118,34 @@ def alone(name: str, refusal: str = "") -> Iterator[None]:
         except BlockingIOError:
             raise VersionError(refusal) from None
         yield
+
+
+def is_there(root: Path) -> bool:
+    """Whether a server is to know of a build: one that Prefect's settings name, or that of `shardsmith serve`.
+
+    Prefect, which takes 2 s to import, is asked only where somebody has set something.
+
+    Args:
+        root: the folder whose settings count.
+    """
+    if _names_a_server(root):
+        from prefect.context import refresh_global_settings_context
+        from prefect.settings import get_current_settings
+
+        refresh_global_settings_context()  # Prefect may have been imported before its variables were set
+        if get_current_settings().api.url:
+            return True
+    return running_port() is not None
+
+
+def _names_a_server(root: Path) -> bool:
+    """Whether Prefect's settings may name one: False where none of the places is used that it reads them from."""
+    variables = {name.upper() for name in os.environ} & {"PREFECT_API_URL", "PREFECT_PROFILE", "PREFECT_PROFILES_PATH"}
+    profiles, own = Path(os.environ.get("PREFECT_HOME", state_home())) / "profiles.toml", root / "prefect.toml"
+    if variables or profiles.exists() or own.exists():
+        return True
+    files = [root / name for name in (".env", "pyproject.toml")]
+    return any(_SETTING.search(file.read_text("utf-8", "replace")) for file in files if file.is_file())
 
 
 def connect() -> None:

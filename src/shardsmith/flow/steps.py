@@ -1,11 +1,7 @@
-"""What a workspace's flows/build.py is put together from: a build, stage by stage, as tasks of Prefect.
-
-A task that fails ends in a failed state with one clear message: an exception would be logged with a traceback.
-"""
+"""What a workspace's flows/build.py is put together from: a build, stage by stage, tasks where Prefect runs."""
 
 from __future__ import annotations
 
-import functools
 import subprocess
 import sys
 from collections import deque
@@ -14,14 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
-from prefect.runtime import flow_run
-from prefect.states import Completed, Failed, State
-
 from shardsmith.dataset.errors import ShardsmithError, StageError
 from shardsmith.dataset.workers import note_stage, stages_bar
-from shardsmith.flow import artifacts, clone
+from shardsmith.flow import clone
+from shardsmith.flow.engine import as_flow, as_task, in_run, run_id, say
 from shardsmith.store.stores import open_stores
 from shardsmith.versions import record as recording
 from shardsmith.versions.publish import Publishing
@@ -54,7 +46,7 @@ class Run:
     def log(self, message: str) -> None:
         """To Prefect's page, and to the terminal where the build was started there."""
         self.lines.append(message)
-        get_run_logger().info(message)
+        say(message)
 
     def stages(self) -> Iterator[tuple[str, Iterator[str]]]:
         """`dvc repro`: each stage as DVC comes to it, with what it says; none where nothing would change."""
@@ -73,16 +65,12 @@ class Run:
 def told(flow: Flow) -> Flow:
     """The flow, with an error of ours as a failed state that says what to do, and the version as its result."""
 
-    @functools.wraps(flow)
-    def run(*arguments: Any, **named: Any) -> Any:
-        try:
-            outcome: Outcome = flow(*arguments, **named)
-        except ShardsmithError as error:
-            artifacts.publish_failure(error, getattr(error, "lines", ()))
-            return Failed(message=str(error))
-        return Completed(message=outcome.message, data=outcome)
+    def publish(error: ShardsmithError) -> None:
+        from shardsmith.flow import artifacts
 
-    return run  # type: ignore[return-value]
+        artifacts.publish_failure(error, getattr(error, "lines", ()))
+
+    return as_flow(flow, publish)  # type: ignore[return-value]
 
 
 @contextmanager
@@ -120,7 +108,7 @@ def run_stage(run: Run, stage: str, lines: Iterator[str]) -> None:
         for line in lines:
             run.log(line)
 
-    _as_task(stage, work)
+    as_task(stage, work)
 
 
 def read_back(run: Run) -> None:
@@ -130,7 +118,7 @@ def read_back(run: Run) -> None:
         StageError: it does not read what was written.
     """
     note_stage("read back")
-    _as_task("read back", lambda: _read_back(run))
+    as_task("read back", lambda: _read_back(run))
 
 
 def record(run: Run, name: str | None, how: Publishing) -> Outcome:
@@ -140,8 +128,8 @@ def record(run: Run, name: str | None, how: Publishing) -> Outcome:
         StageError: it cannot be recorded.
     """
     note_stage("record")
-    outcome: Outcome = _as_task(
-        "record", lambda: recording.record(run.workspace, run.dataset, name, run.log, how, flow_run.id)
+    outcome: Outcome = as_task(
+        "record", lambda: recording.record(run.workspace, run.dataset, name, run.log, how, run_id())
     )
     if run.tree:
         run.tree.recorded = outcome.made
@@ -150,7 +138,10 @@ def record(run: Run, name: str | None, how: Publishing) -> Outcome:
 
 def show(run: Run, outcome: Outcome) -> None:
     """The version on Prefect's page: its counts, findings, changes and pictures."""
-    artifacts.publish_version(run.workspace, outcome, run.before)
+    if in_run():
+        from shardsmith.flow import artifacts
+
+        artifacts.publish_version(run.workspace, outcome, run.before)
 
 
 def refresh(workspace: Workspace) -> Workspace:
@@ -160,7 +151,7 @@ def refresh(workspace: Workspace) -> Workspace:
         StageError: git or dvc refuses, or the raw data's source cannot be read.
     """
     prepare_environment()
-    return _as_task("refresh", lambda: clone.refresh(workspace, get_run_logger().info))
+    return as_task("refresh", lambda: clone.refresh(workspace, say))
 
 
 def is_due(workspace: Workspace) -> bool:
@@ -172,25 +163,6 @@ def is_due(workspace: Workspace) -> bool:
 def hand_over(workspace: Workspace, outcome: Outcome) -> None:
     """Give the workspace's repository a version that was made in its clone."""
     clone.hand_over(workspace, outcome.tag)
-
-
-def _as_task(name: str, work: Callable[[], Any]) -> Any:
-    """
-    Raises:
-        StageError: it failed.
-    """
-
-    @task(name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)
-    def step() -> Any:
-        try:
-            return work()
-        except ShardsmithError as error:
-            return Failed(message=str(error))
-
-    state: State = step(return_state=True)
-    if state.is_completed():
-        return state.result()
-    raise StageError(state.message or f"the task ended as {state.name}")
 
 
 def _read_back(run: Run) -> None:
