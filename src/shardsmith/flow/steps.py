@@ -34,7 +34,7 @@ class Run:
     """A build at work in a workspace.
 
     before: the tag of the version before it. lines: the last ones of the log. tree: the files
-    that are put back where nothing is recorded.
+    that are put back where nothing is recorded. reader: TensorFlow's process, which takes seconds to start.
     """
 
     workspace: Workspace
@@ -42,6 +42,7 @@ class Run:
     before: str | None = None
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=_SHOWN))
     tree: Tree | None = None
+    reader: subprocess.Popen[str] | None = None
 
     def log(self, message: str) -> None:
         """To Prefect's page, and to the terminal where the build was started there."""
@@ -56,6 +57,8 @@ class Run:
             for stage, lines in self.workspace.repro():
                 if stage:
                     come_to(stage)
+                    if stage == "export" and "tfrecord" in self.workspace.params().export.formats:
+                        self.reader = _start_reader(self.workspace)
                     yield stage, lines
                 else:
                     for line in lines:
@@ -95,6 +98,10 @@ def started(workspace: Workspace, name: str | None, settings: dict[str, Any], wa
     except ShardsmithError as error:
         error.lines = list(run.lines)  # type: ignore[attr-defined]
         raise
+    finally:
+        if run.reader:
+            run.reader.kill()
+            run.reader.wait()
 
 
 def run_stage(run: Run, stage: str, lines: Iterator[str]) -> None:
@@ -170,8 +177,16 @@ def _read_back(run: Run) -> None:
     if not folder.is_dir():
         run.log("read back: no TFRecord in this version, so there is nothing for TensorFlow to read")
         return
-    command = [sys.executable, "-m", "shardsmith.proof.readback", str(folder), METRICS]
-    done = subprocess.run(command, cwd=run.workspace.root, stdout=subprocess.PIPE, text=True, check=False)
-    run.log(done.stdout.strip())
-    if done.returncode:
+    reader = run.reader = run.reader or _start_reader(run.workspace)
+    said, _ = reader.communicate("go\n")
+    run.log(said.strip())
+    if reader.returncode:
         raise StageError("TensorFlow does not read back what was written; no version was recorded")
+
+
+def _start_reader(workspace: Workspace) -> subprocess.Popen[str]:
+    """A process that loads TensorFlow, and reads the export back when it is told to."""
+    command = [sys.executable, "-m", "shardsmith.proof.readback", f"{EXPORT}/tfrecord", METRICS, "--when-told"]
+    return subprocess.Popen(  # in a session of its own: Ctrl-C is ours, and ends it
+        command, cwd=workspace.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )

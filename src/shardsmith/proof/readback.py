@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -66,10 +67,7 @@ def read_back(folder: Path, metrics: Mapping[str, Any]) -> dict[str, tuple[int, 
 
 def _records(files: list[str]) -> Any:
     """The records of the files, parsed and decoded by TensorFlow."""
-    with _silent():
-        import tensorflow as tf
-
-        tf.constant(0)  # its libraries speak on start-up, whatever their log level
+    tf = _tensorflow()
     keys = {
         **{f"image/{key}": tf.io.FixedLenFeature([], tf.string) for key in ("encoded", "source_id")},
         **{f"image/{side}": tf.io.FixedLenFeature([], tf.int64) for side in ("height", "width")},
@@ -88,6 +86,14 @@ def _records(files: list[str]) -> Any:
         yield from dataset.as_numpy_iterator()
     except tf.errors.OpError as error:
         raise StageError(f"{', '.join(files)}: TensorFlow cannot read it: {error.message}") from None
+
+
+def _tensorflow() -> Any:
+    with _silent():
+        import tensorflow as tf
+
+        tf.constant(0)  # its libraries speak on start-up, whatever their log level
+    return tf
 
 
 @contextlib.contextmanager
@@ -121,7 +127,12 @@ def main() -> None:
     )
     parser.add_argument("folder", type=Path)
     parser.add_argument("metrics", type=Path)
+    parser.add_argument("--when-told", action="store_true", help="load TensorFlow, then wait for a line of input")
     options = parser.parse_args()
+    if options.when_told:
+        _tensorflow()
+        if not sys.stdin.readline():
+            return  # whoever started this has ended
     metrics = json.loads(options.metrics.read_text(encoding="utf-8"))
     seen = read_back(options.folder, metrics)
     images, boxes = (sum(pair[position] for pair in seen.values()) for position in (0, 1))
