@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,13 +14,14 @@ import numpy as np
 from PIL import Image as PilImage
 
 from shardsmith.dataset.errors import StageError
-from shardsmith.dataset.images import decode, encode
+from shardsmith.dataset.images import decode
 from shardsmith.dataset.manifest import Image
 from shardsmith.dataset.workers import map_items
 
 BUDGET = 2_400_000  # bytes of all pictures, before base64 makes them a third larger
 _MOST = 80_000
 _QUALITY = 62
+_METHOD = 2  # libwebp's effort: 4 takes 2.4 times as long for 6 % fewer bytes
 _BYTES_A_PIXEL = 0.11  # of a photo at that quality
 _LEAST_PX = 24
 
@@ -65,8 +67,10 @@ def _shrink(wanted: _Wanted) -> Thumbnail:
     picture = PilImage.fromarray(_read(wanted, scale))
     while True:
         size = _scaled(width, height, scale)
-        small = np.asarray(picture.resize(size, PilImage.Resampling.LANCZOS, reducing_gap=2.0))
-        data = encode(small, "webp", _QUALITY)
+        stream = io.BytesIO()
+        small = picture.resize(size, PilImage.Resampling.LANCZOS, reducing_gap=2.0)
+        small.save(stream, "WEBP", quality=_QUALITY, method=_METHOD)
+        data = stream.getvalue()
         if len(data) <= wanted.bytes or max(size) <= _LEAST_PX:
             return Thumbnail(f"data:image/webp;base64,{base64.b64encode(data).decode()}", *size)
         scale *= 0.9 * math.sqrt(wanted.bytes / len(data))
