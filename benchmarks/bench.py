@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import inputs
 import peers
 import pull
+import small
 import transforms
 import workspace
 from table import HERE, Row, format_table, measure, table_of
@@ -119,12 +120,14 @@ def main() -> None:
         rows = [*export_rows(folder, root, scratch), *peer_rows(folder, scratch, failures)]
         rows += flatness_rows(root, arguments.n)
         measure(rows, arguments.runs)
+        small_lines, small_goals = small.measured(scratch, arguments.runs)
         transform_lines, growth = transforms.measured(root, scratch, arguments.n, arguments.runs)
     lines = table_of([*rows, *pipeline], next(row for row in rows if row.name == BASELINE))
     print(f"{arguments.n:,} images of {size / arguments.n / 1000:,.0f} kB, {size / 1e6:,.0f} MB; "
           f"median of {arguments.runs} runs; {len(os.sched_getaffinity(0))} cores\n")  # fmt: skip
     print(format_table(lines, "x (b)"))
     print(f"\n{format_table(transform_lines, 'x loop')}\n\n{growth}")
+    print(f"\n{format_table(small_lines, 'x dvc')}\n\n{small_goals}")
     print(f"\n{format_table(pull_lines, 'x get')}\n\n{goal}")
     if arguments.json:
         figures = {
@@ -133,6 +136,7 @@ def main() -> None:
             "rows": lines,
             "transforms": transform_lines,
             "pull": pull_lines,
+            "small": small_lines,
         }
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
 

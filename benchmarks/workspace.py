@@ -15,17 +15,23 @@ import pyarrow.compute as pc
 from ruamel.yaml import YAML
 
 from shardsmith.dataset.manifest import Manifest
+from shardsmith.workspace.template.files import add_decisions
 from shardsmith.workspace.template.pin import pin_code
 from shardsmith.workspace.workspace import Workspace
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
+_LEFT = {"SHARDSMITH_WORKERS", "PYTHONDONTWRITEBYTECODE"}
+
 
 def environment(workers: int | None = None) -> dict[str, str]:
-    """This one's Python first on the path, as `shardsmith` has it; no telemetry; perhaps a number of workers."""
+    """This one's Python first on the path, as `shardsmith` has it; no telemetry; perhaps a number of workers.
+
+    Bytecode is kept, as where a user has installed the package.
+    """
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     extra = {"DVC_NO_ANALYTICS": "1", "NO_ALBUMENTATIONS_UPDATE": "1", "PATH": path}
-    kept = {key: value for key, value in os.environ.items() if key != "SHARDSMITH_WORKERS"}
+    kept = {key: value for key, value in os.environ.items() if key not in _LEFT}
     return kept | extra | ({"SHARDSMITH_WORKERS": str(workers)} if workers else {})
 
 
@@ -41,6 +47,7 @@ def make(root: Path, images: Path) -> None:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, root / name)
     run(root, "git", "init", "--quiet")
+    add_decisions(Workspace(root))
     pin_code(Workspace(root))
     commit(root, "the code that is measured")
     if not (root / ".dvc" / "config").exists():
