@@ -96,6 +96,9 @@ ANNOTATIONS = pa.schema(
         ("attributes", pa.string()),
         ("source_image", pa.string()),
         ("source_key", pa.string()),
+        ("kind", pa.string()),
+        ("keypoints", pa.string()),
+        ("skeleton", pa.string()),
     ]
 )
 
@@ -142,9 +145,21 @@ class Annotation:
     attributes: str | None = None
     source_image: str | None = None
     source_key: str | None = None
+    kind: str | None = None
+    keypoints: str | None = None
+    skeleton: str | None = None
 
     def attributes_dict(self) -> dict[str, Any]:
         return json.loads(self.attributes) if self.attributes else {}
+
+
+def kind_of(row: Annotation) -> str:
+    """label (of an image), oriented (a turned box by four corners: readers say so), polygon, mask, keypoints or box."""
+    if row.xmin is None:
+        return "label"
+    if row.segmentation:
+        return "oriented" if row.kind == "oriented" else "mask" if row.segmentation.startswith("{") else "polygon"
+    return "keypoints" if row.keypoints else "box"
 
 
 _ROWS_AT_ONCE = 16_384  # what a writer holds beside the table
@@ -168,6 +183,8 @@ class Manifest:
         """From rows in any order of images; annotations of one image keep their order."""
         image_rows = sorted(images, key=lambda image: image.image_id)
         annotation_rows = sorted(annotations, key=lambda annotation: annotation.image_id)
+        for row in annotation_rows:
+            row.kind = kind_of(row)
         return cls(_table(image_rows, IMAGES), _table(annotation_rows, ANNOTATIONS))
 
     @property
@@ -272,13 +289,6 @@ def _read_sums(folder: Path) -> dict[str, str]:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def with_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """A table of an older version with the columns that came later, empty; in the types of today."""
-    columns = {name: table[name] for name in table.column_names}
-    missing = {field.name: pa.nulls(table.num_rows, field.type) for field in schema if field.name not in columns}
-    return pa.table({name: (columns | missing)[name] for name in schema.names}).cast(schema)
 
 
 def _rows(table: pa.Table, kind: type[Row]) -> Iterator[Row]:

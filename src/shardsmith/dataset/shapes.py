@@ -1,11 +1,19 @@
-"""Outlines as the manifest holds them: COCO polygons [[x, y, ...], ...], or RLE {"size": [h, w], "counts": str}.
+"""Outlines and keypoints as the manifest holds them.
 
-Source: maskApi.c of the COCO API: run lengths go down the columns, zeros first, and their compressed form is a string.
+Outlines are COCO polygons [[x, y, ...], ...], or RLE {"size": [h, w], "counts": str}. Keypoints are [x, y, v, ...] in
+the order of their skeleton's names; v is 0 for a point that is not there (at 0, 0), 1 for a hidden, 2 for a seen one.
+
+Sources: the data format page of the COCO dataset; maskApi.c of the COCO API: run lengths go down the columns, zeros
+first, and their compressed form is a string.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,7 +25,10 @@ Box = tuple[float, float, float, float]
 _MAX_PIXELS = 1 << 31
 _FARTHEST_PX = 1e7  # pycocotools walks a polygon's edges pixel by pixel, however long
 _NUMBERS = {int, float}
-_compact = json.JSONEncoder(separators=(",", ":")).encode
+ABSENT, HIDDEN, SEEN = 0, 1, 2  # v of a keypoint
+_SIDES = {"left": "right", "right": "left", "l": "r", "r": "l"}
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^A-Za-z]+")
+_compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 class OutlineError(ValueError):
@@ -168,3 +179,110 @@ def upright_outline(outline: str, orientation: int, width_px: int, height_px: in
 def _upright_points(polygon: list[float], orientation: int, width_px: int, height_px: int) -> list[float]:
     points = np.array(polygon, float).reshape(-1, 2)
     return upright_boxes(np.hstack([points, points]), orientation, width_px, height_px)[:, :2].ravel().tolist()
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """What the keypoints of a class are.
+
+    names: of the points. edges: the numbers, from 0, of two points that a line joins. mirror: of each point the number
+    of the one that takes its place where the image is mirrored: left and right change places.
+    """
+
+    names: tuple[str, ...]
+    edges: tuple[tuple[int, int], ...] = ()
+    mirror: tuple[int, ...] = ()
+
+    def text(self) -> str:
+        """As the manifest has it."""
+        return _compact(asdict(self))
+
+
+def skeleton_of(names: Sequence[str], edges: Any = (), mirror: Sequence[int] | None = None) -> Skeleton:
+    """A skeleton from what a source says; what is no point of it is left out.
+
+    Args:
+        edges: pairs of numbers from 0.
+        mirror: None where the source does not say it: then by the names' words "left" and "right", or "l" and "r".
+    """
+    count = len(names)
+    ends = [tuple(pair) for pair in edges if isinstance(pair, list | tuple) and len(pair) == 2]
+    joined = [pair for pair in ends if all(type(end) is int and 0 <= end < count for end in pair)]
+    if mirror is None or sorted(mirror) != list(range(count)):
+        mirror = mirror_by_names(names)
+    return Skeleton(tuple(names), tuple(dict.fromkeys(joined)), tuple(mirror))
+
+
+def mirror_by_names(names: Sequence[str]) -> list[int]:
+    """Of each point the number of the one of the other side; its own where there is none."""
+    numbers = {name: number for number, name in enumerate(names)}
+    mirror = [numbers.get(_other_side(name), number) for number, name in enumerate(names)]
+    return mirror if len(numbers) == len(names) else list(range(len(names)))
+
+
+def _other_side(name: str) -> str:
+    return "".join(_like(word, _SIDES.get(word.lower(), word)) for word in _WORD.findall(name))
+
+
+def _like(word: str, other: str) -> str:
+    return other.upper() if word.isupper() else other.capitalize() if word[:1].isupper() else other
+
+
+@lru_cache(maxsize=1024)
+def parse_skeleton(text: str) -> Skeleton:
+    """What `Skeleton.text` gives."""
+    said = json.loads(text)
+    return Skeleton(tuple(said["names"]), tuple((a, b) for a, b in said["edges"]), tuple(said["mirror"]))
+
+
+def parse_points(values: Any, count: int, per_point: int = 3) -> str | None:
+    """The `keypoints` column of a flat list of numbers; None for none, also where no point is there.
+
+    Args:
+        values: x, y, v, ...; x, y, ... where per_point is 2: there a point at 0, 0 is not there.
+        count: how many points there must be.
+
+    Raises:
+        OutlineError: it is no such list.
+    """
+    if not values:
+        return None
+    if not isinstance(values, list) or len(values) != count * per_point:
+        length = len(values) if isinstance(values, list) else type(values).__name__
+        raise OutlineError(f"its keypoints are {length} numbers; {count} points have {count * per_point}")
+    if not all(type(value) in (int, float) and abs(value) < _FARTHEST_PX for value in values):  # NaN is not below
+        raise OutlineError("its keypoints hold something that is no place on an image")
+    points = np.array(values, float).reshape(-1, per_point)
+    if per_point == 2:
+        points = np.column_stack([points, np.where(points.any(axis=1), float(SEEN), float(ABSENT))])
+    return text_of(points)
+
+
+def text_of(points: np.ndarray) -> str | None:
+    """The column of (k, 3) x y v; None where no point is there."""
+    points = np.where(points[:, 2:] > ABSENT, points, 0.0)
+    points[:, 2] = points[:, 2].clip(ABSENT, SEEN).round()
+    return _compact([_number(value) for value in points.ravel().tolist()]) if points[:, 2].any() else None
+
+
+def _number(value: float) -> float | int:
+    return int(value) if value.is_integer() else value
+
+
+def array_of(text: str) -> np.ndarray:
+    """(k, 3) float: x, y in pixels, v."""
+    return np.array(json.loads(text), float).reshape(-1, 3)
+
+
+def box_around_points(text: str) -> Box:
+    """xmin, ymin, xmax, ymax of the points that are there."""
+    points = array_of(text)
+    there = points[points[:, 2] > ABSENT, :2]
+    return (*there.min(axis=0).tolist(), *there.max(axis=0).tolist())
+
+
+def upright_keypoints(text: str, orientation: int, width_px: int, height_px: int) -> str | None:
+    """Points on the stored pixels, as they lie on the displayed image, whose size is given."""
+    points = array_of(text)
+    places = upright_boxes(points[:, [0, 1, 0, 1]], orientation, width_px, height_px)[:, :2]
+    return text_of(np.column_stack([places, points[:, 2]]))

@@ -9,6 +9,7 @@ from typing import Any
 
 from shardsmith.dataset.findings import Finding, about, found
 from shardsmith.dataset.manifest import Annotation, Image, Manifest
+from shardsmith.dataset.shapes import parse_skeleton
 from shardsmith.transforms.base import Operation, Step
 from shardsmith.transforms.geometry.objects import Objects
 
@@ -141,7 +142,18 @@ def has_box(annotation: Annotation) -> bool:
 def objects_of(annotations: Sequence[Annotation]) -> Objects:
     """Of annotations that have boxes."""
     boxes = [(a.xmin, a.ymin, a.xmax, a.ymax) for a in annotations]
-    return Objects.of(boxes, [a.segmentation for a in annotations])
+    return Objects.of(boxes, [a.segmentation for a in annotations], **further(annotations))
+
+
+def further(annotations: Sequence[Annotation]) -> dict[str, Any]:
+    """What Objects.of takes beside boxes and outlines; {} where no annotation has any of it."""
+    if not any(a.keypoints or a.kind == "oriented" for a in annotations):
+        return {}
+    return {
+        "keypoints": [a.keypoints for a in annotations],
+        "mirrors": [parse_skeleton(a.skeleton).mirror if a.skeleton else () for a in annotations],
+        "oriented": [a.kind == "oriented" for a in annotations],
+    }
 
 
 def planned_of(manifest: Manifest) -> Iterator[Planned]:

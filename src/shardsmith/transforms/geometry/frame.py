@@ -35,6 +35,11 @@ class Frame:
         return self.b == self.c == 0 or self.a == self.d == 0
 
     @property
+    def mirrors(self) -> bool:
+        """Whether left and right change places."""
+        return self.a * self.d - self.b * self.c < 0
+
+    @property
     def scale(self) -> float:
         """How many times its old area a thing has."""
         return abs(self.a * self.d - self.b * self.c)

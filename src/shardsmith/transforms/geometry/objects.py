@@ -2,7 +2,7 @@
 
 A box is followed by its four corners, which the image's edges cut: the box around what is left is tighter than a box
 around a box around a box, and it still holds all of the object. Where an outline is known, a box that was turned or
-cut hugs the outline.
+cut hugs the outline. An oriented box is an outline of four corners; after a cut it is given four again. move with the pixels under them; one that leaves the image is not there any more.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from shardsmith.dataset.shapes import from_mask
+from shardsmith.dataset.shapes import array_of, from_mask, text_of
 from shardsmith.dataset.shapes import to_mask as mask_of
 from shardsmith.transforms.geometry.frame import Frame
-from shardsmith.transforms.geometry.polygons import area, box_around, corners_of, cut_polygon
+from shardsmith.transforms.geometry.points import hide_under, move_points
+from shardsmith.transforms.geometry.polygons import area, box_around, corners_of, cut_polygon, four_corners
 
 Outline = list[np.ndarray] | np.ndarray | None
 """Polygons, each (k, 2) x y; or a mask, (height, width) uint8, 1 inside; or not known."""
@@ -35,6 +36,10 @@ class Objects:
     visible: (n,) above 0 to 1; the share of its area that no step so far has cut off or covered.
     scale: (n,) area in square pixels, for each that it had at the start.
     loose: (n,) bool; it was turned or cut, so that the box around its corners need not be tight.
+    points: of each, (k, 3) x y v; None where it has no keypoints.
+    mirrors: of each, the numbers that its points change places by where the image is mirrored.
+    oriented: (n,) int; 1 where its outline is the four corners of an oriented box, 2 where it was one before it was
+        cut, 0 elsewhere.
     total: how many there were at the start.
     """
 
@@ -44,19 +49,40 @@ class Objects:
     visible: np.ndarray
     scale: np.ndarray
     loose: np.ndarray
+    points: list[np.ndarray | None]
+    mirrors: list[Sequence[int]]
+    oriented: np.ndarray
     total: int
 
     @classmethod
-    def of(cls, boxes: object, segmentations: Sequence[str | None] | None = None) -> Objects:
+    def of(
+        cls,
+        boxes: object,
+        segmentations: Sequence[str | None] = (),
+        keypoints: Sequence[str | None] = (),
+        mirrors: Sequence[Sequence[int]] = (),
+        oriented: Sequence[bool] = (),
+    ) -> Objects:
         """
         Args:
             boxes: (n, 4) float pixels, xmin ymin xmax ymax.
-            segmentations: of each, as the manifest has them.
+            segmentations, keypoints: of each, as the manifest has them; none where they are left out.
+            mirrors, oriented: of each; see the class.
         """
         array = np.array(boxes, dtype=np.float64).reshape(-1, 4)
         n = len(array)
-        outlines = [_outline(text) for text in segmentations or [None] * n]
-        return cls(np.arange(n), list(corners_of(array)), outlines, np.ones(n), np.ones(n), np.zeros(n, bool), n)
+        return cls(
+            rows=np.arange(n),
+            corners=list(corners_of(array)),
+            outlines=[_outline(text) for text in segmentations or [None] * n],
+            visible=np.ones(n),
+            scale=np.ones(n),
+            loose=np.zeros(n, bool),
+            points=[array_of(text) if text else None for text in keypoints or [None] * n],
+            mirrors=list(mirrors or [()] * n),
+            oriented=np.array(oriented or [False] * n, np.int8),
+            total=n,
+        )
 
     def moved(self, frame: Frame) -> Objects:
         """As they lie after a step; one with nothing left inside the new image goes."""
@@ -65,7 +91,7 @@ class Objects:
         before = [len(points) for points in self.corners]
         corners = np.split(frame.move(np.concatenate(self.corners)), np.cumsum(before)[:-1])
         outlines = [_moved_outline(outline, frame) for outline in self.outlines]
-        visible, loose = self.visible.copy(), self.loose | (not frame.upright)
+        visible, loose, oriented = self.visible.copy(), self.loose | (not frame.upright), self.oriented.copy()
         for number, points in enumerate(corners):
             if frame.holds(points):
                 continue
@@ -74,8 +100,19 @@ class Objects:
             outlines[number], share = _cut_outline(outlines[number], self.outlines[number], share, frame)
             visible[number] *= share
             loose[number] = True
+            oriented[number] *= 2
         return replace(
-            self, corners=corners, outlines=outlines, visible=visible, scale=self.scale * frame.scale, loose=loose
+            self,
+            corners=corners,
+            outlines=outlines,
+            visible=visible,
+            scale=self.scale * frame.scale,
+            loose=loose,
+            oriented=oriented.clip(max=2),
+            points=[
+                None if points is None else move_points(points, mirror, frame)
+                for points, mirror in zip(self.points, self.mirrors, strict=True)
+            ],
         ).only(visible > 0)
 
     def covered(self, holes: Sequence[tuple[float, float, float, float]]) -> Objects:
@@ -84,7 +121,8 @@ class Objects:
         """
         shares = [1 - _covered_share(box, holes) for box in self.boxes().tolist()]
         visible = self.visible * np.array(shares)
-        return replace(self, visible=visible).only(visible > _NOTHING)
+        points = [None if points is None else hide_under(points, holes) for points in self.points]
+        return replace(self, visible=visible, points=points).only(visible > _NOTHING)
 
     def only(self, keep: np.ndarray) -> Objects:
         """Those that a (n,) mask keeps."""
@@ -98,6 +136,9 @@ class Objects:
             self.visible[keep],
             self.scale[keep],
             self.loose[keep],
+            [self.points[number] for number in kept],
+            [self.mirrors[number] for number in kept],
+            self.oriented[keep],
             self.total,
         )
 
@@ -109,8 +150,15 @@ class Objects:
         return np.array(boxes, dtype=np.float64).reshape(-1, 4).round(_DECIMALS)
 
     def segmentations(self) -> list[str | None]:
+        """As the manifest has them; an oriented box has four corners."""
+        return [
+            _as_text(four_corners(outline) if oriented == 2 and outline is not None else outline)
+            for outline, oriented in zip(self.outlines, self.oriented.tolist(), strict=True)
+        ]
+
+    def keypoints(self) -> list[str | None]:
         """As the manifest has them."""
-        return [_as_text(outline) for outline in self.outlines]
+        return [None if points is None else text_of(points.round(_DECIMALS)) for points in self.points]
 
 
 def join(parts: Sequence[Objects]) -> Objects:
@@ -123,6 +171,9 @@ def join(parts: Sequence[Objects]) -> Objects:
         np.concatenate([part.visible for part in parts]),
         np.concatenate([part.scale for part in parts]),
         np.concatenate([part.loose for part in parts]),
+        [points for part in parts for points in part.points],
+        [mirror for part in parts for mirror in part.mirrors],
+        np.concatenate([part.oriented for part in parts]),
         starts[-1],
     )
 

@@ -2,7 +2,8 @@
 
 Places are (height, width, 3) float32: x and y, in old pixels from the corner, and the share of the new pixel that
 shows the old image at all (0: painted over, or never part of it), by which x and y are multiplied. Where they make an
-affine map, boxes and polygons are moved exactly; else each object is drawn anew, as a mask, from the places inside it.
+affine map, boxes, polygons and keypoints are moved exactly; else each object is drawn anew, as a mask, from the places
+inside it, and each keypoint goes to the pixel that shows its place.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from shardsmith.dataset.shapes import to_mask
 from shardsmith.transforms.geometry.frame import Frame
 from shardsmith.transforms.geometry.objects import Objects
+from shardsmith.transforms.geometry.points import find_points, hide_points
 from shardsmith.transforms.geometry.polygons import area, box_around, corners_of
 
 Plane = tuple[float, float, float]
@@ -165,7 +167,8 @@ def _covered(objects: Objects, hidden: np.ndarray) -> Objects:
         window, inside = _inside_here(objects.corners[number], mask, width, height)
         if whole := np.count_nonzero(inside):
             visible[number] *= 1 - np.count_nonzero(inside & hidden[window]) / whole
-    return replace(objects, visible=visible).only(visible > 0)
+    points = [None if each is None else hide_points(each, hidden) for each in objects.points]
+    return replace(objects, visible=visible, points=points).only(visible > 0)
 
 
 def _drawn_anew(objects: Objects, width_px: int, height_px: int, view: _View) -> Objects:
@@ -195,6 +198,8 @@ def _drawn_anew(objects: Objects, width_px: int, height_px: int, view: _View) ->
         visible=visible,
         scale=scale,
         loose=np.ones_like(objects.loose),
+        oriented=objects.oriented.clip(max=1) * np.int8(2),
+        points=find_points(objects.points, objects.mirrors, view.x, view.y, view.seen),
     ).only(visible > 0)
 
 

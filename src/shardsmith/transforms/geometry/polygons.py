@@ -1,4 +1,4 @@
-"""Polygons, (k, 2) arrays of x y: the part inside an image, and the area."""
+"""Polygons, (k, 2) arrays of x y: the part inside an image, the area, and the oriented box around one."""
 
 from __future__ import annotations
 
@@ -43,3 +43,24 @@ def corners_of(boxes: np.ndarray) -> np.ndarray:
 def box_around(points: np.ndarray) -> list[float]:
     """xmin, ymin, xmax, ymax"""
     return [*points.min(axis=0).tolist(), *points.max(axis=0).tolist()]
+
+
+def four_corners(outline: list[np.ndarray] | np.ndarray) -> list[np.ndarray]:
+    """The smallest rectangle around what is left of an oriented box, as one polygon; [] where nothing is left.
+
+    The first corner stays first as far as it can: it is the nearest to the first point that is left.
+
+    Args:
+        outline: polygons; or a mask, (height, width) uint8, 1 inside.
+    """
+    import cv2
+
+    if isinstance(outline, np.ndarray):
+        rows, columns = np.nonzero(outline)
+        points = np.concatenate([np.stack([columns + x, rows + y], axis=1) for x in (0, 1) for y in (0, 1)])
+    else:
+        points = np.concatenate([*outline, np.zeros((0, 2))])
+    if not len(points):
+        return []
+    corners = cv2.boxPoints(cv2.minAreaRect(points.astype(np.float32))).astype(np.float64)
+    return [np.roll(corners, -int(((corners - points[0]) ** 2).sum(axis=1).argmin()), axis=0)]

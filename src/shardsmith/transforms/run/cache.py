@@ -175,7 +175,10 @@ def _tasks(wanted: Iterable[WantedImage], recipe: Recipe, old: Table) -> Iterato
 
 
 def _file_name(wanted: WantedImage, recipe: Recipe) -> str:
-    sources = [[source.sha256, source.boxes, source.segmentations] for source in wanted.sources]
+    sources = [
+        [source.sha256, source.boxes, source.segmentations, *([source.further] if source.further else [])]
+        for source in wanted.sources
+    ]
     digest = recipe.digest(sources, wanted.operations, wanted.format, wanted.quality)
     return f"images/{digest[:2]}/{digest}.{_EXTENSIONS[wanted.format]}"
 
@@ -221,6 +224,7 @@ def _objects(outcome: Transformed) -> dict[str, Any]:
         "rows": objects.rows.tolist(),
         "boxes": objects.boxes().tolist(),
         "segmentations": objects.segmentations(),
+        **({"keypoints": objects.keypoints()} if any(one is not None for one in objects.points) else {}),
         "area": (objects.scale * objects.visible).round(9).tolist(),
         "done": list(+outcome.done),
         "cut": +outcome.cut,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,10 @@ from shardsmith.transforms.steps.resize import pixels_needed
 
 @dataclass(frozen=True)
 class SourceImage:
-    """An image as it is read, with the boxes and outlines (as the manifest has them) of its objects."""
+    """An image as it is read, with the boxes and outlines (as the manifest has them) of its objects.
+
+    further: what Objects.of takes besides.
+    """
 
     path: str
     sha256: str
@@ -27,6 +31,7 @@ class SourceImage:
     orientation: int = 1
     boxes: Sequence[Sequence[float]] = ()
     segmentations: Sequence[str | None] = ()
+    further: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,7 @@ def _encode(pixels: np.ndarray, wanted: WantedImage) -> bytes | Refused:
 def _sample(
     pixels: np.ndarray, source: SourceImage, others: Sequence[Sample] = (), size: tuple[int, int] | None = None
 ) -> Sample:
-    return Sample(pixels, Objects.of(source.boxes, source.segmentations), others, size)
+    return Sample(pixels, Objects.of(source.boxes, source.segmentations, **source.further), others, size)
 
 
 def _carry_out(sample: Sample, wanted: WantedImage, recipe: Recipe) -> Transformed | Refused:

@@ -16,7 +16,7 @@ from shardsmith.transforms.run.cache import MadeFile, make_all
 from shardsmith.transforms.run.make import Refused, SourceImage, WantedImage
 from shardsmith.transforms.run.origin import origin_of
 from shardsmith.transforms.run.recipe import TOO_SMALL, Recipe
-from shardsmith.transforms.scene import Planned, has_box
+from shardsmith.transforms.scene import Planned, further, has_box
 
 _BATCH = 1024
 
@@ -156,7 +156,7 @@ def _source(image: Image, annotations: Sequence[Annotation]) -> SourceImage:
     boxed = [annotation for annotation in annotations if has_box(annotation)]
     boxes: Any = [(a.xmin, a.ymin, a.xmax, a.ymax) for a in boxed]
     outlines = [a.segmentation for a in boxed]
-    return SourceImage(image.path, image.sha256, image.format, image.orientation, boxes, outlines)
+    return SourceImage(image.path, image.sha256, image.format, image.orientation, boxes, outlines, further(boxed))
 
 
 def _image_row(planned: Planned, wanted: WantedImage, made: MadeFile, folder: Path) -> Image:
@@ -189,6 +189,7 @@ def _annotation_rows(planned: Planned, made: MadeFile, objects: dict[str, Any]) 
         if made.moved:
             new.xmin, new.ymin, new.xmax, new.ymax = objects["boxes"][place]
             new.segmentation = objects["segmentations"][place]
+            new.keypoints = objects["keypoints"][place] if "keypoints" in objects else None
             new.area = None if annotation.area is None else round(annotation.area * objects["area"][place], 4)
         rows.append(new)
     return rows
