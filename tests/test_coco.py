@@ -238,7 +238,6 @@ def test_what_an_annotation_holds(change: dict, column: str, expected: object) -
 @pytest.mark.parametrize(
     ("entries", "value", "kind"),
     [
-        ([{**ENTRY, "keypoints": [1, 2, 2], "num_keypoints": 1}, {**ENTRY, "keypoints": [0, 0, 0]}], "1", "keypoints"),
         ([{**ENTRY, "mesh": [1, 2]}, {**ENTRY, "id": 2, "mesh": [1]}], "2", "mesh"),
         ([{**ENTRY, "attributes": [1]}], "1", "attributes that are no JSON object"),
         ([{**ENTRY, "caption": "a cat"}], "1", "captions"),
@@ -361,7 +360,7 @@ def test_several_files_of_one_image_add_up_and_repeat_nothing(tmp_path: Path) ->
     more = with_annotations(ENTRY, {**ENTRY, "id": 2, "bbox": [1, 1, 2, 2], "keypoints": [1, 1, 2]})
     source = read(tmp_path, {"a.jpg": image_bytes(), "instances.json": json.dumps(COCO), "persons.json": more})
     assert [corners(row) for row in source.annotations] == [[2, 3, 12, 13], [1, 1, 3, 3]]
-    assert [finding.value for finding in source.findings] == ["1", "1"]
+    assert [finding.value for finding in source.findings] == ["1"]
 
 
 def test_image_in_two_splits_is_named(tmp_path: Path) -> None:

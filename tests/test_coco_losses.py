@@ -37,8 +37,6 @@ def dropped(source: Source) -> list[Finding]:
     ("entry", "code", "value"),
     [
         ({"id": 5, "image_id": 7, "caption": "a cat"}, "shape-not-carried", "caption"),
-        ({**BARE, "id": 5, "keypoints": [3, 4, 2]}, "shape-not-carried", "keypoints"),
-        ({**ENTRY, "id": 5, "bbox": [0, 0, 0, 0], "keypoints": [3, 4, 2]}, "shape-not-carried", "keypoints"),
         ({**ENTRY, "id": 5, "bbox": [3, 4, 0, 0], "segmentation": [3, 4]}, "shape-not-carried", "point"),  # VIA's
         ({**BARE, "id": 5, "segmentation": [[3, 4, 5, 6]]}, "shape-not-carried", "line"),
         ({"id": 1, "image_id": 7, "segments_info": [{"id": 5, "category_id": 3}]}, "shape-not-carried",

@@ -327,14 +327,22 @@ def test_ultralytics_names(names: str, expected: tuple) -> None:
     assert ultralytics.parse_data(names, "data.yaml").classes.names == expected
 
 
-def test_ultralytics_pose_keeps_the_box_and_names_the_loss(tmp_path: Path) -> None:
-    files: Files = {
-        "a.jpg": A,
-        "a.txt": "0 0.5 0.5 0.25 0.5" + " 0.1 0.2 2" * 2,
-        "data.yaml": f"{YAML}kpt_shape: [2, 3]",
-    }
-    source = read(tmp_path, files)
-    assert (boxes(source), codes(source)) == ([("a.jpg", "cat", 12, 6, 20, 18)], ["not-carried"])
+@pytest.mark.parametrize(
+    ("more", "columns", "points", "names"),
+    [
+        ("kpt_shape: [2, 3]", ".25 .5 2 0 0 0", [8, 12, 2, 0, 0, 0], ["point_1", "point_2"]),
+        ("kpt_shape: [2, 2]", ".25 .5 .5 .25", [8, 12, 2, 16, 6, 2], ["point_1", "point_2"]),
+        ("kpt_shape: [2, 3]\nkpt_names: {0: [l, r]}", ".25 .5 1 .5 .25 2", [8, 12, 1, 16, 6, 2], ["l", "r"]),
+        ("kpt_shape: [2, 3]\nkpt_names: [l, r]", ".25 .5 1 .5 .25 2", [8, 12, 1, 16, 6, 2], ["l", "r"]),
+        ("", ".25 .5 1 .5 .25 2", [8, 12, 1, 16, 6, 2], ["point_1", "point_2"]),
+    ],
+)
+def test_ultralytics_pose(tmp_path: Path, more: str, columns: str, points: list, names: list) -> None:
+    line = f"0 0.5 0.5 0.25 0.5 {columns}"
+    source = read(tmp_path, {"a.jpg": A, "a.txt": line, "data.yaml": f"{YAML}{more}"})
+    (row,) = source.annotations
+    assert (boxes(source), codes(source)) == ([("a.jpg", "cat", 12, 6, 20, 18)], [])
+    assert (json.loads(row.keypoints), json.loads(row.skeleton)["names"]) == (points, names)
 
 
 @pytest.mark.parametrize("shape", ["[-1, 1]", "[2, -3]", "[0, 3]", "[2]", "[a, b]", "17", "[2, 3, 4]"])

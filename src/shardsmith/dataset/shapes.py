@@ -220,6 +220,11 @@ def mirror_by_names(names: Sequence[str]) -> list[int]:
     return mirror if len(numbers) == len(names) else list(range(len(names)))
 
 
+def numbered_names(count: int) -> tuple[str, ...]:
+    """Of points that a source does not name: point_1, point_2, ..."""
+    return tuple(f"point_{number}" for number in range(1, count + 1))
+
+
 def _other_side(name: str) -> str:
     return "".join(_like(word, _SIDES.get(word.lower(), word)) for word in _WORD.findall(name))
 
@@ -228,7 +233,7 @@ def _like(word: str, other: str) -> str:
     return other.upper() if word.isupper() else other.capitalize() if word[:1].isupper() else other
 
 
-@lru_cache(maxsize=1024)
+@lru_cache
 def parse_skeleton(text: str) -> Skeleton:
     """What `Skeleton.text` gives."""
     said = json.loads(text)

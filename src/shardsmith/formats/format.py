@@ -18,6 +18,8 @@ CARRYABLE = {
     "boxes": "boxes with a class",
     "outlines": "polygons",
     "masks": "masks as run lengths (RLE)",
+    "oriented": "turned boxes, by their four corners",
+    "keypoints": "named points of an object",
     "labels": "classes of a whole image",
     "several_labels": "more than one class of a whole image",
     "negatives": "images that were looked at and hold nothing",

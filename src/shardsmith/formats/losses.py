@@ -45,6 +45,8 @@ def find_losses(manifest: Manifest, format_name: str, carries: frozenset[str]) -
         reason = "each image keeps the classes of its boxes" if "labels" in carries else ""
         findings.append(found("not-exported", format_name, "", f"{boxes:,} boxes", reason))
         held.pop("boxes")
+    if "oriented" not in carries and "outlines" in carries:
+        held["oriented"] = 0  # the corners stay, as an outline
     lost = {word: count for word, count in held.items() if count and word not in carries}
     return findings + [found("not-exported", format_name, value=f"{count:,} {word}") for word, count in lost.items()]
 
@@ -93,13 +95,16 @@ def count_held(manifest: Manifest) -> dict[str, int]:
     table, images = manifest.annotations, manifest.images
     outlines = table["segmentation"].drop_null()
     polygons = int(pc.sum(pc.starts_with(outlines, "[")).as_py() or 0)
+    oriented = int(pc.sum(pc.equal(table["kind"], "oriented")).as_py() or 0)
     of_whole = table.filter(pc.is_null(table["xmin"]))
     with_rows = pc.is_in(images["image_id"], table["image_id"].combine_chunks())
     negatives = pc.and_(images["annotated"], pc.invert(with_rows))
     return {
         "boxes": _count_boxes(manifest),
-        "outlines": polygons,
+        "outlines": polygons - oriented,
         "masks": len(outlines) - polygons,
+        "oriented": oriented,
+        "keypoints": table.num_rows - table["keypoints"].null_count,
         "labels": table["xmin"].null_count,
         "several_labels": sum(count > 1 for count in Counter(of_whole["image_id"].to_pylist()).values()),
         "negatives": int(pc.sum(negatives).as_py() or 0),

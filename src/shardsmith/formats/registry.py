@@ -45,6 +45,8 @@ OURS = (
     tfod.FORMAT,
     tfrecord.FORMAT,
     ultralytics.FORMAT,
+    ultralytics.OBB,
+    ultralytics.POSE,
     ndjson.FORMAT,
     via.FORMAT,
     voc.FORMAT,

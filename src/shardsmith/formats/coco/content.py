@@ -47,11 +47,13 @@ class CocoImage:
 
 @dataclass(slots=True)
 class Category:
-    """One entry of `categories`."""
+    """One entry of `categories`; points and edges are those of its keypoints, as the file has them."""
 
     id_: Id
     name: str
     parent: str
+    points: tuple[str, ...] = ()
+    edges: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass

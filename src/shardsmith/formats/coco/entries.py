@@ -6,6 +6,7 @@ Source: the data format page of the COCO dataset; `extra.user_tags` is Roboflow'
 from __future__ import annotations
 
 import difflib
+import json
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -13,22 +14,25 @@ from typing import Any
 from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation
+from shardsmith.dataset.shapes import numbered_names, skeleton_of
 from shardsmith.formats.coco.content import Category, CocoFile, CocoImage, CocoRow
 from shardsmith.formats.coco.facts import info_facts, license_fact, license_names
 from shardsmith.formats.coco.shapes import (
     NotCarried,
     attributes_of,
+    edges_of,
     has_text_numbers,
     is_label,
     parse_annotation,
     parse_label,
+    points_of,
 )
 from shardsmith.formats.coco.values import EntryError, Id, as_id, as_text, id_text, in_order, is_scalar, number_in
 from shardsmith.formats.shared.json import members, paired
 
 _LISTS = {"categories": "category", "images": "image", "annotations": "annotation"}
 _OF_IMAGE = frozenset({"id", "file_name", "width", "height", "license", "extra", "user_tags"})
-_OF_CATEGORY = frozenset({"id", "name", "supercategory"})
+_OF_CATEGORY = frozenset({"id", "name", "supercategory", "keypoints", "skeleton"})
 _NO_SIZE = "images declare no width and height, or 0; the images' own are used"
 _TEXT = "annotations have numbers as text; they are read as numbers"
 
@@ -133,7 +137,9 @@ class _Reader:
         if id_ is None:
             self.findings.append(self._unreadable(place, "it has no id"))
         elif known is None:
-            self.categories[id_] = Category(id_, name, "" if parent.lower() == "none" else parent)
+            self.categories[id_] = Category(
+                id_, name, "" if parent.lower() == "none" else parent, points_of(entry), edges_of(entry)
+            )
         elif known.name != name:
             used = f"its id {str(id_)[:40]} is used twice; the first one counts"
             self.findings.append(self._unreadable(place, used))
@@ -238,6 +244,9 @@ class _Reader:
                 image.lost.append(self._unreadable(place, reason, key))
             else:
                 row.annotation.label = category.name
+                if row.annotation.keypoints and (problem := _give_skeleton(row.annotation, category)):
+                    note = found("not-carried", self.file, f"{place}.keypoints", reason=problem, source_key=key or "")
+                    image.notes.append(note)
                 image.rows.append(row)
 
     def _unsaid(self) -> Iterator[Finding]:
@@ -246,6 +255,17 @@ class _Reader:
             yield found("metadata-not-carried", self.file, value=value)
         for reason, count in (+self.lenient).items():
             yield found("read-leniently", self.file, value=f"{count:,}", reason=reason)
+
+
+def _give_skeleton(row: Annotation, category: Category) -> str:
+    """Say of keypoints what they are, by the names that their category gives; why they are left out, or ""."""
+    count = len(json.loads(row.keypoints or "[]")) // 3
+    if category.points and len(category.points) != count:
+        row.keypoints = None
+        return f"they are {count} points, its category names {len(category.points)}; they are left out, the box stays"
+    names = category.points or numbered_names(count)
+    row.skeleton = skeleton_of(names, category.edges).text()
+    return ""
 
 
 def parse_image(entry: dict[str, Any], place: str) -> CocoImage:

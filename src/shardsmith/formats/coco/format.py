@@ -32,6 +32,8 @@ FORMAT = Format(
             "boxes",
             "outlines",
             "masks",
+            "oriented",
+            "keypoints",
             "negatives",
             "splits",
             "crowd",

@@ -16,7 +16,7 @@ from shardsmith.dataset.manifest import Annotation
 from shardsmith.dataset.shapes import OutlineError
 from shardsmith.formats.coco.content import CocoFile, CocoImage, CocoRow
 from shardsmith.formats.coco.entries import parse
-from shardsmith.formats.shapes.placement import corners, on_displayed, outline_on_displayed
+from shardsmith.formats.shapes.placement import corners, keypoints_on_displayed, on_displayed, outline_on_displayed
 from shardsmith.formats.shared.facts import merged
 from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
 from shardsmith.formats.shared.splits import split_in_name, split_in_path
@@ -164,6 +164,8 @@ def _on_image(
             except OutlineError as error:
                 source.findings.append(_without_outline(row, image_id, file, str(error)))
                 annotation.segmentation = None
+        if annotation.keypoints:
+            annotation.keypoints = keypoints_on_displayed(annotation.keypoints, info, image.declared_px)
     for row in rows:
         row.annotation.image_id = image_id
     return [row.annotation for row in rows]

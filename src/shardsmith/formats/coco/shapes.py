@@ -7,18 +7,20 @@ is turned, and `rotation` (degrees, clockwise, about its centre) among the attri
 from __future__ import annotations
 
 import cmath
+import json
 import math
 from collections.abc import Iterator
 from typing import Any
 
 from shardsmith.dataset.manifest import Annotation
-from shardsmith.dataset.shapes import OutlineError, box_around, parse_outline
+from shardsmith.dataset.shapes import OutlineError, box_around, box_around_points, parse_outline, parse_points
 from shardsmith.formats.coco.values import EntryError, id_text, is_scalar, number_in
 from shardsmith.formats.shapes.placement import Box, to_json
 from shardsmith.formats.shared.numbers import as_number
 
 _READ = frozenset({
-    "id", "image_id", "category_id", "bbox", "area", "iscrowd", "segmentation", "attributes", "num_keypoints",
+    "id", "image_id", "category_id", "bbox", "area", "iscrowd", "segmentation", "attributes",
+    "keypoints", "num_keypoints",
 })  # fmt: skip
 _NAMED = {"segments_info": "panoptic segments", "caption": "captions"}
 _KINDS = {2: "point", 4: "line"}  # how many numbers their points have
@@ -29,7 +31,7 @@ class NotCarried(ValueError):
 
 
 def parse_annotation(entry: dict[str, Any]) -> tuple[Annotation, str]:
-    """The row, and what is wrong with its outline where that, or a part of it, is left out.
+    """The row, and what is wrong with its outline or its keypoints where these, or a part of them, are left out.
 
     Raises:
         NotCarried: it has neither box nor outline, and is of another kind.
@@ -38,12 +40,16 @@ def parse_annotation(entry: dict[str, Any]) -> tuple[Annotation, str]:
     if kind := kind_without_box(entry):
         raise NotCarried(kind)
     outline, problem = _outline(entry.get("segmentation"))
-    box = _box(entry, outline)
-    if outline is None and not problem:
-        box, outline = _turned(entry, box)
+    keypoints, problem_of_points = _keypoints(entry.get("keypoints"))
+    box = _box(entry, outline, keypoints)
+    kind = "oriented" if outline and _rotation(entry) is not None and _has_four_corners(outline) else None
+    if outline is None and not problem and (turned := _turned(entry, box)):
+        (box, outline), kind = turned, "oriented"
     row = Annotation("", "", *box, entry.get("iscrowd") in (1, "1"), number_in(entry.get("area")), outline)
-    row.source_key = id_text(entry.get("id"))
-    return row, problem
+    row.source_key, row.kind, row.keypoints = id_text(entry.get("id")), kind, keypoints
+    if kind == "oriented":
+        entry["attributes"] = {key: value for key, value in entry["attributes"].items() if key != "rotation"}
+    return row, "; ".join(filter(None, (problem, problem_of_points)))
 
 
 def is_label(entry: dict[str, Any]) -> bool:
@@ -63,9 +69,7 @@ def kind_without_box(entry: dict[str, Any]) -> str | None:
     if parts:
         lengths = {len(part) if isinstance(part, list) else 0 for part in parts}
         return _KINDS.get(lengths.pop()) if len(lengths) == 1 else None
-    if "caption" in entry and not bbox:
-        return "caption"
-    return "keypoints" if _is_said(entry.get("keypoints")) else None
+    return "caption" if "caption" in entry and not bbox else None
 
 
 def parse_label(entry: dict[str, Any]) -> Annotation:
@@ -126,8 +130,29 @@ def _is_blank(bbox: Any) -> bool:
     )
 
 
-def _box(entry: dict[str, Any], outline: str | None) -> Box:
-    """From bbox, else around the outline.
+def points_of(category: dict[str, Any]) -> tuple[str, ...]:
+    """The names of its keypoints."""
+    names = category.get("keypoints")
+    return tuple(map(str, names)) if isinstance(names, list) else ()
+
+
+def edges_of(category: dict[str, Any]) -> tuple[tuple[int, int], ...]:
+    """Its skeleton, of which the points are counted from 1, counted from 0."""
+    edges = category.get("skeleton")
+    pairs = [pair for pair in edges if isinstance(pair, list) and len(pair) == 2] if isinstance(edges, list) else []
+    return tuple((a - 1, b - 1) for a, b in pairs if type(a) is type(b) is int)
+
+
+def _keypoints(points: Any) -> tuple[str | None, str]:
+    """The points, and what is wrong with them where they are left out."""
+    try:
+        return parse_points(points, len(points) // 3 if isinstance(points, list) else 0), ""
+    except OutlineError as error:
+        return None, f"{error}; they are left out, the box stays"
+
+
+def _box(entry: dict[str, Any], outline: str | None, keypoints: str | None) -> Box:
+    """From bbox, else around the outline, else around the keypoints.
 
     Raises:
         EntryError: there is neither.
@@ -135,6 +160,8 @@ def _box(entry: dict[str, Any], outline: str | None) -> Box:
     bbox = entry.get("bbox")
     if outline and (not bbox or _is_blank(bbox)) and (around := box_around(outline)):
         return around
+    if keypoints and (not bbox or _is_blank(bbox)):
+        return box_around_points(keypoints)
     try:
         x, y, width, height = (float(value) for value in bbox)  # type: ignore[union-attr]
     except (TypeError, ValueError, OverflowError) as error:
@@ -142,12 +169,22 @@ def _box(entry: dict[str, Any], outline: str | None) -> Box:
     return x, y, x + width, y + height
 
 
-def _turned(entry: dict[str, Any], box: Box) -> tuple[Box, str | None]:
-    """The box around a turned one, and its corners; a box that is not turned as it is."""
+def _rotation(entry: dict[str, Any]) -> float | None:
+    """Degrees, clockwise."""
     attributes = entry.get("attributes")
-    degrees = as_number(attributes.get("rotation")) if isinstance(attributes, dict) else None
-    if not degrees or degrees % 360 == 0 or not all(map(math.isfinite, box)):
-        return box, None
+    return as_number(attributes.get("rotation")) if isinstance(attributes, dict) else None
+
+
+def _has_four_corners(outline: str) -> bool:
+    content = json.loads(outline)
+    return isinstance(content, list) and len(content) == 1 and len(content[0]) == 8
+
+
+def _turned(entry: dict[str, Any], box: Box) -> tuple[Box, str] | None:
+    """The box around a turned one, and its corners; None for a box that is not turned."""
+    degrees = _rotation(entry) or 0.0
+    if degrees % 360 == 0 or not all(map(math.isfinite, box)):
+        return None
     turn = cmath.rect(1, math.radians(degrees))
     centre = complex(box[0] + box[2], box[1] + box[3]) / 2
     corners = [complex(*at) for at in ((box[0], box[1]), (box[2], box[1]), (box[2], box[3]), (box[0], box[3]))]
@@ -155,5 +192,5 @@ def _turned(entry: dict[str, Any], box: Box) -> tuple[Box, str | None]:
     try:
         outline = parse_outline([[at for point in points for at in (point.real, point.imag)]])
     except OutlineError:
-        return box, None
-    return box_around(outline or "") or box, outline
+        return None
+    return (box_around(outline) or box, outline) if outline else None

@@ -6,15 +6,16 @@ Source: the data format page of the COCO dataset.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from shardsmith.dataset.manifest import Annotation, Image
-from shardsmith.dataset.shapes import area_px
+from shardsmith.dataset.shapes import Skeleton, area_px
 from shardsmith.formats.coco.facts import image_facts, info_of, license_entry, licenses_of
 from shardsmith.formats.coco.ids import annotation_ids, image_ids
 from shardsmith.formats.shapes.placement import corners
+from shardsmith.formats.shapes.skeletons import points_of, rotation_of, skeletons_of
 from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
 
 Numbered = tuple[Image, int, list[tuple[Annotation, int]]]
@@ -33,21 +34,29 @@ def write(job: ExportJob, out: Path) -> None:
     boxed = [row for _, rows in splits for _, of_image in rows for row in of_image if row.xmin is not None]
     numbers = iter(zip(boxed, annotation_ids(boxed), strict=True))
     licenses = licenses_of(job.facts, images)
+    skeletons = skeletons_of(job.manifest.annotations)
     for split, rows in splits:
         write_images([image for image, _ in rows], names, out / (split or "images"))
         numbered = [
             (image, ids[image.image_id], [next(numbers) for row in of_image if row.xmin is not None])
             for image, of_image in rows
         ]
-        text = format_json(numbered, names, job, licenses)
+        text = format_json(numbered, names, job, licenses, skeletons)
         (out / "annotations" / f"instances{f'_{split}' if split else ''}.json").write_text(text, encoding="utf-8")
 
 
-def format_json(rows: Iterable[Numbered], names: dict[str, str], job: ExportJob, licenses: dict[str, int]) -> str:
+def format_json(
+    rows: Iterable[Numbered],
+    names: dict[str, str],
+    job: ExportJob,
+    licenses: dict[str, int],
+    skeletons: Mapping[str, Skeleton],
+) -> str:
     """One split's file, an entry a line; categories' ids are those of the label map.
 
     Args:
         licenses: licence -> its id.
+        skeletons: class -> what its keypoints are.
     """
     images: list[str] = []
     annotations: list[str] = []
@@ -56,8 +65,11 @@ def format_json(rows: Iterable[Numbered], names: dict[str, str], job: ExportJob,
         images.append(_line(entry | image_facts(image, licenses, job.facts.get("license", ""))))
         for row, id_ in boxes:
             own = {"id": id_, "image_id": image_id, "category_id": job.label_map.ids[row.label]}
-            annotations.append(_line({**own, **_entry(row, image)}))
-    categories = [_line({"id": job.label_map.ids[name], "name": name}) for name in job.label_map.names]
+            annotations.append(_line({**own, **_entry(row, image, skeletons.get(row.label))}))
+    categories = [
+        _line({"id": job.label_map.ids[name], "name": name, **_of_skeleton(skeletons.get(name))})
+        for name in job.label_map.names
+    ]
     info = _line(info_of(job.facts, job.label_map.dataset))
     lists = {
         "licenses": [_line(license_entry(id_, text)) for text, id_ in licenses.items()],
@@ -76,10 +88,20 @@ def _list(lines: Iterable[str]) -> str:
     return "[" + ",\n".join(lines) + "]"
 
 
-def _entry(row: Annotation, image: Image) -> dict[str, Any]:
+def _of_skeleton(skeleton: Skeleton | None) -> dict[str, Any]:
+    """Points are counted from 1."""
+    if skeleton is None:
+        return {}
+    return {"keypoints": list(skeleton.names), "skeleton": [[a + 1, b + 1] for a, b in skeleton.edges]}
+
+
+def _entry(row: Annotation, image: Image, skeleton: Skeleton | None) -> dict[str, Any]:
     x, y, xmax, ymax = corners(row)
     width, height = xmax - x, ymax - y
     attributes = row.attributes_dict()
+    if row.kind == "oriented":
+        attributes["rotation"] = rotation_of(row)
+    points = points_of(row, len(skeleton.names)) if skeleton else []
     area = row.area
     if area is None and row.segmentation and image.width and image.height:
         area = area_px(row.segmentation, image.width, image.height)
@@ -88,5 +110,6 @@ def _entry(row: Annotation, image: Image) -> dict[str, Any]:
         "area": width * height if area is None else area,
         "iscrowd": int(row.is_crowd),
         "segmentation": json.loads(row.segmentation) if row.segmentation else [],
+        **({"keypoints": points, "num_keypoints": sum(v > 0 for v in points[2::3])} if skeleton else {}),
         **({"attributes": attributes} if attributes else {}),
     }

@@ -12,7 +12,7 @@ from shardsmith.dataset.boxes import upright_boxes
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.images import ImageInfo
 from shardsmith.dataset.manifest import Annotation
-from shardsmith.dataset.shapes import OutlineError, rle_size_px, upright_outline
+from shardsmith.dataset.shapes import OutlineError, rle_size_px, upright_keypoints, upright_outline
 
 _OVER = 1.02  # a box may pass an edge by so much of the side and still be meant to lie on the image
 
@@ -115,6 +115,14 @@ def outline_on_displayed(outline: str, info: ImageInfo, declared_px: Size | None
     if size and size != drawn_on:
         raise OutlineError(f"its RLE is {size[0]} x {size[1]} pixels, its image {drawn_on[0]} x {drawn_on[1]}")
     return upright_outline(outline, info.orientation, info.width, info.height) if turns else outline
+
+
+def keypoints_on_displayed(keypoints: str, info: ImageInfo, declared_px: Size | None) -> str | None:
+    """Turn keypoints as `on_displayed` turns the boxes; those outside the image are not there: None for none."""
+    if info.width is None or info.height is None:
+        return keypoints
+    turned = info.orientation if drawn_on_stored(info, declared_px) else 1
+    return upright_keypoints(keypoints, turned, info.width, info.height)
 
 
 def to_json(attributes: Mapping[str, object]) -> str | None:

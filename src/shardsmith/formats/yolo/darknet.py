@@ -69,7 +69,7 @@ def read(folder: RawFolder, files: list[str]) -> Source:
         findings += missing
         for image_id in images:
             splits[image_id] |= of_list
-    source = read_images(folder, find_labels(folder), names, splits, columns=lambda file: 0)
+    source = read_images(folder, find_labels(folder), names, splits, poses=lambda file: None)
     source.findings += findings
     return source
 

@@ -13,7 +13,14 @@ from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.images import ImageInfo
 from shardsmith.dataset.workers import map_items
-from shardsmith.formats.shapes.placement import Size, corners, drawn_size, on_displayed, outline_on_displayed
+from shardsmith.formats.shapes.placement import (
+    Size,
+    corners,
+    drawn_size,
+    keypoints_on_displayed,
+    on_displayed,
+    outline_on_displayed,
+)
 from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
 from shardsmith.formats.shared.splits import split_in_path
 from shardsmith.formats.yolo.lines import (
@@ -26,6 +33,7 @@ from shardsmith.formats.yolo.lines import (
     parse,
     parse_names,
 )
+from shardsmith.formats.yolo.pose import Pose
 
 _IMAGE_FOLDERS = ("images", "JPEGImages")  # beside them stands `labels`: Ultralytics' rule, Darknet's rule
 _NAMES_STEMS = frozenset({"classes", "obj_names", "class_names", "obj.names", "names", "labels", "predefined_classes"})
@@ -223,7 +231,11 @@ def one_split(splits: Mapping[str, set[str]], image_id: str, label_file: str = "
 
 
 def read_images(
-    folder: RawFolder, labels: Labels, names: Nearest, splits: Mapping[str, set[str]], columns: Callable[[str], int]
+    folder: RawFolder,
+    labels: Labels,
+    names: Nearest,
+    splits: Mapping[str, set[str]],
+    poses: Callable[[str], Pose | None],
 ) -> Source:
     """Every image with a label file, and a finding for each label file that has no image.
 
@@ -231,19 +243,16 @@ def read_images(
 
     Args:
         splits: image_id -> the splits that list it.
-        columns: label file -> how many columns of keypoints follow a box in it.
+        poses: label file -> what the keypoints are that follow a box in it.
     """
     source = Source(shapes=0)
-    tasks = [(file, names.to(file), size_px(folder.images[id_]), columns(file)) for id_, file in labels.of.items()]
+    tasks = [(file, names.to(file), size_px(folder.images[id_]), poses(file)) for id_, file in labels.of.items()]
     add_classes(source, (task[1] for task in tasks))
     parsed = map_items(partial(_read_file, folder.root), tasks, "ingest: reading YOLO", "file", chunk=64)
-    keypoints: dict[str, int] = defaultdict(int)
     for (image_id, file), content in zip(labels.of.items(), parsed, strict=True):
         source.entries[image_id] = ImageEntry(one_split(splits, image_id, file))
         source.shapes = (source.shapes or 0) + content.shapes
-        keypoints[names.to(file).file] += content.keypoints
         place(content, file, image_id, folder.images[image_id], source)
-    source.findings += name_keypoints(keypoints)
     strays = _without_image(folder, labels)
     source.shapes = (source.shapes or 0) + sum(bool(one.image_id) for one in strays)
     source.findings += strays
@@ -263,27 +272,20 @@ def place(content: LabelFile, file: str, image_id: str, info: ImageInfo, source:
         row.image_id = image_id
         row.xmin, row.ymin, row.xmax, row.ymax = box
         row.segmentation = outline_on_displayed(row.segmentation, info, None) if row.segmentation else None
+        row.keypoints = keypoints_on_displayed(row.keypoints, info, None) if row.keypoints else None
     for label in content.labels:
         label.image_id = image_id
     source.annotations += [*content.rows, *content.labels]
 
 
-def name_keypoints(counts: Mapping[str, int]) -> list[Finding]:
-    """A finding for each file of names that governs boxes with keypoints."""
-    reason = "keypoints have no place in a dataset here; the boxes that they belong to are read"
-    return [
-        found("not-carried", file, value=f"{count:,} boxes", reason=reason) for file, count in counts.items() if count
-    ]
-
-
-def _read_file(root: Path, task: tuple[str, ClassNames, Size, int]) -> LabelFile:
-    file, names, size_px, columns = task
+def _read_file(root: Path, task: tuple[str, ClassNames, Size, Pose | None]) -> LabelFile:
+    file, names, size_px, pose = task
     try:
         text = RawFolder(root, []).text(file)
     except RawDataError as error:
         reason = str(error).removeprefix(f"{file}: ")
         return LabelFile(findings=[found("annotation-unreadable", file, reason=reason)], shapes=1)
-    return parse(text, file, names, size_px, columns)
+    return parse(text, file, names, size_px, pose)
 
 
 def _without_image(folder: RawFolder, labels: Labels) -> list[Finding]:

@@ -1,7 +1,7 @@
 """What the YOLO formats share on a line: a class number, then a box or an outline in shares of the image's sides.
 
 `class x_centre y_centre width height` is a box, `class x y x y x y ...` an outline whose bounds are the box: of an
-oriented box its four corners. Keypoints that follow a box are counted, and left out. A sixth column is CVAT's number of
+oriented box its four corners. Keypoints may follow a box. A sixth column is CVAT's number of
 a track where it is a whole number; anything else there is what a detector says of its own boxes, which are no labels.
 The class number counts from 0 in the order of the names, so it is the label map's id less 1.
 
@@ -30,6 +30,7 @@ from shardsmith.dataset.shapes import OutlineError, parse_outline
 from shardsmith.formats.shapes.placement import Box, Size, to_json
 from shardsmith.formats.shared.numbers import comma_decimals, read_number
 from shardsmith.formats.shared.raw_folder import Source
+from shardsmith.formats.yolo.pose import Pose, give_points, guessed_pose
 
 _LABEL_LINE = re.compile(r"\s*\d+(\.0*)?(\s+[-+]?[\d.,]+([eE][-+]?\d+)?){4,}\s*")
 _VISIBLE = re.compile(r"[012](\.0*)?")
@@ -130,35 +131,32 @@ class LabelFile:
 
     labels: of the whole image.
     shapes: the lines that are not blank; each is a row, a label or a finding that drops it.
-    keypoints: how many boxes have keypoints, which are left out.
     """
 
     rows: list[Annotation] = field(default_factory=list)
     labels: list[Annotation] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     shapes: int = 0
-    keypoints: int = 0
 
 
-def parse(text: str, file: str, classes: ClassNames, size_px: Size, keypoint_columns: int = 0) -> LabelFile:
+def parse(text: str, file: str, classes: ClassNames, size_px: Size, pose: Pose | None = None) -> LabelFile:
     """A line that cannot be read is a finding.
 
     Args:
         file: its name, for findings.
         size_px: (width, height) of the image as displayed.
-        keypoint_columns: columns that follow a box in a pose dataset.
+        pose: what the keypoints are that follow a box in a pose dataset.
     """
     content, mended = LabelFile(), Counter[str]()
     for number, line in enumerate(lines_of(text), start=1):
         if columns := line.split():
             content.shapes += 1
             try:
-                row, has_keypoints = parse_columns(columns, classes, size_px, keypoint_columns)
+                row = parse_columns(columns, classes, size_px, pose)
             except LineError as error:
                 content.findings.append(error.finding(file, f"line {number}"))
                 continue
             content.rows.append(row)
-            content.keypoints += has_keypoints
             mended["decimal commas are read as points"] += any(map(comma_decimals, columns))
             mended["the sixth column, a whole number, is kept as track_id"] += row.attributes is not None
     content.findings += [
@@ -167,39 +165,43 @@ def parse(text: str, file: str, classes: ClassNames, size_px: Size, keypoint_col
     return content
 
 
-def parse_columns(
-    columns: list[str], classes: ClassNames, size_px: Size, keypoint_columns: int = 0
-) -> tuple[Annotation, bool]:
-    """(the annotation of one line, whether keypoints follow its box).
+def parse_columns(columns: list[str], classes: ClassNames, size_px: Size, pose: Pose | None = None) -> Annotation:
+    """The annotation of one line.
 
     Raises:
         LineError: why it cannot be read.
     """
-    own, attributes = _split(columns, keypoint_columns)
+    own, attributes, pose = _split(columns, pose)
     row = _row(own, classes, size_px)
     row.attributes = to_json(attributes)
-    return row, len(own) < len(columns) and not attributes
+    if pose and len(own) < len(columns):
+        numbers = [finite(column) for column in columns[len(own) :]]
+        try:
+            give_points(row, numbers, int(finite(columns[0])), pose, size_px)
+        except OutlineError as error:
+            raise LineError(" ".join(columns), str(error)) from None
+    return row
 
 
-def _split(columns: list[str], keypoint_columns: int) -> tuple[list[str], dict[str, object]]:
-    """(the columns of the box or outline, attributes) of a line."""
+def _split(columns: list[str], pose: Pose | None) -> tuple[list[str], dict[str, object], Pose | None]:
+    """(the columns of the box or outline, attributes, what the columns behind them are) of a line."""
     count = len(columns)
-    if keypoint_columns:
-        if count not in (5, 5 + keypoint_columns):
-            expected = f"5, or {5 + keypoint_columns} as kpt_shape has it"
+    if pose:
+        if count not in (5, 5 + pose.columns):
+            expected = f"5, or {5 + pose.columns} as kpt_shape has it"
             raise LineError(" ".join(columns), f"it has {count} columns, not {expected}")
-        return columns[:5], {}
+        return columns[:5], {}, pose
     if count == 6:
         if not columns[5].isdecimal():
             reason = "its sixth column is not part of a label (a confidence?); delete it if the boxes are labels"
             raise LineError(" ".join(columns), reason)
-        return columns[:5], {"track_id": int(columns[5][:18])}
+        return columns[:5], {"track_id": int(columns[5][:18])}, None
     if count > 8 and (count - 5) % 3 == 0 and all(map(_VISIBLE.fullmatch, columns[7::3])):
-        return columns[:5], {}  # keypoints x y visible, where no kpt_shape says so
+        return columns[:5], {}, guessed_pose(count - 5)
     if count != 5 and (count < 7 or count % 2 == 0):
         expected = "5 (class, centre, width and height), or a class and 3 points or more"
         raise LineError(" ".join(columns), f"it has {count} columns, not {expected}")
-    return columns, {}
+    return columns, {}, None
 
 
 def _row(columns: list[str], classes: ClassNames, size_px: Size) -> Annotation:
@@ -222,6 +224,11 @@ def format_box(number: int, box: Box, size_px: Size) -> str:
     (xmin, ymin, xmax, ymax), (width_px, height_px) = box, size_px
     shares = ((xmin + xmax) / 2 / width_px, (ymin + ymax) / 2 / height_px)
     return " ".join([str(number), *map(_digits, (*shares, (xmax - xmin) / width_px, (ymax - ymin) / height_px))])
+
+
+def format_pose(number: int, box: Box, points: Sequence[float], size_px: Size) -> str:
+    """A box, then what pose.format_points gives."""
+    return " ".join([format_box(number, box, size_px), *map(_digits, points)])
 
 
 def format_outline(number: int, outline: Sequence[float], size_px: Size) -> str:

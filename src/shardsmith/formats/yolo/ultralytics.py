@@ -1,35 +1,26 @@
 """Ultralytics YOLO: data.yaml names the classes and the splits' folders, and a text file an image has its boxes.
 
 `images/train/a.jpg` or `train/images/a.jpg`: the text file stands below `labels/` as the image stands below `images/`.
-An image without one is a negative, as Ultralytics has it. Its loader takes a whole dataset for boxes or for outlines:
-where some lines have outlines and others not it drops every outline, and inside one file it misreads the boxes. So
-what is written has boxes alone, or outlines alone, in which a box without one stands as its four corners.
+An image without one is a negative, as Ultralytics has it.
 
-Sources: Ultralytics' documentation of detection and segmentation datasets; its check_det_dataset, verify_image_label
-(ultralytics/data/utils.py) and YOLODataset.get_labels (ultralytics/data/dataset.py).
+Sources: Ultralytics' documentation of detection, segmentation, pose and OBB datasets; its check_det_dataset and
+verify_image_label (ultralytics/data/utils.py).
 """
 
 from __future__ import annotations
 
-import io
+import json
 import reprlib
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
-
-from ruamel.yaml import YAML
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.findings import Finding, found
-from shardsmith.dataset.manifest import Annotation, Image
+from shardsmith.dataset.manifest import Annotation
 from shardsmith.dataset.yaml import YamlError, load_yaml
 from shardsmith.formats.format import Format
-from shardsmith.formats.shapes.placement import corners
-from shardsmith.formats.shared.facts import MAIN
-from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
 from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
 from shardsmith.formats.yolo.files import (
     ImagePaths,
@@ -41,7 +32,11 @@ from shardsmith.formats.yolo.files import (
     plain_parts,
     read_images,
 )
-from shardsmith.formats.yolo.lines import ClassNames, format_box, format_outline, outline_of, trainer_names
+from shardsmith.formats.yolo.lines import (
+    ClassNames,
+)
+from shardsmith.formats.yolo.pose import Pose, pose_of
+from shardsmith.formats.yolo.writer import write, write_oriented, write_pose
 
 _SPLITS = {"train": "train", "val": "valid", "valid": "valid", "validation": "valid", "test": "test"}
 _MOST_CLASSES = 100_000
@@ -51,18 +46,18 @@ _LOADING = """
 ```python
 from ultralytics import YOLO
 
-YOLO("yolo11n.pt").train(data="data.yaml")  # where the labels have outlines, yolo11n-seg.pt learns them
+YOLO("{weights}").train(data="data.yaml"){note}
 ```
 """
 
 
 @dataclass(frozen=True)
 class DataFile:
-    """data.yaml: the classes, the paths of each split as written, and how many columns of keypoints follow a box."""
+    """data.yaml: the classes, the paths of each split as written, and the keypoints that follow a box."""
 
     classes: ClassNames
     paths: dict[str, list[str]] = field(default_factory=dict)
-    keypoint_columns: int = 0
+    pose: Pose | None = None
 
 
 def detect(folder: RawFolder) -> list[str]:
@@ -88,14 +83,7 @@ def parse_data(text: str, file: str) -> DataFile:
     for key in _SPLITS:
         values = content.get(key)
         paths[key] = [value for value in (values if isinstance(values, list) else [values]) if isinstance(value, str)]
-    return DataFile(ClassNames(file, _names(content, file)), paths, _keypoint_columns(content.get("kpt_shape")))
-
-
-def _keypoint_columns(shape: object) -> int:
-    """Of `kpt_shape: [how many, values of each]`; 0 for anything else."""
-    if not isinstance(shape, list) or len(shape) != 2 or not all(isinstance(n, int) and n > 0 for n in shape):
-        return 0
-    return shape[0] * shape[1]
+    return DataFile(ClassNames(file, _names(content, file)), paths, pose_of(content))
 
 
 def _names(content: dict[str, Any], file: str) -> tuple[str, ...]:
@@ -144,12 +132,20 @@ def read(folder: RawFolder, files: list[str]) -> Source:
         return data[names.to(file).file]
 
     labels = find_labels(folder)
-    source = read_images(folder, labels, names, splits, lambda file: governing(file).keypoint_columns)
+    source = read_images(folder, labels, names, splits, lambda file: governing(file).pose)
+    _name_oriented(source.annotations)
     for image_id in folder.image_files:
         if image_id not in labels.of and (image_id in splits or not any(governing(image_id).paths.values())):
             source.entries[image_id] = ImageEntry(one_split(splits, image_id), implied=True)
     source.findings += findings
     return source
+
+
+def _name_oriented(rows: list[Annotation]) -> None:
+    """Where each line has four corners, they are those of oriented boxes: nothing else tells the two kinds apart."""
+    if all(row.segmentation and len(json.loads(row.segmentation)[0]) == 8 for row in rows):
+        for row in rows:
+            row.kind = "oriented"
 
 
 def _images_at(folder: RawFolder, path: str, file: str, key: str) -> tuple[list[str], list[Finding]]:
@@ -180,62 +176,6 @@ def _below(folder: RawFolder, parts: list[str], file: str) -> list[str]:
     return [image_id for image_id, parents in images.items() if ending & set(parents)] if len(ending) == 1 else []
 
 
-def write(job: ExportJob, out: Path) -> None:
-    """data.yaml, images/SPLIT/ and labels/SPLIT/.
-
-    Images without a split stand in images/all/, for training and for validation; an unlabelled image has no text file,
-    which Ultralytics takes for a negative.
-    """
-    images = job.manifest.image_rows()
-    names = trainer_names(leaving_names(images), images, blanks=True)
-    outlined = any(outline_of(row) for row in job.manifest.annotation_rows())
-    folders = {}
-    if any(image.split for image in images):  # readers want both folders, even an empty one
-        for folder in ("images/train", "labels/train", "images/valid", "labels/valid"):
-            (out / folder).mkdir(parents=True, exist_ok=True)
-    for split, rows in job.by_split():
-        folders[split] = f"images/{split or 'all'}"
-        write_images([image for image, _ in rows], names, out / folders[split])
-        labels = out / "labels" / (split or "all")
-        labels.mkdir(parents=True, exist_ok=True)
-        for image, boxes in rows:
-            if image.annotated:
-                path = (labels / names[image.image_id]).with_suffix(".txt")
-                path.write_text(_text(image, boxes, job, outlined), encoding="utf-8")
-    text = format_data(job.label_map.names_by_id()[1:], folders, job.facts)
-    (out / "data.yaml").write_text(text, encoding="utf-8")
-
-
-def _text(image: Image, rows: list[Annotation], job: ExportJob, outlined: bool) -> str:
-    size, lines = (image.width or 1, image.height or 1), []
-    for row in rows:
-        if row.xmin is not None:
-            number, box = job.label_map.ids[row.label] - 1, corners(row)
-            xmin, ymin, xmax, ymax = box
-            outline = outline_of(row) or [xmin, ymin, xmax, ymin, xmax, ymax, xmin, ymax]
-            lines.append(format_outline(number, outline, size) if outlined else format_box(number, box, size))
-    return "".join(f"{line}\n" for line in lines)
-
-
-def format_data(names: list[str], folders: dict[str, str], facts: Mapping[str, str]) -> str:
-    """data.yaml. Ultralytics needs `train` and `val` even where a split has no image. Without `path` it looks beside
-    the file; `path: .` would be the folder that it runs in. Names are quoted: it reads YAML 1.1, where `no` is false.
-    """
-    alone = folders.get("")
-    content: dict[str, Any] = {
-        "train": folders.get("train") or alone or "images/train",
-        "val": folders.get("valid") or alone or "images/valid",
-    }
-    if "test" in folders:
-        content["test"] = folders["test"]
-    content |= {name: DoubleQuotedScalarString(facts[name]) for name in MAIN if name in facts}
-    content["names"] = {number: DoubleQuotedScalarString(name) for number, name in enumerate(names)}
-    yaml, stream = YAML(), io.StringIO()
-    yaml.width = 1 << 30
-    yaml.dump(content, stream)
-    return stream.getvalue()
-
-
 FORMAT = Format(
     name="ultralytics",
     title="Ultralytics YOLO",
@@ -243,5 +183,21 @@ FORMAT = Format(
     detect=detect,
     read=read,
     write=write,
-    loading=_LOADING,
+    loading=_LOADING.format(
+        weights="yolo11n.pt", note="  # where the labels have outlines, yolo11n-seg.pt learns them"
+    ),
+)
+POSE = Format(
+    name="ultralytics_pose",
+    title="Ultralytics YOLO pose",
+    carries=frozenset({"boxes", "keypoints", "negatives", "splits"}),
+    write=write_pose,
+    loading=_LOADING.format(weights="yolo11n-pose.pt", note=""),
+)
+OBB = Format(
+    name="ultralytics_obb",
+    title="Ultralytics YOLO OBB",
+    carries=frozenset({"boxes", "oriented", "negatives", "splits"}),
+    write=write_oriented,
+    loading=_LOADING.format(weights="yolo11n-obb.pt", note=""),
 )

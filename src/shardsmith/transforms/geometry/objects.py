@@ -2,7 +2,8 @@
 
 A box is followed by its four corners, which the image's edges cut: the box around what is left is tighter than a box
 around a box around a box, and it still holds all of the object. Where an outline is known, a box that was turned or
-cut hugs the outline. An oriented box is an outline of four corners; after a cut it is given four again. move with the pixels under them; one that leaves the image is not there any more.
+cut hugs the outline. An oriented box is an outline of four corners; after a cut it is given four again. Keypoints move
+with the pixels under them; one that leaves the image is not there any more.
 """
 
 from __future__ import annotations
