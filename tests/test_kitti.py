@@ -9,7 +9,7 @@ from conftest import image_bytes
 from test_drawn_inputs import balance
 from test_formats import codes, corners, raw_folder, read
 
-from shardsmith.formats import kitti
+from shardsmith.formats.text import kitti
 
 IN_SPACE = "1.5 1.6 3.8 1 2 30 1.1"
 CAR = f"Car 0.4 2 -1.5 2 3 12 13 {IN_SPACE}"

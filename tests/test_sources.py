@@ -133,7 +133,6 @@ UNREAD_FILES = [
     ("scan.nii.gz", "x", "a DICOM or NIfTI image"),
     ("train-images-idx3-ubyte.gz", "x", "a file of MNIST or CIFAR"),
     ("r.json", '[{"image_id": 1, "category_id": 1, "bbox": [], "score": 0.9}]', "a detector's results and no labels"),
-    ("labelTxt/x.txt", "imagesource:GoogleEarth\ngsd:0.1\n2 3 12.5 3 12 13 2 13 small car 0\n", "a label file of DOTA"),
     ("gt_x.txt", "377,117,463,117,465,130,378,130,Genaxis Theatre\n", "a label file of ICDAR"),
     ("gt_x.txt", '38, 43, 920, 215, "Tiredness"\n', "a label file of ICDAR"),
     ("w_bbx_gt.txt", "0--Parade/a.jpg\n1\n449 330 122 149 0 0 0 0 0 0\n", "a list of WIDER FACE"),

@@ -170,7 +170,9 @@ def _row(item: dict[str, Any], labels: list[str], size_px: Size | None) -> Annot
     for key in ("group", "z_order"):
         if isinstance(item.get(key), int) and item[key]:
             attributes[key] = item[key]
-    return row_of(_label(item.get("label_id"), labels), shape, to_json(attributes), is_crowd)
+    row = row_of(_label(item.get("label_id"), labels), shape, to_json(attributes), is_crowd)
+    row.kind = "oriented" if kind in ("bbox", "rotated_bbox") else None
+    return row
 
 
 def _label(number: Any, labels: list[str]) -> str:

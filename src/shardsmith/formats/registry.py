@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 
-from shardsmith.formats import class_folders, create_ml, darwin, datumaro, kitti, open_images, supervisely
+from shardsmith.formats import class_folders, create_ml, darwin, datumaro, open_images, supervisely
 from shardsmith.formats.coco import format as coco
 from shardsmith.formats.csv import multiclass, retinanet, tfod
 from shardsmith.formats.cvat import format as cvat
@@ -18,6 +18,7 @@ from shardsmith.formats.masks import format as masks
 from shardsmith.formats.masks import panoptic
 from shardsmith.formats.panlabel import format as panlabel
 from shardsmith.formats.shared.raw_folder import RawFolder
+from shardsmith.formats.text import dota, kitti
 from shardsmith.formats.tfrecord import format as tfrecord
 from shardsmith.formats.via import format as via
 from shardsmith.formats.voc import format as voc
@@ -30,6 +31,7 @@ OURS = (
     create_ml.FORMAT,
     cvat.FORMAT,
     darwin.FORMAT,
+    dota.FORMAT,
     datumaro.FORMAT,
     kitti.FORMAT,
     label_studio.FORMAT,

@@ -177,7 +177,9 @@ def _row(item: dict[str, Any], size_px: Size | None) -> Annotation:
         attributes[str(name)] = True if value is None else value
     if item.get("description"):
         attributes["description"] = str(item["description"])
-    return row_of(title, shape, to_json(flagged(attributes)))
+    row = row_of(title, shape, to_json(flagged(attributes)))
+    row.kind = "oriented" if item.get("geometryType") == "oriented_bbox" else None
+    return row
 
 
 def _shape(item: dict[str, Any], size_px: Size | None) -> Shape:

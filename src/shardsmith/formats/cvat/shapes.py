@@ -71,7 +71,7 @@ def annotation(shape: Element, image_id: str, box: Box | None, outline: str | No
     """The row of a shape or of a tag."""
     xmin, ymin, xmax, ymax = box or (None, None, None, None)
     row = Annotation(image_id, (shape.get("label") or "").strip(), xmin, ymin, xmax, ymax)
-    row.segmentation = outline
+    row.segmentation, row.kind = outline, "oriented" if shape.tag == "box" and outline else None
     row.attributes, row.source_key = to_json(attributes(shape)), key or None
     return row
 

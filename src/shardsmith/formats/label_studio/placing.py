@@ -127,5 +127,5 @@ class Placing:
         for label in item.labels or [""]:
             key = item.key if label in item.labels[:1] or not item.key else f"{item.key}:{label}"
             row = Annotation(image_id, label, *box, segmentation=outline, source_key=key or None)
-            row.attributes = to_json(item.attributes)
+            row.attributes, row.kind = to_json(item.attributes), "oriented" if item.kind == "rectangle" else None
             yield row

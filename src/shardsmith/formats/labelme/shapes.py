@@ -80,7 +80,9 @@ def _annotation(shape: Any, canvas: Size | None) -> Annotation:
         box, outline = make(points_of(shape.get("points")))
     label = shape.get("label")
     label = str(label).strip() if isinstance(label, str | int | float) else ""
-    return Annotation("", label, *box, segmentation=outline, attributes=to_json(_attributes(shape)))
+    row = Annotation("", label, *box, segmentation=outline, attributes=to_json(_attributes(shape)))
+    row.kind = "oriented" if kind in _TURNED and len(shape["points"]) == 4 else None
+    return row
 
 
 def _polygon(points: list[Point]) -> Shape:
@@ -94,6 +96,7 @@ def _circle(points: list[Point]) -> Shape:
     return circle(x, y, math.hypot(x2 - x, y2 - y))
 
 
+_TURNED = ("oriented_rectangle", "rotation")
 _KINDS: dict[str, Callable[[list[Point]], Shape]] = {
     "polygon": _polygon, "rectangle": rectangle, "circle": _circle,
     "oriented_rectangle": _polygon, "rotation": _polygon, "quadrilateral": _polygon,

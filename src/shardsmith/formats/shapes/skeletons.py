@@ -41,12 +41,16 @@ def points_of(row: Annotation, count: int) -> list[float]:
 def corners_of(row: Annotation) -> list[tuple[float, float]]:
     """The four corners of an oriented box, clockwise from its first; those of the box for any other annotation."""
     if row.kind == "oriented" and row.segmentation:
-        flat = json.loads(row.segmentation)[0]
-        points = [*zip(flat[::2], flat[1::2], strict=True)]
-        return points if _is_clockwise(points) else [points[0], *points[:0:-1]]
+        return clockwise(json.loads(row.segmentation)[0])
     if row.xmin is None or row.ymin is None or row.xmax is None or row.ymax is None:
         raise ValueError(f"{row.image_id}: a label of the whole image has no corners")
     return [(row.xmin, row.ymin), (row.xmax, row.ymin), (row.xmax, row.ymax), (row.xmin, row.ymax)]
+
+
+def clockwise(flat: Sequence[float]) -> list[tuple[float, float]]:
+    """The points of a flat list x, y, x, y, ..., clockwise as the image shows them, the first one first."""
+    points = [*zip(flat[::2], flat[1::2], strict=True)]
+    return points if _is_clockwise(points) else [points[0], *points[:0:-1]]
 
 
 def rotation_of(row: Annotation) -> float:

@@ -16,6 +16,7 @@ from shardsmith.formats.shared.job import leaving_bytes
 from shardsmith.formats.tfrecord.frames import frame
 from shardsmith.formats.tfrecord.masks import MASK, mask_png
 
+KEYPOINT = "image/object/keypoint"
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -30,6 +31,8 @@ class Shard:
     attributes: n JSON objects, or "".
     labelled, boxed: whether the dataset has labels of whole images, and whether it has anything else.
     outlines: n outlines or None, where masks are wanted.
+    points: (n, k, 3) float64, x y as shares of the sides, and v, where objects have keypoints; point_names: of the k.
+    corners: (n, 4, 2) float32 shares of the sides, where there are oriented boxes.
     """
 
     path: Path
@@ -43,6 +46,9 @@ class Shard:
     labelled: bool = False
     boxed: bool = True
     outlines: np.ndarray | None = None
+    points: np.ndarray | None = None
+    point_names: tuple[str, ...] = ()
+    corners: np.ndarray | None = None
 
 
 def write_shard(shard: Shard, names: list[str]) -> tuple[Path, int]:
@@ -97,10 +103,24 @@ def _add_boxes(
     _add_labels(feature, "image/object/class", labels, texts)
     feature["image/object/is_crowd"].int64_list.value.extend(shard.crowd[rows].tolist())
     _add_known(feature, shard, rows, width_px * height_px)
+    if shard.points is not None:
+        _add_points(feature, shard.points[rows], shard.point_names)
+    if shard.corners is not None:
+        for column, side in enumerate("xy"):
+            feature[f"image/object/corner/{side}"].float_list.value.extend(shard.corners[rows][..., column].ravel())
     if shard.outlines is not None:
         feature[MASK].bytes_list.value.extend(
             mask_png(outline, width_px, height_px) for outline in shard.outlines[rows]
         )
+
+
+def _add_points(feature: Any, points: np.ndarray, names: tuple[str, ...]) -> None:
+    """As many for each object: its decoder takes them apart by a fixed count. `num` says how many are there."""
+    for column, side in enumerate("xy"):
+        feature[f"{KEYPOINT}/{side}"].float_list.value.extend(points[..., column].ravel())
+    feature[f"{KEYPOINT}/visibility"].int64_list.value.extend(points[..., 2].ravel().astype(np.int64).tolist())
+    feature[f"{KEYPOINT}/text"].bytes_list.value.extend([name.encode() for name in names] * len(points))
+    feature[f"{KEYPOINT}/num"].int64_list.value.extend(np.count_nonzero(points[..., 2], axis=1).tolist())
 
 
 def _add_known(feature: Any, shard: Shard, rows: slice | np.ndarray, image_area: int) -> None:

@@ -15,14 +15,15 @@ from google.protobuf.message import DecodeError
 
 from shardsmith.dataset.images import EXTENSIONS
 from shardsmith.dataset.messages import Example
+from shardsmith.dataset.shapes import numbered_names
 from shardsmith.formats.shapes.placement import Box, to_json
 from shardsmith.formats.tfrecord.masks import MASK, outline_of
-from shardsmith.formats.tfrecord.metadata import FEATURES
+from shardsmith.formats.tfrecord.metadata import FEATURES, FURTHER
 
 IMAGE = "image/encoded"
 _OBJECT = "image/object"
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
-_KNOWN = frozenset({*FEATURES, "image/class/label", "image/class/text", "image/colorspace", "image/channels", MASK})
+_KNOWN = frozenset({*FEATURES, *FURTHER, "image/class/label", "image/class/text", "image/colorspace", "image/channels"})
 _MAGIC = {b"\xff\xd8": ".jpg", b"\x89PNG": ".png", b"GIF8": ".gif", b"BM": ".bmp", b"II*": ".tif", b"MM\0": ".tif"}
 _MAX_PART = 200  # bytes of a folder's or file's name; file systems allow 255
 _MAX_PARTS = 16
@@ -39,6 +40,8 @@ class Record:
     labels, classes: (text or "", id or 0) of each box, and of the whole image.
     crowd, area, attributes: one for each box; square pixels, JSON.
     masks, outlines: one for each box or none at all; PNG, and once `decode_masks` was called, RLE or None.
+    corners: (4, 2) shares of the sides for each box, or none at all.
+    points: (k, 3) shares x y and v for each box, or none at all; point_names: of the k.
     bad_masks: (number of the box, why) of each mask that cannot be read.
     foreign: keys that hold something and are not read.
     """
@@ -60,6 +63,9 @@ class Record:
     outlines: list[str | None] = field(default_factory=list)
     bad_masks: list[tuple[int, str]] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
+    corners: list[list[list[float]]] = field(default_factory=list)
+    points: list[list[list[float]]] = field(default_factory=list)
+    point_names: tuple[str, ...] = ()
 
 
 def parse(data: bytes, file: str, number: int) -> Record:
@@ -122,12 +128,33 @@ def _fill(record: Record, values: dict[str, list[Any]]) -> None:
     _numbers(values, f"{_OBJECT}/area")
     record.area = [None if area is None else float(area) for area in _of_boxes(values, "area", count, None)]
     record.masks = _of_boxes(values, "mask", count, b"") if values.get(MASK) else []
+    _fill_points(record, values, count)
     known = {name: _of_boxes(values, key, count, None)
              for name, key in (("difficult", "difficult"), ("truncated", "truncated"), ("pose", "view"))}  # fmt: skip
     record.attributes = [
         to_json({name: _plain(of_boxes[box]) for name, of_boxes in known.items() if of_boxes[box] is not None})
         for box in range(count)
     ]
+
+
+def _fill_points(record: Record, values: dict[str, list[Any]], count: int) -> None:
+    """Corners and keypoints: the same number of each for every box."""
+    x, y = (_numbers(values, f"{_OBJECT}/corner/{side}") for side in "xy")
+    if x or y:
+        if len(x) != 4 * count or len(y) != 4 * count:
+            raise _RecordError(f"it has {count} boxes, but {len(x)} x and {len(y)} y of {_OBJECT}/corner")
+        record.corners = [[[x[at], y[at]] for at in range(box * 4, box * 4 + 4)] for box in range(count)]
+    x, y, seen = (_numbers(values, f"{_OBJECT}/keypoint/{name}") for name in ("x", "y", "visibility"))
+    if not x or not count:
+        return
+    seen = seen or [2 * (a != 0 or b != 0) for a, b in zip(x, y, strict=False)]
+    if len({len(x), len(y), len(seen)}) > 1 or len(x) % count:
+        raise _RecordError(f"it has {count} boxes, but {len(x)} x, {len(y)} y and {len(seen)} visibility of keypoints")
+    each = len(x) // count
+    triples = [[float(a), float(b), float(v)] for a, b, v in zip(x, y, seen, strict=True)]
+    record.points = [triples[box * each : (box + 1) * each] for box in range(count)]
+    names = tuple(str(_plain(name)) for name in values.get(f"{_OBJECT}/keypoint/text", [])[:each])
+    record.point_names = names if len(names) == each else numbered_names(each)
 
 
 def _labels(values: dict[str, list[Any]], key: str) -> list[Label]:

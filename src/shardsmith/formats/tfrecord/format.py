@@ -8,6 +8,7 @@ for the keys.
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,10 +21,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shardsmith.dataset.manifest import SPLITS, Manifest
+from shardsmith.dataset.shapes import array_of
 from shardsmith.dataset.workers import map_items
 from shardsmith.formats.format import Format
+from shardsmith.formats.shapes.skeletons import clockwise, common_skeleton, skeletons_of
 from shardsmith.formats.shared.job import ExportJob, stored_size
-from shardsmith.formats.tfrecord.encode import Shard, write_shard
+from shardsmith.formats.tfrecord.encode import KEYPOINT, Shard, write_shard
 from shardsmith.formats.tfrecord.metadata import SplitFiles, write_metadata
 from shardsmith.formats.tfrecord.reader import detect as detect
 from shardsmith.formats.tfrecord.reader import read as read
@@ -87,7 +90,16 @@ def write(job: ExportJob, out: Path) -> None:
         for split, of_split in plans.items()
     ]
     (out / "label_map.pbtxt").write_text(job.label_map.format(), encoding="utf-8")
-    write_metadata(out, job.label_map, splits, *contents(job.manifest), masks=job.masks, facts=job.facts)
+    more = [*(["image/object/mask"] if job.masks else []), *further_keys(job.manifest.annotations)]
+    write_metadata(out, job.label_map, splits, *contents(job.manifest), more=more, facts=job.facts)
+
+
+def further_keys(annotations: pa.Table) -> list[str]:
+    """The keys of keypoints and oriented boxes, where there are some."""
+    points = ("x", "y", "visibility", "text", "num") if skeletons_of(annotations) else ()
+    oriented = pc.any(pc.equal(annotations["kind"], "oriented")).as_py()
+    corners = [f"image/object/corner/{side}" for side in "xy"] if oriented else []
+    return [*corners, *(f"{KEYPOINT}/{name}" for name in points)]
 
 
 def plan_shards(job: ExportJob, out: Path) -> dict[str, list[ShardPlan]]:
@@ -145,6 +157,9 @@ class Shards(Sequence[Shard]):
         labels_per_image, self.boxed = contents(job.manifest)
         self.labelled = labels_per_image != "none"
         self.outlines = table["segmentation"] if job.masks else None
+        scale = np.stack([self.images[size].to_numpy()[image] for size in ("width", "height")], axis=1)
+        self.points, self.point_names = _points(table, scale)
+        self.corners = _corners(table, scale)
 
     def __len__(self) -> int:
         return len(self.plans)
@@ -166,7 +181,42 @@ class Shards(Sequence[Shard]):
         outlines = None
         if self.outlines is not None:
             outlines = np.array([*self.outlines.take(pa.array(index)).to_pylist(), None], object)[:-1]
-        return Shard(plan.path, rows, ends, boxes, labels, crowd, area, attributes, self.labelled, self.boxed, outlines)
+        return Shard(
+            plan.path, rows, ends, boxes, labels, crowd, area, attributes, self.labelled, self.boxed, outlines,
+            None if self.points is None else self.points[index], self.point_names,
+            None if self.corners is None else self.corners[index],
+        )  # fmt: skip
+
+
+def _points(table: pa.Table, scale: np.ndarray) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """Shard.points and their names, of all annotations; None where none has keypoints.
+
+    Args:
+        scale: (n, 2) width and height in pixels of each one's image.
+    """
+    skeletons = skeletons_of(table)
+    if not skeletons:
+        return None, ()
+    names = common_skeleton(skeletons.values()).names
+    points = np.zeros((table.num_rows, len(names), 3))
+    for row, text in enumerate(table["keypoints"].to_pylist()):
+        if text:
+            own = array_of(text)[: len(names)]
+            points[row, : len(own)] = own
+    points[..., :2] /= scale[:, None]
+    return points, names
+
+
+def _corners(table: pa.Table, scale: np.ndarray) -> np.ndarray | None:
+    """Shard.corners, of all annotations; None where none is an oriented box."""
+    oriented = np.flatnonzero(pc.fill_null(pc.equal(table["kind"], "oriented"), False).to_numpy())
+    if not len(oriented):
+        return None
+    boxes = np.stack([table[side].to_numpy() for side in _SIDES], axis=1)
+    corners = boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
+    for row, text in zip(oriented.tolist(), table["segmentation"].take(pa.array(oriented)).to_pylist(), strict=True):
+        corners[row] = clockwise(json.loads(text)[0])
+    return (corners / scale[:, None]).astype(np.float32)
 
 
 def contents(manifest: Manifest) -> tuple[str, bool]:
@@ -191,7 +241,10 @@ FORMAT = Format(
     name="tfrecord",
     title="TFRecord",
     carries=frozenset(
-        {"boxes", "labels", "several_labels", "negatives", "splits", "crowd", "area", "difficult", "truncated", "pose"}
+        {
+            *("boxes", "oriented", "keypoints", "labels", "several_labels", "negatives", "splits"),
+            *("crowd", "area", "difficult", "truncated", "pose"),
+        }
     ),
     masks=frozenset({"outlines", "masks"}),
     detect=detect,

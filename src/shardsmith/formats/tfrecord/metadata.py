@@ -6,7 +6,7 @@ Written without importing TFDS, in the JSON form of its dataset_info.proto and f
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,17 @@ FEATURES: dict[str, tuple[str, bool]] = {
     "image/source_id": ("text", False),
     "image/width": ("int64", False),
 }
+# those of masks, oriented boxes (four corners an object) and keypoints (as many for each object)
+FURTHER: dict[str, tuple[str, bool]] = {
+    "image/object/mask": ("mask", True),
+    "image/object/corner/x": ("float32", True),
+    "image/object/corner/y": ("float32", True),
+    "image/object/keypoint/num": ("int64", True),
+    "image/object/keypoint/text": ("text", True),
+    "image/object/keypoint/visibility": ("int64", True),
+    "image/object/keypoint/x": ("float32", True),
+    "image/object/keypoint/y": ("float32", True),
+}
 
 
 @dataclass(frozen=True)
@@ -55,7 +66,7 @@ def write_metadata(
     splits: list[SplitFiles],
     labels_per_image: str = "none",
     boxed: bool = True,
-    masks: bool = False,
+    more: Sequence[str] = (),
     facts: Mapping[str, str] | None = None,
 ) -> None:
     """dataset_info.json, features.json and the names of the classes.
@@ -65,11 +76,12 @@ def write_metadata(
 
     Args:
         labels_per_image: labels of whole images: "none", "one" for every image, or "many".
+        more: keys of FURTHER that the records have.
     """
     names = label_map.names_by_id()
     features = {key: feature for key, feature in FEATURES.items() if boxed or not key.startswith(_OBJECT)}
-    if masks and boxed:
-        features["image/object/mask"] = ("mask", True)
+    if boxed:
+        features |= {key: FURTHER[key] for key in more}
     if labels_per_image != "none":
         many = labels_per_image == "many"
         features |= {"image/class/label": ("label", many), "image/class/text": ("text", many)}

@@ -5,6 +5,7 @@ Class names come from the records' text, else from a label map beside them (`*.p
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -17,9 +18,9 @@ from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.images import ImageInfo
 from shardsmith.dataset.manifest import Annotation
-from shardsmith.dataset.shapes import upright_outline
+from shardsmith.dataset.shapes import OutlineError, parse_outline, parse_points, skeleton_of, upright_outline
 from shardsmith.dataset.workers import map_items
-from shardsmith.formats.shapes.placement import on_displayed
+from shardsmith.formats.shapes.placement import keypoints_on_displayed, on_displayed
 from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
 from shardsmith.formats.shared.splits import split_in_name, split_in_path
 from shardsmith.formats.tfrecord.example import IMAGE, Record, decode_masks, parse
@@ -196,9 +197,29 @@ def _add_record(
     columns = (record.labels, boxes, record.crowd, record.area, outlines, record.attributes)
     for number, ((text, id_), box, *known) in enumerate(zip(*columns, strict=True), start=1):
         if name := text or names.get(id_):
-            source.annotations.append(Annotation(image_id, name, *box, *known))
+            row = Annotation(image_id, name, *box, *known)
+            source.annotations.append(_with_points(row, record, number - 1, (width, height), info))
         else:
             source.findings.append(_unnamed(file, f"{place}, box {number}", image_id, id_))
+
+
+def _with_points(row: Annotation, record: Record, box: int, size_px: tuple[int, int], info: ImageInfo) -> Annotation:
+    """With the corners and the keypoints that the record has of a box; what is no place on an image is none."""
+    with contextlib.suppress(OutlineError):
+        if record.corners and not row.segmentation:
+            flat = [share * side for corner in record.corners[box] for share, side in zip(corner, size_px, strict=True)]
+            left, top, right, bottom = min(flat[::2]), min(flat[1::2]), max(flat[::2]), max(flat[1::2])
+            if set(zip(flat[::2], flat[1::2], strict=True)) != {(x, y) for x in (left, right) for y in (top, bottom)}:
+                row.segmentation, row.kind = parse_outline([flat]), "oriented"
+    with contextlib.suppress(OutlineError):
+        if record.points:
+            scale = (*size_px, 1)
+            flat = [value * by for point in record.points[box] for value, by in zip(point, scale, strict=True)]
+            row.keypoints = parse_points(flat, len(record.point_names))
+            row.skeleton = skeleton_of(record.point_names).text() if row.keypoints else None
+    if row.keypoints:
+        row.keypoints = keypoints_on_displayed(row.keypoints, info, record.declared_px)
+    return row
 
 
 def _unnamed(file: str, place: str, image_id: str, id_: int) -> Finding:

@@ -8,6 +8,7 @@ Source: the VOC2012 development kit; roLabelImg's README; LabelMe's annotation t
 from __future__ import annotations
 
 import codecs
+import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ _LABELME = ("deleted", "verified", "date", "id", "type")
 _READ = frozenset({"name", *_SHAPES, "pose", *FLAGS, "attributes", *_LABELME})
 _CORNER = re.compile(r"[xy](\d*|_\w+)")
 _ENCODING = re.compile(rb"""<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)["'][^>]*\?>""")
+_FOUR_CORNERS = 8  # numbers
 _MAX_DECLARATION = 1000  # bytes
 _NO_FILES = ("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7")  # slow, or no text
 _KNOWN_TO_EXPAT = ("utf-8", "utf-16", "iso8859-1", "ascii")
@@ -102,7 +104,10 @@ def _annotation(element: Element, sheet: Sheet, place: str) -> Annotation:
         NotCarriedError: it is a point or a line.
     """
     box, outline = _shape(element, sheet, place)
-    return Annotation("", _text(element, "name"), *box, segmentation=outline, attributes=to_json(_attributes(element)))
+    row = Annotation("", _text(element, "name"), *box, segmentation=outline, attributes=to_json(_attributes(element)))
+    if outline and element.find("robndbox") is not None and len(json.loads(outline)[0]) == _FOUR_CORNERS:
+        row.kind = "oriented"
+    return row
 
 
 def _shape(element: Element, sheet: Sheet, place: str) -> Shape:

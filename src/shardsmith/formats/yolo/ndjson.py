@@ -176,7 +176,7 @@ def parse_item(kind: str, item: Any, names: dict[int, str], width: int, height: 
     box = box_around(outline) if outline else None
     if box is None:
         raise ItemError(f"it has {len(numbers)} coordinates")
-    return Annotation("", label, *box, segmentation=outline)
+    return Annotation("", label, *box, segmentation=outline, kind="oriented" if kind == "obb" else None)
 
 
 def _centred(numbers: list[float], kind: str) -> Box:

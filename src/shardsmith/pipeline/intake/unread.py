@@ -18,7 +18,6 @@ _COCO = "export COCO JSON instead"
 _LISTS = "put each image into a folder of its class, or export COCO JSON"
 _TEXTS = re.compile(r'[\s\S]*?"(messages|conversations|prefix|suffix|caption|captions|prompt|text|answer)"\s*:')
 _NUMBER = r"-?\d+(?:\.\d+)?"
-_DOTA = rf"(?:(?:imagesource|gsd):.*\s+)*(?:{_NUMBER}\s+){{8}}\S*[^\W\d].*\s[012]\s*$"
 _ICDAR = rf"(?:{_NUMBER}(?:,\s*|\s+)){{4,}}(?:\".*\"|[^\s\d\-,].*)\s*$"
 _NUMBERED = r"\S[^\n]*\.(?:jpe?g|png|bmp|tiff?|webp)(?: \d+)+\s*(?:\n|\Z)"
 _SEGMENT_ANYTHING = r'\s*\{\s*"image"\s*:\s*\{[^}]*"image_id"[^}]*\}\s*,\s*"annotations"\s*:\s*\['
@@ -54,7 +53,6 @@ UNREAD = (
     Unread("a binary file of Datumaro", (".datum",), "export Datumaro JSON or COCO JSON instead"),
     Unread("a file of MNIST or CIFAR", ("-ubyte", "-ubyte.gz", "batches.meta"), "save its images into class folders"),
     Unread("a file of VGGFace2", (".csv",), _COCO, re.compile(r"NAME_ID,")),
-    Unread("a label file of DOTA", (".txt",), f"{_COCO}, or YOLO OBB", re.compile(_DOTA, re.MULTILINE)),
     Unread("a label file of ICDAR", (".txt",), _COCO, re.compile(_ICDAR, re.MULTILINE)),
     Unread("a list of WIDER FACE", (".txt",), _COCO, re.compile(r".+\.\w{3,4}\n\d+\s*\n(-?[\d.]+ ){4}", re.IGNORECASE)),
     Unread(

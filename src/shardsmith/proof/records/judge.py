@@ -17,17 +17,17 @@ import numpy as np
 
 from shardsmith.dataset.images import PORTABLE_FORMATS, decoding_error, opened, probe
 from shardsmith.formats.tfrecord.masks import MASK
-from shardsmith.formats.tfrecord.metadata import FEATURES
+from shardsmith.formats.tfrecord.metadata import FEATURES, FURTHER
 
 _OBJECT, _WHOLE = "image/object", "image"
 _SIDES = tuple(f"{_OBJECT}/bbox/{side}" for side in ("xmin", "ymin", "xmax", "ymax"))
 _LABELS = {of: (f"{of}/class/label", f"{of}/class/text") for of in (_OBJECT, _WHOLE)}
 _CROWD = f"{_OBJECT}/is_crowd"
+_POINT = f"{_OBJECT}/keypoint"
 _OF_EACH_BOX = (*_LABELS[_OBJECT], *_SIDES, _CROWD)
 _WHERE_KNOWN = tuple(f"{_OBJECT}/{key}" for key in ("area", "difficult", "truncated", "view", "mask"))
 _LISTS = {"image": "bytes_list", "text": "bytes_list", "mask": "bytes_list", "float32": "float_list"}
-_KINDS = {key: _LISTS.get(kind, "int64_list") for key, (kind, _) in FEATURES.items()} | {
-    MASK: "bytes_list",
+_KINDS = {key: _LISTS.get(kind, "int64_list") for key, (kind, _) in (FEATURES | FURTHER).items()} | {
     _LABELS[_WHOLE][0]: "int64_list",
     _LABELS[_WHOLE][1]: "bytes_list",
 }
@@ -66,6 +66,7 @@ def judge_record(features: Mapping[str, Any], names: Mapping[int, str], decode: 
         lambda: _check_image(values, decode),
         lambda: _check_labels(values, names),
         lambda: _check_boxes(values),
+        lambda: _check_points(values),
         lambda: _check_masks(values),
     )
     problem = next((found for check in checks if (found := check())), "")
@@ -166,6 +167,26 @@ def _check_boxes(values: Values) -> str:
     if wrong := [flag for flag in values.get(_CROWD, []) if flag not in (0, 1)]:
         return f"{_CROWD} is {wrong[0]}, no flag"
     return f"{_OBJECT}/area is no number" if any(map(math.isnan, values.get(f"{_OBJECT}/area", []))) else ""
+
+
+def _check_points(values: Values) -> str:
+    """Four corners a box, and as many keypoints for each; a keypoint that is there lies on the image."""
+    count = len(values.get(_OF_EACH_BOX[0], []))
+    corners = [values.get(f"{_OBJECT}/corner/{side}", []) for side in "xy"]
+    if any(corners) and {len(of_side) for of_side in corners} != {4 * count}:
+        return f"{count} class ids of boxes, but {len(corners[0])} x and {len(corners[1])} y of corners"
+    x, y, seen, texts = (values.get(f"{_POINT}/{name}", []) for name in ("x", "y", "visibility", "text"))
+    if len({len(x), len(y), len(seen), len(texts)}) > 1 or (x and (not count or len(x) % count)):
+        lengths = f"{len(x)} x, {len(y)} y, {len(seen)} visibility and {len(texts)} text"
+        return f"{count} class ids of boxes, but {lengths} of keypoints"
+    if not all(map(math.isfinite, (*corners[0], *corners[1], *x, *y))):
+        return "a corner or a keypoint is no number"
+    for number, (share_x, share_y, visible) in enumerate(zip(x, y, seen, strict=True), start=1):
+        if visible not in (0, 1, 2) or not (0 <= share_x <= 1 and 0 <= share_y <= 1):
+            return f"keypoint {number} is outside 0..1, or its visibility is none: {share_x} {share_y} {visible}"
+    each = len(x) // count if x else 1
+    there = [sum(v > 0 for v in seen[at : at + each]) for at in range(0, len(x), each)]
+    return "" if there == values.get(f"{_POINT}/num", []) else f"{_POINT}/num is not how many of them are there"
 
 
 def _check_masks(values: Values) -> str:
