@@ -83,7 +83,7 @@ PLANTED = {
     "class-omitted": Plant("images/omitted.jpg", "a box of `junk`, with `ingest.classes: {junk: null}`"),
     "class-alike": Plant("Dog", "`Dog` beside `dog`"),
     "class-not-found": Plant("params.yaml", "`ingest.classes: {nothing_like_it: cat}`"),
-    "not-carried": Plant(_LIST, "an annotation with `keypoints`"),
+    "not-carried": Plant(_LIST, "an annotation with `keypoints` of two numbers"),
     "metadata-not-carried": Plant(_LIST, "a list of `neg_category_ids` of an image"),
     "image-unreadable": Plant("images/cut-off.jpg", "the last 300 bytes are cut off"),
     "image-turned": Plant("images/turned.jpg", "EXIF orientation 6", 3),
@@ -100,6 +100,7 @@ PLANTED = {
     "box-in-shares": Plant("images/box-in-shares.jpg", "0.1 to 0.6 in a format of pixels"),
     "box-over-edge": Plant("images/box-over-edge.jpg", "1 px past the left edge"),
     "box-outside-image": Plant("images/box-outside.jpg", "at 500, 500 of 160 x 120 px"),
+    "keypoint-outside-image": Plant("images/keypoint-outside.jpg", "a keypoint at 999, 30 of 160 x 120 px"),
     "box-empty": Plant("images/box-empty.jpg", "a width and height of 0", 2),
     "box-duplicate": Plant("images/box-duplicate.jpg", "a cat twice"),
     "box-near-duplicate": Plant("images/box-near-duplicate.jpg", "a cat, and again half a pixel higher"),
@@ -244,7 +245,9 @@ def _plant_in_reading(data: Dataset) -> None:
     data.add("alike.jpg", saved(photograph(108)), CAT, ("Dog ", 90, 60, 40, 30))
     data.add("rare.jpg", saved(photograph(109)), CAT, ("rare", 90, 60, 40, 30))
     data.add("keypoints.jpg", saved(photograph(110)), CAT)
-    data.entries("train")["annotations"][-1]["keypoints"] = [1, 2, 2]
+    data.entries("train")["annotations"][-1]["keypoints"] = [1, 2]
+    data.add("keypoint-outside.jpg", saved(photograph(114)), CAT)
+    data.entries("train")["annotations"][-1]["keypoints"] = [30, 30, 2, 999, 30, 2]
     data.add("caption.jpg", saved(photograph(112)), CAT)
     image = data.entries("train")["images"][-1]
     image["neg_category_ids"] = [2]

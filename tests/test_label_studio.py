@@ -23,7 +23,7 @@ from test_formats import codes, corners, raw_folder, read
 from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.images import probe
 from shardsmith.dataset.label_map import LabelMap
-from shardsmith.dataset.shapes import to_mask
+from shardsmith.dataset.shapes import parse_skeleton, to_mask
 from shardsmith.formats.label_studio import format as label_studio
 from shardsmith.formats.label_studio.addresses import names
 from shardsmith.formats.registry import READERS
@@ -173,9 +173,15 @@ def test_what_is_lost_is_named_alone_and_its_image_is_no_negative(
 
 
 def test_keypoints_of_a_region_are_a_facet(tmp_path: Path) -> None:
-    point = result("keypoint", {"x": 1, "y": 1}, id="p", parentID="r")
-    source = read_tasks(tmp_path, task(result("rectangle", BOX, id="r"), point, {"type": "relation", "from_id": "r"}))
+    named = [("tail", 20, 30), ("nose", 10, 40), ("nose", 1, 1)]
+    points = [
+        result("keypoint", {"x": x, "y": y, "width": 1}, [name], id=f"p{number}", parentID="r")
+        for number, (name, x, y) in enumerate(named)
+    ]
+    source = read_tasks(tmp_path, task(result("rectangle", BOX, id="r"), *points, {"type": "relation", "from_id": "r"}))
     assert (at(source), codes(source)) == ([CAT], ["not-carried", "not-carried"])
+    (row,) = source.annotations
+    assert (json.loads(row.keypoints), parse_skeleton(row.skeleton).names) == ([40, 30, 2, 20, 40, 2], ("tail", "nose"))
 
 
 @pytest.mark.parametrize(

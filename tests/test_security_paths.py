@@ -18,6 +18,7 @@ from test_formats import raw_folder, read
 from shardsmith.dataset import archive
 from shardsmith.dataset.errors import RawDataError, StageError
 from shardsmith.dataset.label_map import LabelMap
+from shardsmith.dataset.shapes import Skeleton
 from shardsmith.formats.registry import READERS, WRITERS
 from shardsmith.formats.shared.job import ExportJob
 from shardsmith.formats.shared.raw_folder import RawFolder
@@ -99,6 +100,9 @@ ODD_NAMES = [
 ]
 
 
+POINT = "[3,4,2]", Skeleton(("nose",), (), (0,)).text()
+
+
 @pytest.mark.parametrize("format", sorted(WRITERS))
 @pytest.mark.parametrize("label", ODD_NAMES)
 def test_class_names_make_no_paths(tmp_path: Path, format: str, label: str) -> None:
@@ -106,6 +110,7 @@ def test_class_names_make_no_paths(tmp_path: Path, format: str, label: str) -> N
     row = box("a.jpg", label)
     if format in ("class_folders", "multiclass_csv"):
         row.xmin = row.ymin = row.xmax = row.ymax = None
+    row.keypoints, row.skeleton = POINT
     (tmp_path / "work").mkdir()
     try:
         WRITERS[format].write(ExportJob(make_manifest(image, row), LabelMap("x", {label: 1})), tmp_path / "work/out")
@@ -125,12 +130,14 @@ def test_image_names_make_no_paths(tmp_path: Path, format: str, name: str) -> No
     row = box(name, "cat")
     if format in ("class_folders", "multiclass_csv"):
         row.xmin = row.ymin = row.xmax = row.ymax = None
+    row.keypoints, row.skeleton = POINT
     out = tmp_path / "work/out"
     WRITERS[format].write(ExportJob(make_manifest(image, row), LabelMap("x", {"cat": 1})), out)
     assert {path.name for path in tmp_path.iterdir()} == {"raw", "work"}
     if format != "tfrecord":
         folder = raw_folder(out, {})
-        found = READERS[format].read(folder, READERS[format].detect(folder))
+        reader = READERS["ultralytics" if format.startswith("ultralytics") else format]
+        found = reader.read(folder, reader.detect(folder))
         assert (len(folder.images), len(found.entries), len(found.annotations)) == (1, 1, 1), found.findings
 
 

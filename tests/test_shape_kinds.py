@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import image_bytes
+from PIL import Image
 from test_formats import raw_folder
 
 from shardsmith.conversion.convert import convert
@@ -83,6 +84,58 @@ def test_points_of_objects_without_a_box_get_one(tmp_path: Path) -> None:
     raw_folder(tmp_path / "in", files)
     (row,) = rows_of(tmp_path / "in")
     assert (row.xmin, row.ymin, row.xmax, row.ymax) == (6.5, 5, 12, 8)
+
+
+CVAT = """<annotations><version>1.1</version><meta><task><labels>
+<label><name>cat</name><type>skeleton</type><svg>&lt;line data-node-from="1" data-node-to="2"/&gt;
+&lt;circle data-node-id="1" data-label-name="nose"/&gt;
+&lt;circle data-node-id="2" data-label-name="left_eye"/&gt;</svg></label>
+<label><name>nose</name><parent>cat</parent></label><label><name>left_eye</name><parent>cat</parent></label>
+<label><name>right_eye</name><parent>cat</parent></label></labels></task></meta>
+<image id="0" name="a.png" width="32" height="24"><skeleton label="cat">
+<points label="left_eye" outside="0" occluded="1" points="6.5,5"/><points label="right_eye" outside="1" points="9,9"/>
+<points label="nose" outside="0" occluded="0" points="12,8"/></skeleton></image></annotations>"""
+
+
+def labelme(label: str, kind: str, points: list, group: int) -> dict:
+    return {"label": label, "shape_type": kind, "points": points, "group_id": group, "flags": {}}
+
+
+def test_a_skeleton_of_cvat(tmp_path: Path) -> None:
+    raw_folder(tmp_path / "in", {"a.png": image_bytes(format="PNG"), "annotations.xml": CVAT})
+    (row,) = rows_of(tmp_path / "in")
+    skeleton = parse_skeleton(row.skeleton)
+    assert (json.loads(row.keypoints), skeleton.names, skeleton.edges) == (POINTS, tuple(NAMES), ((0, 1),))
+
+
+def test_points_of_a_group_of_labelme(tmp_path: Path) -> None:
+    shapes = [
+        labelme("cat", "rectangle", [[2, 3], [22, 19]], 1),
+        labelme("nose", "point", [[12, 8]], 1),
+        labelme("left_eye", "point", [[6.5, 5]], 1),
+        labelme("lone", "point", [[1, 1]], 2),
+    ]
+    content = {"imagePath": "a.png", "shapes": shapes, "imageWidth": 32, "imageHeight": 24}
+    raw_folder(tmp_path / "in", {"a.png": image_bytes(format="PNG"), "a.json": json.dumps(content)})
+    _, source, _ = read_raw(tmp_path / "in", IngestParams(), tmp_path / "unpacked")
+    (row,) = source.annotations
+    assert json.loads(row.keypoints) == [*POINTS[:5], 2]
+    assert parse_skeleton(row.skeleton).names == ("nose", "left_eye")
+    assert [one.code for one in source.findings] == ["shape-not-carried"]
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_points_drawn_on_the_stored_pixels_are_turned_with_them(tmp_path: Path, orientation: int) -> None:
+    stored = (24, 32) if orientation > 4 else (32, 24)
+    files = coco(entry(1, keypoints=[6, 4, 2, 0, 0, 0, 3, 9, 2]))
+    files["instances.json"] = files["instances.json"].replace('"width": 32, "height": 24', '"width": 24, "height": 32')
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    files["a.png"] = image_bytes(*stored, format="PNG", exif=exif)
+    raw_folder(tmp_path / "in", files)
+    (row,) = rows_of(tmp_path / "in")
+    turned = {3: (6, 4), 6: (32 - 4, 6), 8: (4, 24 - 6)}[orientation]  # 3: its size is that of neither
+    assert tuple(json.loads(row.keypoints)[:2]) == turned
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from shardsmith.inspect.contents import as_text, inspect
 from shardsmith.pipeline.ingest import ingest
 from shardsmith.pipeline.params import IngestParams
 
-DETECTION = [name for name in WRITERS if "boxes" in WRITERS[name].carries]
+DETECTION = [name for name in WRITERS if "boxes" in WRITERS[name].carries and WRITERS[name].is_read]
 
 
 @pytest.fixture

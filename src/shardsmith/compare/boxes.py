@@ -13,7 +13,7 @@ from shardsmith.compare.images import ImageRow
 from shardsmith.compare.matching import EDITED, MOVED, RELABELLED, Boxes, Matching, match
 from shardsmith.dataset.boxes import CORNERS
 
-_REST = ("is_crowd", "area", "segmentation", "attributes")
+_REST = ("is_crowd", "area", "segmentation", "keypoints", "attributes")
 _WHOLE_IMAGE = -1.0  # each corner of a label without a box; no box is empty
 
 

@@ -11,8 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shardsmith.compare.changes import Diff, Side, compare
+from shardsmith.dataset.boxes import with_columns
 from shardsmith.dataset.errors import ParamsError, VersionError
 from shardsmith.dataset.label_map import parse_label_map
+from shardsmith.dataset.manifest import ANNOTATIONS
 from shardsmith.pipeline.params import parse_params
 from shardsmith.versions.files import read_files, read_words
 from shardsmith.versions.version import find_version
@@ -70,6 +72,7 @@ def _side(name: str, tables: list[bytes], label_map: str, metrics: str) -> Side:
     except pa.ArrowInvalid as error:
         raise VersionError(f"{name}: {EXPORT}: not a table ({error}); `dvc checkout` brings it back") from None
     size = json.loads(metrics or "{}").get("bytes", 0)
+    annotations = with_columns(annotations, ANNOTATIONS)
     return Side(name, images, annotations, {}, parse_label_map(label_map, f"{name}: {LABEL_MAP}").ids, size)
 
 

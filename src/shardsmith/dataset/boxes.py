@@ -43,3 +43,10 @@ def upright_boxes(boxes: np.ndarray, orientation: int, width_px: int, height_px:
         y = height_px - y
     x, y = np.sort(x, axis=1), np.sort(y, axis=1)
     return np.stack([x[:, 0], y[:, 0], x[:, 1], y[:, 1]], axis=1)
+
+
+def with_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """A table of an older version with the columns that came later, empty; in the types of today."""
+    columns = {name: table[name] for name in table.column_names}
+    missing = {field.name: pa.nulls(table.num_rows, field.type) for field in schema if field.name not in columns}
+    return pa.table({name: (columns | missing)[name] for name in schema.names}).cast(schema)

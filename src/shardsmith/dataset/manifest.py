@@ -155,11 +155,9 @@ class Annotation:
 
 def kind_of(row: Annotation) -> str:
     """label (of an image), oriented (a turned box by four corners: readers say so), polygon, mask, keypoints or box."""
-    if row.xmin is None:
-        return "label"
-    if row.segmentation:
-        return "oriented" if row.kind == "oriented" else "mask" if row.segmentation.startswith("{") else "polygon"
-    return "keypoints" if row.keypoints else "box"
+    if row.xmin is None or not row.segmentation:
+        return "label" if row.xmin is None else "keypoints" if row.keypoints else "box"
+    return "oriented" if row.kind == "oriented" else "mask" if row.segmentation.startswith("{") else "polygon"
 
 
 _ROWS_AT_ONCE = 16_384  # what a writer holds beside the table

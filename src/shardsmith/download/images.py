@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from shardsmith.dataset.boxes import with_columns
 from shardsmith.dataset.errors import VersionError
 from shardsmith.dataset.images import EXTENSIONS, probe_file
 from shardsmith.dataset.label_map import LabelMap
@@ -48,7 +49,7 @@ def read_tables(folder: Path) -> Manifest | None:
         images, annotations = (pq.ParquetFile(path).read(use_threads=False) for path in paths)
         known = [field.name for field in fields(Image) if field.name in images.column_names]
         rows = [Image(**{"path": "", "format": None, **row}) for row in images.select(known).to_pylist()]
-        return Manifest(Manifest.of(rows, []).images, _with_columns(annotations, ANNOTATIONS))
+        return Manifest(Manifest.of(rows, []).images, with_columns(annotations, ANNOTATIONS))
     except (OSError, pa.ArrowInvalid, ValueError, KeyError, TypeError) as error:
         raise VersionError(f"{folder}: the version's tables cannot be read ({error}); pull all of it") from None
 
@@ -138,10 +139,3 @@ def _from_files(folder: Path, rows: list[Image]) -> dict[str, Stored]:
 def _by_name(row: Image, ways: Iterable[Mapping[str, str]], by_stem: Mapping[str, Stored]) -> Stored | None:
     stems = (PurePosixPath(names[row.image_id]).stem for names in ways)
     return next((by_stem[stem] for stem in stems if stem in by_stem), None)
-
-
-def _with_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """A table of an older version with the columns that came later, empty; in the types of today."""
-    columns = {name: table[name] for name in table.column_names}
-    missing = {field.name: pa.nulls(table.num_rows, field.type) for field in schema if field.name not in columns}
-    return pa.table({name: (columns | missing)[name] for name in schema.names}).cast(schema)

@@ -217,8 +217,8 @@ FORMAT = Format(
     name="datumaro",
     title="Datumaro JSON",
     carries=frozenset({
-        "boxes", "outlines", "masks", "labels", "several_labels", "negatives", "splits", "crowd", "difficult",
-        "occluded", "truncated", "attributes",
+        "boxes", "outlines", "oriented", "masks", "labels", "several_labels", "negatives", "splits", "crowd",
+        "difficult", "occluded", "truncated", "attributes",
     }),
     detect=detect,
     read=read,

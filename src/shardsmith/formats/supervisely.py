@@ -226,8 +226,8 @@ FORMAT = Format(
     name="supervisely",
     title="Supervisely JSON",
     carries=frozenset({
-        "boxes", "outlines", "masks", "labels", "several_labels", "negatives", "splits", "difficult", "occluded",
-        "truncated", "attributes",
+        "boxes", "outlines", "oriented", "masks", "labels", "several_labels", "negatives", "splits", "difficult",
+        "occluded", "truncated", "attributes",
     }),
     detect=detect,
     read=read,

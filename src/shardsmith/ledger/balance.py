@@ -18,6 +18,7 @@ from shardsmith.dataset.findings import Finding
 from shardsmith.dataset.manifest import ANNOTATIONS, IMAGES, Manifest
 from shardsmith.ledger.fates import DROPPED, REPAIRED, Fates, Line, take_findings, unbalanced
 
+_PLACES = (*CORNERS, "keypoints")
 _FOLLOWS = ("label", "is_crowd", "attributes", "source_image", "source_key")  # what no step changes of an object
 _INHERITED = ("split", "group")  # what a part or a copy has from its image
 
@@ -146,16 +147,16 @@ class Output:
             self._compare(before, parents, after, ~own, _INHERITED, lambda row: f"image {self.ids[row]}")
 
     def compare_boxes(self, rows: np.ndarray, free_corners: bool = False) -> None:
-        """Boxes of images that were not made leave as they entered, but for their corners where these are free."""
+        """Boxes of images that were not made leave as they entered, but for their places where these are free."""
         before, after = self.entered.manifest.annotations, self.manifest.annotations
         own = np.repeat(self.traced < 0, self.counts)
-        strict = [name for name in ANNOTATIONS.names if not (free_corners and name in CORNERS)]
+        strict = [name for name in ANNOTATIONS.names if not (free_corners and name in _PLACES)]
         self._compare(before, rows[own], after, own, strict, lambda row: self.entered.box_name(int(rows[row])))
         if self.trace:
             self._compare(before, rows[~own], after, ~own, _FOLLOWS, lambda row: self.entered.box_name(int(rows[row])))
 
     def compare_corners(self, rows: np.ndarray) -> None:
-        """Only a repaired box has other corners."""
+        """Only a repaired box has other corners or keypoints."""
         before, after = self.entered.manifest.annotations, self.manifest.annotations
         largest = max([pc.max(self.manifest.images[name]).as_py() or 0 for name in ("width", "height")], default=0)
         moved = np.zeros(len(rows), bool)
@@ -164,6 +165,9 @@ class Output:
             moved |= ~(np.abs(old[rows] - new) <= max(EDGE_NOISE * largest, ROUNDING_PX)) & ~(
                 np.isnan(old[rows]) & np.isnan(new)
             )
+        old_points, new_points = (table["keypoints"].fill_null("") for table in (before, after))
+        if not (len(rows) == len(old_points) and old_points.equals(new_points)):
+            moved |= pc.not_equal(old_points.take(pa.array(rows)), new_points).to_numpy()
         moved &= ~self.entered.boxes.are(REPAIRED)[rows]
         if moved.any():
             raise unbalanced(

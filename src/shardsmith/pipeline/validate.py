@@ -35,6 +35,7 @@ from shardsmith.pipeline.checks.images import (
     with_groups,
     with_pixels,
 )
+from shardsmith.pipeline.checks.points import check_points
 from shardsmith.pipeline.params import Params
 from shardsmith.pipeline.splits.decisions import Decisions, find_excluded, with_tags
 
@@ -89,10 +90,11 @@ def examine(
     if action_for("image-near-duplicate", actions) not in LOST:
         left = with_groups(left, clusters)
     own += _told_in_full(similar, manifest)
+    left, point_findings = check_points(left, actions)
     left, box_findings = check_boxes(left, actions, params.validate_.max_over_edge, params.validate_.tiny_box_px)
     empty_findings = check_left_empty(left, [*findings, *box_findings], actions)
     after = _unlabelled(_without(left, empty_findings), empty_findings)
-    own += [*box_findings, *empty_findings, *check_classes(after, actions)]
+    own += [*point_findings, *box_findings, *empty_findings, *check_classes(after, actions)]
     stop_on_fail([*findings, *own], actions)
     return after, [*findings, *own]
 
@@ -156,7 +158,9 @@ def _labelling(manifest: Manifest, image_ids: list[str]) -> dict[str, list[str]]
     rows = table.filter(pc.is_in(table["image_id"], pa.array(image_ids, pa.string()))).to_pylist()
     said: dict[str, list[str]] = {image_id: [] for image_id in image_ids}
     for row in rows:
-        said[row["image_id"]].append(repr([row[key] for key in ("label", *CORNERS, "is_crowd", "segmentation")]))
+        said[row["image_id"]].append(
+            repr([row[key] for key in ("label", *CORNERS, "is_crowd", "segmentation", "keypoints")])
+        )
     return {image_id: sorted(annotations) for image_id, annotations in said.items()}
 
 

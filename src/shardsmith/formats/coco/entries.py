@@ -161,7 +161,7 @@ class _Reader:
             self.labels.append((entry, position))
             return
         try:
-            row, problem = parse_annotation(entry)
+            row, problems = parse_annotation(entry)
         except NotCarried as kind:
             self.captions += str(kind) == "caption"
             self._lose(image, self._of_kind(str(kind), place, key))
@@ -169,9 +169,11 @@ class _Reader:
         except EntryError as error:
             self._lose(image, self._unreadable(place, str(error), key))
             return
-        if problem and image is not None:
-            note = found("not-carried", self.file, f"{place}.segmentation", reason=problem, source_key=key or "")
-            self.notes.setdefault(image, []).append(note)
+        if problems and image is not None:
+            self.notes.setdefault(image, []).extend(
+                found("not-carried", self.file, f"{place}.{part}", reason=why, source_key=key or "")
+                for part, why in problems.items()
+            )
         self._keep(row, entry, position)
 
     def _keep(self, row: Annotation, entry: dict[str, Any], position: int) -> None:

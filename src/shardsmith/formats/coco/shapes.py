@@ -30,8 +30,8 @@ class NotCarried(ValueError):
     """The kind of an annotation that a dataset here cannot hold."""
 
 
-def parse_annotation(entry: dict[str, Any]) -> tuple[Annotation, str]:
-    """The row, and what is wrong with its outline or its keypoints where these, or a part of them, are left out.
+def parse_annotation(entry: dict[str, Any]) -> tuple[Annotation, dict[str, str]]:
+    """The row; and key -> what is wrong with its outline or its keypoints, where these or a part of them are left out.
 
     Raises:
         NotCarried: it has neither box nor outline, and is of another kind.
@@ -49,7 +49,8 @@ def parse_annotation(entry: dict[str, Any]) -> tuple[Annotation, str]:
     row.source_key, row.kind, row.keypoints = id_text(entry.get("id")), kind, keypoints
     if kind == "oriented":
         entry["attributes"] = {key: value for key, value in entry["attributes"].items() if key != "rotation"}
-    return row, "; ".join(filter(None, (problem, problem_of_points)))
+    problems = {"segmentation": problem, "keypoints": problem_of_points}
+    return row, {key: why for key, why in problems.items() if why}
 
 
 def is_label(entry: dict[str, Any]) -> bool:

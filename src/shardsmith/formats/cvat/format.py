@@ -1,13 +1,14 @@
-"""CVAT's XML, "for images" and "for video": boxes, polygons, ellipses and masks, turned ones too, and tags.
+"""CVAT's XML, "for images" and "for video": boxes, polygons, ellipses and masks, turned ones too, skeletons and tags.
 
 Every image of a task counts as looked at: CVAT does not say of one that nobody was there. A `subset` is the split.
-Lines, points, cuboids and skeletons have no place in a dataset here. Source: "XML annotation format" of CVAT's
+Lines, points and cuboids have no place in a dataset here. Source: "XML annotation format" of CVAT's
 documentation.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from xml.etree.ElementTree import Element, ParseError
 
@@ -17,11 +18,19 @@ from defusedxml.ElementTree import fromstring
 from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation
-from shardsmith.dataset.shapes import OutlineError
+from shardsmith.dataset.shapes import OutlineError, Skeleton
 from shardsmith.formats.cvat.frames import annotated_frames, frame_images, shapes_by_frame
 from shardsmith.formats.cvat.shapes import BAD, CARRIED, LABEL, annotation, figure
+from shardsmith.formats.cvat.skeletons import TAG, points_in, skeletons_in
 from shardsmith.formats.format import Format
-from shardsmith.formats.shapes.placement import Box, Size, drawn_on_stored, on_displayed, outline_on_displayed
+from shardsmith.formats.shapes.placement import (
+    Box,
+    Size,
+    drawn_on_stored,
+    keypoints_on_displayed,
+    on_displayed,
+    outline_on_displayed,
+)
 from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
 from shardsmith.formats.shared.splits import split_in_name, split_in_path
 
@@ -52,9 +61,10 @@ def read(folder: RawFolder, files: list[str]) -> Source:
         root = _parse(folder.text(file), file)
         names = [name for name in _labels(root) if name not in source.classes]
         source.classes += names
+        known = skeletons_in(root)
         for position, image in enumerate(root.findall("image"), start=1):
-            _read_image(folder, image, position, file, source)
-        _read_tracks(folder, root, file, source)
+            _read_image(folder, image, position, file, source, known)
+        _read_tracks(folder, root, file, source, known)
     return source
 
 
@@ -75,7 +85,9 @@ def _labels(root: Element) -> list[str]:
     return [name for name in dict.fromkeys(names) if name]
 
 
-def _read_image(folder: RawFolder, image: Element, position: int, file: str, source: Source) -> None:
+def _read_image(
+    folder: RawFolder, image: Element, position: int, file: str, source: Source, known: Mapping[str, Skeleton]
+) -> None:
     place = f"image {image.get('id') or position}"
     name = image.get("name") or ""
     image_id = folder.locate(name, file, place) if name else found("annotation-unreadable", file, place, "", _NO_NAME)
@@ -85,7 +97,7 @@ def _read_image(folder: RawFolder, image: Element, position: int, file: str, sou
     split = split_in_name(image.get("subset") or "") or split_in_path(image_id, file)
     source.entries.setdefault(image_id, ImageEntry(split))
     shapes = [(shape, "") for shape in image]
-    _Image(folder, file, image_id, place, _size(image.get("width"), image.get("height"))).add(shapes, source)
+    _Image(folder, file, image_id, place, _size(image.get("width"), image.get("height"))).add(shapes, source, known)
 
 
 _NO_NAME = "it has no name"
@@ -99,7 +111,7 @@ def _size(width: str | None, height: str | None) -> Size | None:
     return size if 0 < size[0] < 1e7 and 0 < size[1] < 1e7 else None
 
 
-def _read_tracks(folder: RawFolder, root: Element, file: str, source: Source) -> None:
+def _read_tracks(folder: RawFolder, root: Element, file: str, source: Source, known: Mapping[str, Skeleton]) -> None:
     by_frame, bad = shapes_by_frame(root)
     source.findings += [found("annotation-unreadable", file, place, "", "its frame is no number") for place in bad]
     source.shapes = (source.shapes or 0) + len(bad)
@@ -113,7 +125,7 @@ def _read_tracks(folder: RawFolder, root: Element, file: str, source: Source) ->
         if len(of_frame) == 1:
             source.entries.setdefault(of_frame[0], ImageEntry(split_in_path(of_frame[0], file)))
             place = f"frame {frame}"
-            _Image(folder, file, of_frame[0], place, declared).add(by_frame.get(frame, []), source)
+            _Image(folder, file, of_frame[0], place, declared).add(by_frame.get(frame, []), source, known)
         elif len(of_frame) > 1:
             reason = f"it could be {' or '.join(of_frame[:_SHOWN_FRAMES])}"
             source.findings.append(found("image-ambiguous", file, f"frame {frame}", f"frame_{frame:06d}", reason))
@@ -136,10 +148,11 @@ class _Image:
         self.file, self.image_id, self.place, self.declared_px = file, image_id, place, declared_px
         self.info = folder.images[image_id]
 
-    def add(self, shapes: Shapes, source: Source) -> None:
+    def add(self, shapes: Shapes, source: Source, known: Mapping[str, Skeleton]) -> None:
         """
         Args:
             shapes: (shape, the source's own id of it or "").
+            known: label -> its skeleton.
         """
         source.shapes = (source.shapes or 0) + len(shapes)
         rows: list[Annotation] = []
@@ -153,15 +166,22 @@ class _Image:
                 reason = f"CVAT's {shape.tag[:60]} is neither a box nor an outline"
                 source.findings.append(self._found("shape-not-carried", place, shape.tag[:60], reason, key))
                 continue
+            points = None
             try:
-                box, outline = figure(shape, self._size())
+                if shape.tag == TAG:
+                    points = points_in(shape, known)
+                box, outline = (points.box, None) if points else figure(shape, self._size())
                 outline = outline_on_displayed(outline, self.info, self.declared_px) if outline else None
             except BAD as error:
                 reason = f"its {error.args[0]} is missing" if isinstance(error, KeyError) else str(error)[:100]
                 source.findings.append(self._found("annotation-unreadable", place, shape.tag, reason, key))
                 continue
             boxes.append(box)
-            rows.append(annotation(shape, self.image_id, box, outline, key))
+            row = annotation(shape, self.image_id, box, outline, key)
+            if points:
+                row.skeleton = points.skeleton
+                row.keypoints = keypoints_on_displayed(points.keypoints, self.info, self.declared_px)
+            rows.append(row)
         placed, findings = on_displayed(boxes, self.info, self.declared_px, f"{self.file}, {self.image_id}")
         source.findings += [replace(one, image_id=self.image_id) for one in findings]
         for row, box in zip(rows, placed, strict=True):
@@ -186,7 +206,10 @@ FORMAT = Format(
     name="cvat",
     title="CVAT XML, for images and for video",
     carries=frozenset(
-        {"boxes", "outlines", "masks", "labels", "several_labels", "negatives", "splits", "occluded", "attributes"}
+        {
+            *("boxes", "outlines", "masks", "oriented", "keypoints", "labels", "several_labels", "negatives", "splits"),
+            *("occluded", "attributes"),
+        }
     ),
     detect=detect,
     read=read,

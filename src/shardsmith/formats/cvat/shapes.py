@@ -16,7 +16,7 @@ from shardsmith.dataset.shapes import OutlineError
 from shardsmith.formats.shapes.outlines import Shape, ellipse, number_of, placed_mask, points_of, rings, turned_box
 from shardsmith.formats.shapes.placement import Box, Size, to_json
 
-CARRIED = frozenset({"box", "polygon", "ellipse", "mask"})
+CARRIED = frozenset({"box", "polygon", "ellipse", "mask", "skeleton"})
 LABEL = "tag"
 BAD = (OutlineError, KeyError, ValueError, OverflowError)
 _MAX_PIXELS = 1 << 28

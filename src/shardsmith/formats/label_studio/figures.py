@@ -42,6 +42,18 @@ def figure(item: Item, size_px: Size) -> Shape:
     return rings([points])
 
 
+def named_points(item: Item, size_px: Size) -> dict[str, Point]:
+    """The keypoints of a region on an image of that size, by name.
+
+    Raises:
+        one of BAD: a value is no place.
+    """
+    return {
+        name: (number_of(value["x"], "x") * size_px[0] / 100, number_of(value["y"], "y") * size_px[1] / 100)
+        for name, value in item.points.items()
+    }
+
+
 def _points(item: Item, drawn_px: Size) -> list[Point]:
     value, (width, height) = item.value, drawn_px
     if item.kind == "polygon":

@@ -20,6 +20,7 @@ from shardsmith.formats.format import Format
 from shardsmith.formats.label_studio.flat import Rows, csv_rows, is_row, parse_rows
 from shardsmith.formats.label_studio.placing import Placing
 from shardsmith.formats.label_studio.tasks import Task, parse_task
+from shardsmith.formats.shapes.named_points import Named, give_points
 from shardsmith.formats.shared.json import clear_errors, elements, paired
 from shardsmith.formats.shared.raw_folder import RawFolder, Source
 
@@ -65,13 +66,17 @@ def read(folder: RawFolder, files: list[str]) -> Source:
     """
     source = Source(shapes=0)
     answers: list[tuple[Annotation, str]] = []
+    named: list[Named] = []
     for file in files:
         not_carried: Counter[str] = Counter()
         for task in _tasks(folder, file, not_carried):
-            answers += Placing(folder, file, task, source).all()
+            placing = Placing(folder, file, task, source)
+            answers += placing.all()
+            named += placing.named
         for kind, count in sorted((+not_carried).items()):
             reason = f"{kind} have no place in a dataset"
             source.findings.append(found("not-carried", file, value=count, reason=reason))
+    give_points(named)
     questions = {question for _, question in answers}
     for annotation, question in answers:
         annotation.label = f"{question}: {annotation.label}" if len(questions) > 1 else annotation.label
@@ -106,7 +111,9 @@ def _entries(text: str, file: str) -> Iterator[Any]:
 FORMAT = Format(
     name="label_studio",
     title="Label Studio JSON, JSON-MIN and CSV",
-    carries=frozenset({"boxes", "outlines", "masks", "labels", "several_labels", "negatives", "attributes"}),
+    carries=frozenset(
+        {"boxes", "outlines", "oriented", "keypoints", "masks", "labels", "several_labels", "negatives", "attributes"}
+    ),
     detect=detect,
     read=read,
 )

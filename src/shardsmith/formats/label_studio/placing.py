@@ -8,9 +8,10 @@ from dataclasses import replace
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.formats.label_studio.addresses import image_addresses, names
-from shardsmith.formats.label_studio.figures import BAD, figure
+from shardsmith.formats.label_studio.figures import BAD, figure, named_points
 from shardsmith.formats.label_studio.regions import Item
 from shardsmith.formats.label_studio.tasks import Task
+from shardsmith.formats.shapes.named_points import Named
 from shardsmith.formats.shapes.placement import (
     Box,
     Size,
@@ -31,9 +32,10 @@ class Placing:
     def __init__(self, folder: RawFolder, file: str, task: Task, source: Source) -> None:
         self.folder, self.file, self.task, self.source = folder, file, task, source
         self.answers: list[tuple[Annotation, str]] = []
+        self.named: list[Named] = []
 
     def all(self) -> list[tuple[Annotation, str]]:
-        """Add the task to the source; (label of a whole image, question) of each answer."""
+        """Add the task to the source; (label of a whole image, question) of each answer. `named` has its keypoints."""
         task = self.task
         if task.problem and not task.data:
             self._find("annotation-unreadable", task.place, reason=task.problem)
@@ -116,10 +118,23 @@ class Placing:
             for (item, _, outline), box in zip(of_size, boxes, strict=True):
                 if outline:
                     outline = outline_on_displayed(outline, info, declared_px)
-                self.source.annotations += self._rows(image_id, item, box, outline)
+                rows = list(self._rows(image_id, item, box, outline))
+                self.source.annotations += rows
+                self._name_points(rows, item, image_id)
         if any(item.turned for item, _, _ in placed):
             reason = "it was shown turned in Label Studio; its regions are taken as on the image that is not"
             self.source.findings.append(found("orientation-ambiguous", where, reason=reason))
+
+    def _name_points(self, rows: list[Annotation], item: Item, image_id: str) -> None:
+        try:
+            points = named_points(item, self._size(item, image_id))
+        except BAD as error:
+            reason = f"its keypoints cannot be read: {str(error)[:80]}; the region stays"
+            self._find("not-carried", f"{self.task.place}, {item.place}", item.kind, reason, image_id, item.key)
+            return
+        if points:
+            info = self.folder.images[image_id]
+            self.named += [Named(row, points, info, item.declared_px) for row in rows]
 
     def _rows(self, image_id: str, item: Item, box: Box, outline: str | None) -> Iterable[Annotation]:
         """One for each label of a region; each beyond the first counts as a shape more."""

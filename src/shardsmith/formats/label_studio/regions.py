@@ -25,7 +25,7 @@ class Item:
     """One annotation: a region (`kind` of FIGURES), an answer about the image (`kind` "answer"), or what is lost.
 
     target: the image it is about, as (to_name, item_index). code, reason: of a finding, where it cannot be held; `kind`
-    then names it. question: of an answer.
+    then names it. points: name -> value of each keypoint of a region. question: of an answer.
     """
 
     kind: str
@@ -37,6 +37,7 @@ class Item:
     declared_px: Size | None = None
     turned: bool = False
     attributes: dict[str, object] = field(default_factory=dict)
+    points: dict[str, dict[str, Any]] = field(default_factory=dict)
     question: str = ""
     code: str = ""
     reason: str = ""
@@ -45,7 +46,7 @@ class Item:
 def parse_results(results: list[Any], not_carried: Counter[str], place: str = "") -> list[Item]:
     """
     Args:
-        not_carried: counts what is not an annotation of its own: relations, keypoints of a region.
+        not_carried: counts what is not an annotation of its own: relations, keypoints of a region without a name.
         place: of the annotation in its file; the results' numbers are put behind it.
     """
     items: list[Item] = []
@@ -66,12 +67,19 @@ def parse_results(results: list[Any], not_carried: Counter[str], place: str = ""
             groups.append((name, group))
         group.append((number, result))
     keys = {name for name, group in groups if any(_kind(result) in FIGURES for _, result in group)}
+    points: dict[str, dict[str, dict[str, Any]]] = {}
     for name, group in groups:
-        parent = group[0][1].get("parentID")
-        if _kind(group[0][1]) == "keypoint" and isinstance(parent, str) and parent in keys:
-            not_carried["keypoints of regions"] += 1
-        else:
+        first = group[0][1]
+        parent = first.get("parentID")
+        if _kind(first) != "keypoint" or not isinstance(parent, str) or parent not in keys:
             items += _region(name, group, place)
+        elif (labels := _labels(first)) and labels[0] not in (of_region := points.setdefault(parent, {})):
+            of_region[labels[0]] = first["value"]
+        else:
+            not_carried["keypoints of regions, without a name or one name twice,"] += 1
+    for item in items:
+        if item.kind in FIGURES:
+            item.points = points.get(item.key, {})
     return items
 
 

@@ -21,7 +21,8 @@ from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.images import probe
 from shardsmith.formats.format import Format
 from shardsmith.formats.labelme.shapes import parse
-from shardsmith.formats.shapes.sheet import Sheet, put, put_nowhere
+from shardsmith.formats.shapes.named_points import Named, give_points
+from shardsmith.formats.shapes.sheet import Sheet, named_in, put, put_nowhere
 from shardsmith.formats.shared.json import clear_errors, paired
 from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
 from shardsmith.formats.shared.splits import split_in_path
@@ -105,6 +106,7 @@ def _image_path(content: dict[str, Any]) -> str:
 def read(folder: RawFolder, files: list[str]) -> Source:
     """After `unpack`. A file that cannot be read costs its own image alone."""
     source = Source(shapes=0)
+    named: list[Named] = []
     for file in files:
         try:
             content = parse_json(folder.text(file), file)
@@ -118,6 +120,8 @@ def read(folder: RawFolder, files: list[str]) -> Source:
             put_nowhere(sheet, image_id, source)
         else:
             put(sheet, image_id, folder, source, ImageEntry(split_in_path(image_id, file)))
+            named += named_in(sheet, folder.images[image_id])
+    give_points(named)
     return source
 
 
@@ -165,7 +169,12 @@ def parse_json(text: str, file: str) -> dict[str, Any]:
 FORMAT = Format(
     name="labelme",
     title="LabelMe JSON",
-    carries=frozenset({"boxes", "outlines", "masks", "labels", "several_labels", "negatives", "splits", "attributes"}),
+    carries=frozenset(
+        {
+            *("boxes", "outlines", "oriented", "keypoints", "masks", "labels", "several_labels", "negatives", "splits"),
+            *("attributes",),
+        }
+    ),
     detect=detect,
     read=read,
     unpack=unpack,

@@ -57,9 +57,48 @@ def parse(content: dict[str, Any], file: str, info: ImageInfo | None) -> Sheet:
         sheet.lose_all(f"the file {problem}")
         return sheet
     canvas = drawn_size(info, sheet.declared_px) if info else None
+    points = _points_of_groups(shapes)
+    taken = {id(point) for group in points.values() for point in group}
     for number, shape in enumerate(shapes, start=1):
+        if id(shape) in taken:
+            continue
+        kept = len(sheet.rows)
         sheet.take(f"shape {number}", partial(_annotation, shape, canvas))
+        if len(sheet.rows) > kept and (group := points.get(_group(shape), [])):
+            sheet.points.append((sheet.rows[-1], {_name(point): points_of(point["points"])[0] for point in group}))
     return sheet
+
+
+def _points_of_groups(shapes: list[Any]) -> dict[Any, list[dict[str, Any]]]:
+    """Group -> the points in it, where it has one object besides: they are that object's keypoints."""
+    groups: dict[Any, list[dict[str, Any]]] = {}
+    for shape in shapes:
+        if isinstance(shape, dict) and _group(shape) is not None:
+            groups.setdefault(_group(shape), []).append(shape)
+    found = {}
+    for group, members in groups.items():
+        points = [one for one in members if one.get("shape_type") == "point"]
+        names = {_name(point) for point in points if _is_place(point.get("points"))}
+        if points and len(members) - len(points) == 1 and len(names) == len(points):
+            found[group] = points
+    return found
+
+
+def _group(shape: Any) -> Any:
+    group = shape.get("group_id") if isinstance(shape, dict) else None
+    return group if isinstance(group, str | int) and not isinstance(group, bool) else None
+
+
+def _name(shape: dict[str, Any]) -> str:
+    label = shape.get("label")
+    return str(label).strip() if isinstance(label, str | int | float) else ""
+
+
+def _is_place(points: Any) -> bool:
+    try:
+        return len(points_of(points)) == 1
+    except OutlineError:
+        return False
 
 
 def _annotation(shape: Any, canvas: Size | None) -> Annotation:
@@ -78,9 +117,7 @@ def _annotation(shape: Any, canvas: Size | None) -> Annotation:
         raise NotCarriedError(str(kind))
     else:
         box, outline = make(points_of(shape.get("points")))
-    label = shape.get("label")
-    label = str(label).strip() if isinstance(label, str | int | float) else ""
-    row = Annotation("", label, *box, segmentation=outline, attributes=to_json(_attributes(shape)))
+    row = Annotation("", _name(shape), *box, segmentation=outline, attributes=to_json(_attributes(shape)))
     row.kind = "oriented" if kind in _TURNED and len(shape["points"]) == 4 else None
     return row
 

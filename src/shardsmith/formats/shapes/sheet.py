@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from shardsmith.dataset.findings import Finding, found
+from shardsmith.dataset.images import ImageInfo
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.dataset.shapes import OutlineError
+from shardsmith.formats.shapes.named_points import Named, Place
 from shardsmith.formats.shapes.outlines import NotCarriedError
 from shardsmith.formats.shapes.placement import Size, corners, on_displayed, outline_on_displayed
 from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
@@ -19,6 +21,7 @@ class Sheet:
 
     declared_px: (width, height) as the source declares them; None or zeros where it does not.
     shapes: how many annotations the source has for the image.
+    points: (row, its keypoints by name).
     """
 
     file: str
@@ -27,6 +30,7 @@ class Sheet:
     rows: list[Annotation] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     shapes: int = 0
+    points: list[tuple[Annotation, dict[str, Place]]] = field(default_factory=list)
 
     def take(self, place: str, make: Callable[[], Annotation], key: str = "") -> None:
         """One annotation, as `make` makes it; what cannot be read or carried becomes a finding.
@@ -78,6 +82,11 @@ def put(sheet: Sheet, image_id: str, folder: RawFolder, source: Source, entry: I
     source.shapes = (source.shapes or 0) + sheet.shapes
     source.annotations += sheet.rows
     source.findings += [replace(one, image_id=image_id) for one in (*sheet.findings, *findings)]
+
+
+def named_in(sheet: Sheet, info: ImageInfo) -> list[Named]:
+    """Its keypoints, for give_points once all sheets are put."""
+    return [Named(row, points, info, sheet.declared_px) for row, points in sheet.points]
 
 
 def put_nowhere(sheet: Sheet, missing: Finding, source: Source) -> None:

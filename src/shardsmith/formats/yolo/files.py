@@ -13,14 +13,8 @@ from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.images import ImageInfo
 from shardsmith.dataset.workers import map_items
-from shardsmith.formats.shapes.placement import (
-    Size,
-    corners,
-    drawn_size,
-    keypoints_on_displayed,
-    on_displayed,
-    outline_on_displayed,
-)
+from shardsmith.formats.shapes import placement
+from shardsmith.formats.shapes.placement import Size, corners, drawn_size, on_displayed
 from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
 from shardsmith.formats.shared.splits import split_in_path
 from shardsmith.formats.yolo.lines import (
@@ -271,8 +265,8 @@ def place(content: LabelFile, file: str, image_id: str, info: ImageInfo, source:
     for row, box in zip(content.rows, boxes, strict=True):
         row.image_id = image_id
         row.xmin, row.ymin, row.xmax, row.ymax = box
-        row.segmentation = outline_on_displayed(row.segmentation, info, None) if row.segmentation else None
-        row.keypoints = keypoints_on_displayed(row.keypoints, info, None) if row.keypoints else None
+        row.segmentation = placement.outline_on_displayed(row.segmentation, info, None) if row.segmentation else None
+        row.keypoints = placement.keypoints_on_displayed(row.keypoints, info, None) if row.keypoints else None
     for label in content.labels:
         label.image_id = image_id
     source.annotations += [*content.rows, *content.labels]

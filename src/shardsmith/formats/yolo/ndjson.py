@@ -189,7 +189,7 @@ def _centred(numbers: list[float], kind: str) -> Box:
 FORMAT = Format(
     name="ultralytics_ndjson",
     title="Ultralytics NDJSON",
-    carries=frozenset({"boxes", "outlines", "labels", "several_labels", "negatives", "splits"}),
+    carries=frozenset({"boxes", "outlines", "oriented", "labels", "several_labels", "negatives", "splits"}),
     detect=detect,
     read=read,
 )

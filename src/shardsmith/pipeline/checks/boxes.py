@@ -110,7 +110,7 @@ def check_boxes(
     rows = np.flatnonzero(~label_whole_image(table))
     image_rows = image_rows.to_numpy()[rows]
     boxes = _matrix(table, CORNERS)[rows]
-    same = [image_rows, *(_codes(table[name])[rows] for name in ("label", "is_crowd", "segmentation"))]
+    same = [image_rows, *(_codes(table[name])[rows] for name in ("label", "is_crowd", "segmentation", "keypoints"))]
     judged = judge_boxes(boxes, _matrix(manifest.images, ["width", "height"])[image_rows], same, max_over_edge, actions)
     places = _places(table)
     labels = table["label"]
@@ -173,12 +173,12 @@ def remark_overlaps(judgement: Judgement, same: Sequence[np.ndarray], names: Seq
         same: as for judge_boxes; the image, the class and whether it is a crowd come first.
         names: what to call each box.
     """
-    image, label, crowd, outline = same
+    image, label, crowd, *shapes = same
     here = np.flatnonzero(~judgement.lost)
     one, other, iou = overlapping(image[here], judgement.boxes[here], _OVERLAP_IOU)
     one, other = here[one], here[other]
     boxes = judgement.boxes
-    equal = (boxes[one] == boxes[other]).all(axis=1) & (outline[one] == outline[other])
+    equal = (boxes[one] == boxes[other]).all(axis=1) & np.logical_and.reduce([x[one] == x[other] for x in shapes])
     alike, comparable = label[one] == label[other], crowd[one] == crowd[other]
     for code, wanted in (
         ("box-near-duplicate", alike & ~equal & (iou > _TWICE_IOU)),

@@ -101,7 +101,8 @@ def _joined(
                 continue
             free.remove(at)
             repeated[name] += 1
-            if row.segmentation and not joined[at].segmentation:
+            known = joined[at]
+            if (row.segmentation and not known.segmentation) or (row.keypoints and not known.keypoints):
                 row.source_key = joined[at].source_key
                 joined[at] = row
     if any(len(rows) < len(joined) for rows in by_format.values()):

@@ -134,6 +134,7 @@ class IsolateObjects(SetStep):
         right, bottom = min(scene.width, math.ceil(box[2] + across)), min(scene.height, math.ceil(box[3] + down))
         label = replace(annotation, xmin=None, ymin=None, xmax=None, ymax=None, area=None, segmentation=None)
         label.keypoints = label.skeleton = None
+        label.kind = "label"
         planned = one.then([cut(left, top, right - left, bottom - top)]).part(f"object{number}")
         return replace(planned, annotations=[label])
 
