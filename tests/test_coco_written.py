@@ -18,8 +18,8 @@ from shardsmith.dataset.errors import StageError
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Annotation, Image
 from shardsmith.formats.coco import format as coco
-from shardsmith.formats.coco import ids
 from shardsmith.formats.registry import WRITERS
+from shardsmith.formats.shared import ids
 from shardsmith.formats.shared.facts import chosen, merged, readme_facts, yaml_facts
 from shardsmith.formats.shared.job import ExportJob
 

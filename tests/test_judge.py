@@ -259,7 +259,9 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "a format of no name": (put("image/format", b""), "image/format is ''"),
     "an image that EXIF turns": (image(turned(), height=32, width=24), "its EXIF orientation is 6"),
     "an empty name": (put("image/source_id", b""), "image/source_id is empty"),
-    "another file's name": (put("image/filename", b"z.jpg"), "image/filename is 'z.jpg'"),
+    "another file's name": (put("image/filename", b"z.jpg"), "the image z.jpg is not in images.parquet"),
+    "an older record, of another file's name": (put("image/source_id", b"z.jpg"), "not that of image/source_id"),
+    "a name that is empty": (put("image/filename", b""), "image/filename is empty"),
     # its boxes
     **{f"{name} of {value}": (side(name, value), "a side that is no number")
        for name, value in (("xmin", math.nan), ("ymax", math.nan), ("xmax", math.inf))},

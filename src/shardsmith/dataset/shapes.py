@@ -32,7 +32,7 @@ _compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 class OutlineError(ValueError):
-    """Why an outline cannot be read."""
+    """Why an outline or keypoints cannot be read."""
 
 
 def parse_outline(segmentation: Any) -> str | None:
@@ -199,15 +199,14 @@ class Skeleton:
 
 
 def skeleton_of(names: Sequence[str], edges: Any = (), mirror: Sequence[int] | None = None) -> Skeleton:
-    """A skeleton from what a source says; what is no point of it is left out.
+    """A skeleton from what a source says; an edge to what is no point of it is left out.
 
     Args:
-        edges: pairs of numbers from 0.
+        edges: pairs, of numbers from 0.
         mirror: None where the source does not say it: then by the names' words "left" and "right", or "l" and "r".
     """
     count = len(names)
-    ends = [tuple(pair) for pair in edges if isinstance(pair, list | tuple) and len(pair) == 2]
-    joined = [pair for pair in ends if all(type(end) is int and 0 <= end < count for end in pair)]
+    joined = [(a, b) for a, b in edges if type(a) is type(b) is int and 0 <= min(a, b) <= max(a, b) < count]
     if mirror is None or sorted(mirror) != list(range(count)):
         mirror = mirror_by_names(names)
     return Skeleton(tuple(names), tuple(dict.fromkeys(joined)), tuple(mirror))
@@ -237,7 +236,7 @@ def _like(word: str, other: str) -> str:
 def parse_skeleton(text: str) -> Skeleton:
     """What `Skeleton.text` gives."""
     said = json.loads(text)
-    return Skeleton(tuple(said["names"]), tuple((a, b) for a, b in said["edges"]), tuple(said["mirror"]))
+    return Skeleton(tuple(said["names"]), tuple(map(tuple, said["edges"])), tuple(said["mirror"]))
 
 
 def parse_points(values: Any, count: int, per_point: int = 3) -> str | None:
@@ -253,7 +252,7 @@ def parse_points(values: Any, count: int, per_point: int = 3) -> str | None:
     if not values:
         return None
     if not isinstance(values, list) or len(values) != count * per_point:
-        length = len(values) if isinstance(values, list) else type(values).__name__
+        length = len(values) if isinstance(values, list) else "no list of"
         raise OutlineError(f"its keypoints are {length} numbers; {count} points have {count * per_point}")
     if not all(type(value) in (int, float) and abs(value) < _FARTHEST_PX for value in values):  # NaN is not below
         raise OutlineError("its keypoints hold something that is no place on an image")
@@ -281,8 +280,7 @@ def array_of(text: str) -> np.ndarray:
 
 def box_around_points(text: str) -> Box:
     """xmin, ymin, xmax, ymax of the points that are there."""
-    points = array_of(text)
-    there = points[points[:, 2] > ABSENT, :2]
+    there = array_of(text)[array_of(text)[:, 2] > ABSENT, :2]
     return (*there.min(axis=0).tolist(), *there.max(axis=0).tolist())
 
 
@@ -291,3 +289,12 @@ def upright_keypoints(text: str, orientation: int, width_px: int, height_px: int
     points = array_of(text)
     places = upright_boxes(points[:, [0, 1, 0, 1]], orientation, width_px, height_px)[:, :2]
     return text_of(np.column_stack([places, points[:, 2]]))
+
+
+def keypoints_of(row: Any) -> tuple[list[tuple[float, float, bool]], list[tuple[int, int]]]:
+    """(x, y, whether it is seen) of an annotation's keypoints that are there, and which of these an edge joins."""
+    points = array_of(row.keypoints).tolist() if row.keypoints else []
+    there = [number for number, point in enumerate(points) if point[2] > ABSENT]
+    known = parse_skeleton(row.skeleton).edges if row.skeleton else ()
+    edges = [(there.index(a), there.index(b)) for a, b in known if a in there and b in there]
+    return [(x, y, v == SEEN) for x, y, v in points if v > ABSENT], edges

@@ -32,13 +32,21 @@ _ANNOTATION_SUFFIXES = frozenset({
 _ABOUT = re.compile(r"(readme|licen[cs]e|copyright|changelog)\b.*|(classes|labels|class_names)\.txt", re.IGNORECASE)
 
 _LOADING = """
-`SPLIT/CLASS/NAME.jpg`: the folder is the class. Only images of exactly one class can be here.
+`SPLIT/CLASS/NAME.jpg`: the folder is the class. Only images of exactly one class can be here. Loaders number the
+folders that they find, so each split has one for every class, with a file `.keep` where no image is in it;
+`classes.txt` has their names in that order:
 
 ```python
+from pathlib import Path
+
 import keras
 
-train = keras.utils.image_dataset_from_directory("train")
+names = Path("classes.txt").read_text(encoding="utf-8").splitlines()
+train = keras.utils.image_dataset_from_directory("train", class_names=names)
+valid = keras.utils.image_dataset_from_directory("valid", class_names=names)
 ```
+
+With torchvision: `ImageFolder("train", allow_empty=True)`, and the same for the other splits.
 """
 
 
@@ -107,7 +115,8 @@ def _split_word(folder: str) -> bool:
 
 
 def write(job: ExportJob, out: Path) -> None:
-    """SPLIT/CLASS/NAME.jpg for each image of exactly one class; an image of none or of several is left out.
+    """classes.txt, and SPLIT/CLASS/NAME.jpg for each image of exactly one class; an image of none or of several is left
+    out. Every split has every class's folder: DVC and zips know no empty one, so such a one has a file.
 
     Raises:
         StageError: a class's name cannot be a folder's.
@@ -116,14 +125,18 @@ def write(job: ExportJob, out: Path) -> None:
     for name in job.label_map.names:
         _check_folder_name(name)
     out.mkdir(parents=True, exist_ok=True)
+    classes = sorted(job.label_map.names)
+    (out / "classes.txt").write_text("".join(f"{name}\n" for name in classes), encoding="utf-8")
     for split, rows in job.by_split():
         by_class: dict[str, list[Image]] = defaultdict(list)
         for image, of_image in rows:
             labels = {row.label for row in of_image if row.xmin is None}
             if len(labels) == 1:
                 by_class[labels.pop()].append(image)
-        for label, images in sorted(by_class.items()):
-            write_images(images, names, out / split / label)
+        for label in classes:
+            write_images(by_class[label], names, out / split / label)
+            if not by_class[label]:
+                (out / split / label / ".keep").touch()
 
 
 def _check_folder_name(name: str) -> None:

@@ -14,7 +14,7 @@ from PIL import ImageDraw, ImageFont
 
 from shardsmith.dataset.images import decode
 from shardsmith.dataset.manifest import Annotation, Image
-from shardsmith.dataset.shapes import to_mask
+from shardsmith.dataset.shapes import keypoints_of, to_mask
 
 Colour = tuple[int, int, int]
 Size = tuple[int, int]
@@ -76,6 +76,7 @@ def draw_tile(
     coloured = [(row, (colours or {}).get(row.label) or colour_of(row.label)) for row in annotations]
     for row, colour in coloured:
         view.draw_outline(row, colour)
+        view.draw_points(row, colour)
     boxes = [(row, colour, box) for row, colour in coloured if (box := view.placed(row))]
     for _, colour, box in boxes:
         view.draw_box(box, colour)
@@ -152,6 +153,15 @@ class _TileView:
             points = [self.on_tile(x, y) for x, y in zip(polygon[::2], polygon[1::2], strict=False)]
             if len(points) > 1:
                 self.canvas.line([*points, points[0]], colour, 2)
+
+    def draw_points(self, row: Annotation, colour: Colour) -> None:
+        """Keypoints as dots, hollow where they are hidden, and the skeleton's edges as lines between them."""
+        points, edges = keypoints_of(row)
+        places = [self.on_tile(x, y) for x, y, _ in points]
+        for a, b in edges:
+            self.canvas.line([places[a], places[b]], colour, 2)
+        for (x, y), (_, _, seen) in zip(places, points, strict=True):
+            self.canvas.ellipse((x - 4, y - 4, x + 4, y + 4), colour if seen else None, _DARK if seen else colour, 2)
 
     def draw_box(self, box: tuple[float, float, float, float], colour: Colour) -> None:
         """Around what is in it, with a dark line outside, so that it shows on any colour."""

@@ -18,6 +18,7 @@ from typing import Any
 
 from shardsmith.dataset.errors import StageError, run
 from shardsmith.dataset.workers import progress
+from shardsmith.formats.tfrecord.features import id_of
 from shardsmith.proof.records.check import verify_records
 from shardsmith.versions.summary import kind_of
 
@@ -69,7 +70,7 @@ def _records(files: list[str]) -> Any:
     """The records of the files, parsed and decoded by TensorFlow."""
     tf = _tensorflow()
     keys = {
-        **{f"image/{key}": tf.io.FixedLenFeature([], tf.string) for key in ("encoded", "source_id")},
+        **{f"image/{key}": tf.io.FixedLenFeature([], tf.string) for key in ("encoded", "filename", "source_id")},
         **{f"image/{side}": tf.io.FixedLenFeature([], tf.int64) for side in ("height", "width")},
         **{f"{of}/class/label": tf.io.RaggedFeature(tf.int64) for of in _LABELLED},
         **{f"{of}/class/text": tf.io.RaggedFeature(tf.string) for of in _LABELLED},
@@ -116,7 +117,7 @@ def _check(record: dict[str, Any]) -> int:
         StageError: TensorFlow decodes another size.
     """
     if record["shape"].tolist() != [record["image/height"], record["image/width"], 3]:
-        name = record["image/source_id"].decode()
+        name = id_of(record["image/source_id"], record["image/filename"])
         raise StageError(f"{name}: TensorFlow decodes {record['shape'].tolist()}, not its image/height and image/width")
     return sum(len(record[f"{of}/class/label"]) for of in _LABELLED)
 

@@ -1,4 +1,6 @@
-"""What is drawn over a picture: boxes in per cent of its sides, outlines in thousandths, so that they fit any size."""
+"""What is drawn over a picture: boxes and keypoints in per cent of its sides, outlines in thousandths, so that they fit
+any size.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from math import isfinite
 from unicodedata import east_asian_width
 
 from shardsmith.dataset.manifest import Annotation
+from shardsmith.dataset.shapes import keypoints_of
 from shardsmith.report.areas import Box, Viewport, upright
 
 COLOURS = 10
@@ -26,6 +29,7 @@ class Mark:
     left, top, width, height: per cent.
     at_right, inside: where the name goes so that it stays on the picture: by the right corner; below the upper edge.
     outlines: points as SVG has them, in thousandths.
+    points: x, y in per cent, and whether it is seen, of each keypoint that is there; edges: x1, y1, x2, y2.
     """
 
     name: str
@@ -39,6 +43,8 @@ class Mark:
     at_right: bool
     inside: bool
     outlines: tuple[str, ...]
+    points: tuple[tuple[str, str, bool], ...] = ()
+    edges: tuple[tuple[str, str, str, str], ...] = ()
 
 
 def marks_of(frame: Viewport, annotations: Sequence[Annotation], colours: Mapping[str, int]) -> list[Mark]:
@@ -55,10 +61,12 @@ def _box(row: Annotation) -> Box | None:
     return upright(*sides) if len(sides) == 4 else None
 
 
-def _mark(row: Annotation, box: Box, frame: Viewport, colour: int, points: int) -> Mark:
+def _mark(row: Annotation, box: Box, frame: Viewport, colour: int, most_points: int) -> Mark:
     left, right = frame.x(box[0]), frame.x(box[2])
     top, bottom = frame.y(box[1]), frame.y(box[3])
     at_right = left > 60
+    points, edges = keypoints_of(row)
+    places = [(f"{frame.x(x):.5g}", f"{frame.y(y):.5g}", seen) for x, y, seen in points]
     return Mark(
         name=shortened(row.label, _MOST_LETTERS),
         colour=colour % COLOURS,
@@ -70,7 +78,9 @@ def _mark(row: Annotation, box: Box, frame: Viewport, colour: int, points: int) 
         name_y=f"{top:.5g}",
         at_right=at_right,
         inside=top < 9,
-        outlines=_outlines(row.segmentation, frame, points),
+        outlines=_outlines(row.segmentation, frame, most_points),
+        points=tuple(places),
+        edges=tuple((*places[a][:2], *places[b][:2]) for a, b in edges),
     )
 
 

@@ -13,9 +13,9 @@ from typing import Any
 from shardsmith.dataset.manifest import Annotation, Image
 from shardsmith.dataset.shapes import Skeleton, area_px
 from shardsmith.formats.coco.facts import image_facts, info_of, license_entry, licenses_of
-from shardsmith.formats.coco.ids import annotation_ids, image_ids
 from shardsmith.formats.shapes.placement import corners
 from shardsmith.formats.shapes.skeletons import points_of, rotation_of, skeletons_of
+from shardsmith.formats.shared.ids import annotation_ids, image_ids
 from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
 
 Numbered = tuple[Image, int, list[tuple[Annotation, int]]]

@@ -26,7 +26,7 @@ from shardsmith.formats.shared.splits import split_in_path
 
 _CORNERS = 8
 _NUMBER = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?"
-_LINE = re.compile(rf"(?:{_NUMBER}\s+){{8}}\S*[^\W\d]\S*(?:\s+[012])?\s*")
+_LINE = re.compile(rf"(?:{_NUMBER}\s+){{8}}\S*[^\W\d](?:\S*|.*\s[012])\s*")
 _HEADER = re.compile(r"(imagesource|gsd):(.*)")
 _DIFFICULT = ("0", "1", "2")
 _LOADING = """

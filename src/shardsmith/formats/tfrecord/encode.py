@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ _SIDES = ("xmin", "ymin", "xmax", "ymax")
 class Shard:
     """One file to be written: a row an image, and their boxes one after the other.
 
-    images: (path, sha256, format, orientation, width_px, height_px, image_id) of each.
+    images: (path, sha256, format, orientation, width_px, height_px, image_id) of each; numbers: its id as a number.
     ends: (images,) where each image's boxes end.
     boxes: (n, 4) float32, xmin ymin xmax ymax as shares of the image's sides; NaN for a label of the whole image.
     labels, crowd: (n,) ids in the label map, and 0 or 1. area: (n,) square pixels, NaN where unknown.
@@ -37,6 +37,7 @@ class Shard:
 
     path: Path
     images: list[tuple[str, str, str, int, int, int, str]]
+    numbers: list[int]
     ends: np.ndarray
     boxes: np.ndarray
     labels: np.ndarray
@@ -56,14 +57,17 @@ def write_shard(shard: Shard, names: list[str]) -> tuple[Path, int]:
     texts = [name.encode() for name in names]
     with shard.path.open("wb") as file:
         start = 0
-        for image, end in zip(shard.images, shard.ends, strict=True):
-            file.writelines(frame(encode_example(shard, image, slice(start, end), texts)))
+        for image, number, end in zip(shard.images, shard.numbers, shard.ends, strict=True):
+            file.writelines(frame(encode_example(shard, image, number, slice(start, end), texts)))
             start = end
         return shard.path, file.tell()
 
 
-def encode_example(shard: Shard, image: tuple, rows: slice, texts: list[bytes]) -> bytes:
-    """One image, its boxes and its labels as a serialised tf.train.Example; texts[id] is the name of a class."""
+def encode_example(shard: Shard, image: tuple, number: int, rows: slice, texts: list[bytes]) -> bytes:
+    """One image, its boxes and its labels as a serialised tf.train.Example; texts[id] is the name of a class.
+
+    Its source_id is a number in digits: TF Model Garden and pycocotools take it for one when they evaluate.
+    """
     path, sha256, format, orientation, width_px, height_px, image_id = image
     data, leaving = leaving_bytes(path, sha256, format, orientation)
     digest = sha256 if leaving == format and orientation == 1 else hashlib.sha256(data).hexdigest()
@@ -71,10 +75,10 @@ def encode_example(shard: Shard, image: tuple, rows: slice, texts: list[bytes]) 
     feature = example.features.feature
     for key, text in (
         ("image/encoded", data),
-        ("image/filename", PurePosixPath(image_id).name.encode()),
+        ("image/filename", image_id.encode()),
         ("image/format", leaving.encode()),
         ("image/key/sha256", digest.encode()),
-        ("image/source_id", image_id.encode()),
+        ("image/source_id", str(number).encode()),
     ):
         feature[key].bytes_list.value.append(text)
     feature["image/height"].int64_list.value.append(height_px)

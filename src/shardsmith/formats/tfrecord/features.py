@@ -18,5 +18,13 @@ def parse_features(data: bytes) -> Any:
 
 
 def image_id(features: Any) -> str:
-    values = features["image/source_id"].bytes_list.value
-    return values[0].decode(errors="replace") if values else "without image/source_id"
+    """The image_id of a parsed record."""
+    source, file = (features[f"image/{key}"].bytes_list.value for key in ("source_id", "filename"))
+    return id_of(source[0] if source else b"", file[0] if file else b"") or "without image/source_id"
+
+
+def id_of(source_id: bytes, filename: bytes) -> str:
+    """An image_id by what a record says: its filename, where the source_id is a number in digits. Older versions
+    have the image_id as the source_id, and the last part of it as the filename.
+    """
+    return ((filename if source_id.isdigit() else b"") or source_id).decode(errors="replace")

@@ -7,6 +7,7 @@ for the keys.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import math
@@ -25,6 +26,7 @@ from shardsmith.dataset.shapes import array_of
 from shardsmith.dataset.workers import map_items
 from shardsmith.formats.format import Format
 from shardsmith.formats.shapes.skeletons import clockwise, common_skeleton, skeletons_of
+from shardsmith.formats.shared.ids import ids_of
 from shardsmith.formats.shared.job import ExportJob, stored_size
 from shardsmith.formats.tfrecord.encode import KEYPOINT, Shard, write_shard
 from shardsmith.formats.tfrecord.metadata import SplitFiles, write_metadata
@@ -61,7 +63,8 @@ train = records.map(lambda record: tf.io.parse_single_example(record, KEYS))
 Labels of whole images are `image/class/label` and `image/class/text`; where a dataset has no boxes, TFDS gives pairs
 of image and label with `as_dataset(split="train", as_supervised=True)`.
 
-The TF Object Detection API and TF Model Garden take the same files as `input_path`, and `label_map.pbtxt` as they are.
+The TF Object Detection API and TF Model Garden take the same files as `input_path`, in training and evaluation; the
+first wants `label_map.pbtxt`, the other `label_map.csv`.
 """
 
 
@@ -78,7 +81,9 @@ def _hash(text: str) -> bytes:
 
 
 def write(job: ExportJob, out: Path) -> None:
-    """DATASET-SPLIT.tfrecord-00000-of-00004 and so on, label_map.pbtxt and TFDS's metadata."""
+    """DATASET-SPLIT.tfrecord-00000-of-00004 and so on, the label map (for TF Model Garden as a CSV of id and name, too)
+    and TFDS's metadata.
+    """
     out.mkdir(parents=True, exist_ok=True)
     plans = plan_shards(job, out)
     every = [plan for of_split in plans.values() for plan in of_split]
@@ -90,6 +95,8 @@ def write(job: ExportJob, out: Path) -> None:
         for split, of_split in plans.items()
     ]
     (out / "label_map.pbtxt").write_text(job.label_map.format(), encoding="utf-8")
+    with (out / "label_map.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows((id_, name) for name, id_ in job.label_map.ids.items())
     more = [*(["image/object/mask"] if job.masks else []), *further_keys(job.manifest.annotations)]
     write_metadata(out, job.label_map, splits, *contents(job.manifest), more=more, facts=job.facts)
 
@@ -143,6 +150,8 @@ class Shards(Sequence[Shard]):
         self.plans = plans
         self.images, table = job.manifest.images, job.manifest.annotations
         image = pc.index_in(table["image_id"], self.images["image_id"].combine_chunks()).to_numpy()
+        said = (self.images[name].to_pylist() for name in ("image_id", "source_id", "parent_id"))
+        self.numbers = ids_of([*zip(*said, strict=True)])
         self.order = np.argsort(image, kind="stable")
         self.starts = np.searchsorted(image[self.order], np.arange(self.images.num_rows + 1))
         self.boxes = np.empty((table.num_rows, 4), np.float32)
@@ -178,11 +187,12 @@ class Shards(Sequence[Shard]):
             values[index] for values in (self.boxes, self.labels, self.crowd, self.area, self.attributes)
         )
         rows = list(zip(*columns.values(), strict=True))
+        numbers = [self.numbers[image_id] for image_id in columns["image_id"]]
         outlines = None
         if self.outlines is not None:
             outlines = np.array([*self.outlines.take(pa.array(index)).to_pylist(), None], object)[:-1]
         return Shard(
-            plan.path, rows, ends, boxes, labels, crowd, area, attributes, self.labelled, self.boxed, outlines,
+            plan.path, rows, numbers, ends, boxes, labels, crowd, area, attributes, self.labelled, self.boxed, outlines,
             None if self.points is None else self.points[index], self.point_names,
             None if self.corners is None else self.corners[index],
         )  # fmt: skip

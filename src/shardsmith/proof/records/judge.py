@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from shardsmith.dataset.images import PORTABLE_FORMATS, decoding_error, opened, probe
+from shardsmith.formats.tfrecord.features import id_of
 from shardsmith.formats.tfrecord.masks import MASK
 from shardsmith.formats.tfrecord.metadata import FEATURES, FURTHER
 
@@ -105,8 +106,10 @@ def _find_ill_typed(held: Mapping[str, str | None], values: Values) -> str:
 
 
 def _image_id(values: Values) -> str:
-    found = values.get("image/source_id")
-    return _text(found[0]) if found else "without image/source_id"
+    source, file = (values.get(f"image/{key}") or [b""] for key in ("source_id", "filename"))
+    if not all(isinstance(said[0], bytes) for said in (source, file)):
+        return "with another image/source_id"
+    return id_of(source[0], file[0]) or "without image/source_id"
 
 
 def _text(value: Any) -> str:
@@ -114,10 +117,12 @@ def _text(value: Any) -> str:
 
 
 def _check_name(values: Values, name: str) -> str:
-    if not name:
-        return "image/source_id is empty"
-    file = _text(values["image/filename"][0])
-    return "" if file == PurePosixPath(name).name else f"image/filename is {file!r}, not that of image/source_id"
+    source, file = (_text(values[f"image/{key}"][0]) for key in ("source_id", "filename"))
+    if not source or not file:
+        return f"image/{'filename' if source else 'source_id'} is empty"
+    if source.isdigit() or file == PurePosixPath(name).name:
+        return ""
+    return f"image/filename is {file!r}, not that of image/source_id"
 
 
 def _check_image(values: Values, decode: bool) -> str:

@@ -1,4 +1,4 @@
-"""The ids that a COCO file is written with: the source's own where they can be, else made of what they are for.
+"""Ids as whole numbers, for formats that have such: the source's own where they can be, else made of what they are for.
 
 A source's id is kept where it is a whole number and no other image (annotation) of the version has it, over all splits.
 A made one depends on nothing else, so it stays as the dataset grows. Copies, tiles and mosaics have made ones.
@@ -21,17 +21,20 @@ _HEX_DIGITS = 13  # 52 bits: a float holds them exactly, as JavaScript reads num
 
 
 def image_ids(images: Iterable[Image]) -> dict[str, int]:
-    """image_id -> its id in COCO.
+    """image_id -> its number, in the version and in each that has the image.
 
     Raises:
         StageError: two images come to one id.
     """
-    images = list(images)
-    known = {image.image_id: image.source_id for image in images if not image.parent_id}
-    ids = _kept(known, least=0)
-    for image in images:
-        if image.image_id not in ids:
-            ids[image.image_id] = _made(image.image_id)
+    return ids_of([(image.image_id, image.source_id, image.parent_id) for image in images])
+
+
+def ids_of(images: Sequence[tuple[str, str | None, str | None]]) -> dict[str, int]:
+    """As image_ids, of (image_id, source_id, parent_id) of each."""
+    ids = _kept({image_id: source_id for image_id, source_id, parent_id in images if not parent_id}, least=0)
+    for image_id, _, _ in images:
+        if image_id not in ids:
+            ids[image_id] = _made(image_id)
     _check(ids, "image")
     return ids
 
@@ -77,7 +80,7 @@ def _check(ids: Mapping[str, int], what: str) -> None:
     for name, id_ in ids.items():
         if id_ in owners:
             raise StageError(
-                f"COCO: {what} {owners[id_]} and {what} {name} both come to the id {id_}; "
+                f"{what} {owners[id_]} and {what} {name} both come to the id {id_}; "
                 "give one of them another id in the source"
             )
         owners[id_] = name
