@@ -18,7 +18,7 @@ from shardsmith.dataset.manifest import Annotation
 from shardsmith.formats.registry import READERS
 from shardsmith.formats.shared.raw_folder import RawFolder
 from shardsmith.sample.pictures import TASKS, Picture, draw, draw_picture
-from shardsmith.sample.writer import main, write_sample
+from shardsmith.sample.writer import write_sample
 
 # Changes with what is drawn and with the codecs of requirements.lock, and with nothing else: not with the processor.
 PINNED = "2e4d6f6917b566a2"
@@ -34,7 +34,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, pictures: list[Picture]) ->
     """The sample as VOC, written as a user has it written; drawn only once for the sake of time."""
     folder = tmp_path_factory.mktemp("sample") / "data" / "raw"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("shardsmith.sample.writer.draw_picture", dict(zip(TASKS, pictures, strict=True)).__getitem__)
+        drawn = dict(zip(TASKS, pictures, strict=True))
+        patch.setattr("shardsmith.sample.writer.draw_picture", lambda task, shapes: drawn[task])
         write_sample(folder)
     return folder
 
@@ -126,7 +127,7 @@ def test_a_folder_that_holds_something_is_refused(tmp_path: Path, name: str) -> 
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text("mine")
     with pytest.raises(RawDataError, match="not empty"):
-        main([str(tmp_path)])
+        write_sample(tmp_path)
     assert (tmp_path / name).read_text() == "mine"
     assert len(list(tmp_path.iterdir())) == 1
 

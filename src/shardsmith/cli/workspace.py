@@ -24,10 +24,17 @@ def add(commands: Commands) -> None:
     command.add_argument("--name", metavar="DATASET", help="the dataset's name; made from DIR by default")
 
     command = add_command(
-        commands, "sample", sample, "draw the sample dataset", "sample data/raw", "sample pictures --format coco"
-    )
+        commands, "sample", sample, "draw the sample dataset", "sample data/raw", "sample pictures --format coco",
+        "sample pictures --shapes keypoints",
+    )  # fmt: skip
     command.add_argument("folder", type=Path, metavar="DIR", help="an empty folder, or one to make")
-    command.add_argument("--format", default="voc", help="voc (default), coco, tfod_csv or tfrecord")
+    command.add_argument("--format", help="voc (default), or any other that is written; coco where --shapes is given")
+    command.add_argument(
+        "--shapes",
+        default="boxes",
+        choices=("boxes", "masks", "oriented", "keypoints"),
+        help="what the annotations have beside their boxes (default: nothing)",
+    )
 
     command = add_command(
         commands, "fetch", fetch, "bring raw data to data/raw, and let DVC store it",
@@ -68,7 +75,8 @@ def init(options: argparse.Namespace) -> int:
 def sample(options: argparse.Namespace) -> int:
     from shardsmith.sample.writer import write_sample
 
-    print(write_sample(options.folder, options.format))
+    default = "voc" if options.shapes == "boxes" else "coco"
+    print(write_sample(options.folder, options.format or default, options.shapes))
     return 0
 
 

@@ -13,8 +13,9 @@ from PIL import ImageFilter
 
 from shardsmith.dataset.images import encode
 from shardsmith.dataset.manifest import Annotation
-from shardsmith.sample.drawing import Stamp, noise, stamp
+from shardsmith.sample.drawing import Point, Stamp, noise, stamp, turned
 from shardsmith.sample.scenery import SCENES, Backdrop, Zone, blend
+from shardsmith.sample.shapes import POINTS, add_keypoints, add_mask, add_oriented
 from shardsmith.sample.sketches import SKETCHES
 
 # scene -> how many pictures; class -> fewest and most of it in one picture
@@ -57,6 +58,9 @@ class _Thing:
     zone: Zone
     size_px: int
     pose: str
+    lean_degrees: int
+    flipped: bool
+    points: list[Point]  # of the skeleton, in pixels of the stamp
 
     @property
     def mask(self) -> np.ndarray:
@@ -75,8 +79,12 @@ def picture_name(scene: str, number: int) -> str:
     return f"{scene}-{number:02}.{'png' if number == PNG else 'jpg'}"
 
 
-def draw_picture(task: tuple[str, int]) -> Picture:
-    """The picture of a scene that has this number, with everything that is to be seen in it."""
+def draw_picture(task: tuple[str, int], shapes: str = "boxes") -> Picture:
+    """The picture of a scene that has this number, with everything that is to be seen in it.
+
+    Args:
+        shapes: boxes (nothing else), masks, oriented or keypoints: what the annotations have beside their boxes.
+    """
     scene_name, number = task
     rng = np.random.Generator(np.random.PCG64([_SEED, list(PICTURES).index(scene_name), number]))
     width, height = int(rng.integers(26, 41)) * 16, int(rng.integers(20, 31)) * 16
@@ -89,7 +97,7 @@ def draw_picture(task: tuple[str, int]) -> Picture:
         picture = picture + rng.integers(-4, 5, (height, width, 1))
     name = picture_name(scene_name, number)
     pixels = np.clip(picture, 0, 255).astype(np.uint8)
-    return Picture(name, _encode(pixels, format), format, owner, annotate(name, owner, things))
+    return Picture(name, _encode(pixels, format), format, owner, annotate(name, owner, things, shapes))
 
 
 def compose(
@@ -111,8 +119,8 @@ def compose(
     return picture, owner, things
 
 
-def annotate(name: str, owner: np.ndarray, things: list[_Thing]) -> list[Annotation]:
-    """A tight box around the visible pixels of each thing."""
+def annotate(name: str, owner: np.ndarray, things: list[_Thing], shapes: str = "boxes") -> list[Annotation]:
+    """A tight box around the visible pixels of each thing, and the shapes besides."""
     annotations = []
     for number, thing in enumerate(things, start=1):
         visible = owner == number
@@ -126,7 +134,15 @@ def annotate(name: str, owner: np.ndarray, things: list[_Thing]) -> list[Annotat
         }
         xmin, ymin, xmax, ymax = map(float, (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
         text, area = json.dumps(attributes, sort_keys=True), float(visible.sum())
-        annotations.append(Annotation(name, thing.label, xmin, ymin, xmax, ymax, area=area, attributes=text))
+        row = Annotation(name, thing.label, xmin, ymin, xmax, ymax, area=area, attributes=text)
+        if shapes == "masks":
+            add_mask(row, visible)
+        elif shapes == "oriented":
+            add_oriented(row, visible, thing.lean_degrees)
+        elif shapes == "keypoints" and thing.points:
+            left, top = thing.x - thing.stamp.origin_x, thing.y - thing.stamp.origin_y
+            add_keypoints(row, [(x + left, y + top) for x, y in thing.points], thing.flipped, owner, number)
+        annotations.append(row)
     return annotations
 
 
@@ -139,11 +155,14 @@ def _make(rng: np.random.Generator, scene: Backdrop, label: str, width: int) -> 
     size = zone.size_top_px + (zone.size_bottom_px - zone.size_top_px) * depth // 100
     size = max(size * int(rng.integers(85, 116)) // 100, 9)
     lean, flipped = int(rng.integers(-zone.lean_degrees, zone.lean_degrees + 1)), bool(rng.integers(2))
-    shape = stamp(SKETCHES[label](rng), size, lean, flipped)
+    patches = SKETCHES[label](rng)
+    shape = stamp(patches, size, lean, flipped)
+    points = turned(POINTS[label](patches), lean, flipped) if label in POINTS else []
+    points = [(x * size + shape.origin_x, y * size + shape.origin_y) for x, y in points]
     if zone.ground == "water":
         shape.alpha[shape.origin_y - max(size // 16, 1) :] = 0
     pose = "Unspecified" if label not in ("boat", "fish") else "Left" if flipped else "Right"
-    return _Thing(label, shape, int(rng.integers(width)), y, zone, size, pose)
+    return _Thing(label, shape, int(rng.integers(width)), y, zone, size, pose, lean, flipped, points)
 
 
 def _distance(thing: _Thing) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from shardsmith.dataset.errors import StageError
 from shardsmith.dataset.findings import Finding, about, action_for
 from shardsmith.dataset.manifest import Manifest
 from shardsmith.pipeline.checks.overlaps import overlapping
+from shardsmith.transforms.geometry.polygons import box_around, cut_polygon
 
 CODES = (
     *("box-not-finite", "box-inverted", "box-in-shares", "box-outside-image", "box-over-edge", "box-empty"),
@@ -111,7 +113,12 @@ def check_boxes(
     image_rows = image_rows.to_numpy()[rows]
     boxes = _matrix(table, CORNERS)[rows]
     same = [image_rows, *(_codes(table[name])[rows] for name in ("label", "is_crowd", "segmentation", "keypoints"))]
-    judged = judge_boxes(boxes, _matrix(manifest.images, ["width", "height"])[image_rows], same, max_over_edge, actions)
+    sizes = _matrix(manifest.images, ["width", "height"])[image_rows]
+    inside = boxes_inside(table.take(pa.array(rows)), boxes, sizes)
+    judged = judge_boxes(inside, sizes, same, max_over_edge, actions)
+    leaning_out = (inside != boxes).any(axis=1) & np.isfinite(boxes).all(axis=1)
+    judged.mark("box-over-edge", leaning_out)
+    judged.notes |= dict.fromkeys(np.flatnonzero(leaning_out).tolist(), "its corners pass the edge; the box is inside")
     places = _places(table)
     labels = table["label"]
     remark_sizes(judged, tiny_px)
@@ -125,6 +132,25 @@ def check_boxes(
         where = {"place": f"box {places[row]}", "value": value, "reason": verdict.reason, "source_key": key}
         findings.append(about(verdict.code, image_id, verdict.action, **where))
     return Manifest(manifest.images, _rebuilt(table, rows, judged.boxes, judged.lost)), findings
+
+
+def boxes_inside(table: pa.Table, boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Boxes (n, 4), those of oriented ones that pass an edge around the part of the four corners that is inside: their
+    corners may lie outside while most of the object does not.
+
+    Args:
+        table: the annotations of the boxes, row by row.
+        sizes: (n, 2) width and height in pixels of each one's image.
+    """
+    over = ((boxes[:, :2] < 0) | (boxes[:, 2:] > sizes)).any(axis=1)
+    oriented = pc.fill_null(pc.equal(table["kind"], "oriented"), False).to_numpy()
+    boxes = boxes.copy()
+    for row in np.flatnonzero(over & oriented).tolist():
+        corners = np.reshape(json.loads(table["segmentation"][row].as_py())[0], (-1, 2))
+        left = cut_polygon(corners, *sizes[row].tolist())
+        if len(left):
+            boxes[row] = box_around(left)
+    return boxes
 
 
 def judge_boxes(
