@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from yolo_inputs import YOLO, A
 
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Annotation, Image, Manifest
-from shardsmith.dataset.shapes import to_mask
+from shardsmith.dataset.shapes import from_mask
 from shardsmith.formats.registry import READERS, WRITERS
 from shardsmith.formats.shared.job import ExportJob
 from shardsmith.formats.shared.raw_folder import RawFolder, Source
@@ -181,7 +180,7 @@ TRIANGLE = [3.0, 3.0, 9.0, 3.0, 6.0, 9.0]
         ([None, None], {5}),
         ([[TRIANGLE], [SQUARE]], {7, 9}),
         ([[TRIANGLE], None], {7, 9}),  # a box among outlines stands as its corners
-        ([{"size": [24, 32], "counts": "0"}, None], {5}),  # a mask is no outline
+        ([json.loads(from_mask(np.tri(24, 32, -22))), None], {13, 9}),  # a mask is traced
     ],
 )
 def test_ultralytics_never_mixes_boxes_and_outlines(tmp_path: Path, segmentations: list, columns: set[int]) -> None:
@@ -193,23 +192,6 @@ def test_ultralytics_never_mixes_boxes_and_outlines(tmp_path: Path, segmentation
     written(tmp_path / "out", "ultralytics", make_manifest(*images, *rows), LabelMap("d", {"cat": 1}))
     texts = [path.read_text() for path in (tmp_path / "out/labels").rglob("*.txt")]
     assert {len(line.split()) for text in texts for line in text.splitlines()} == columns
-
-
-def test_parts_of_an_outline_are_joined_without_area() -> None:
-    parts = [SQUARE, [20.0, 4.0, 30.0, 4.0, 25.0, 20.0], [1.0, 20.0, 9.0, 20.0, 9.0, 23.0]]
-    joined = yolo_lines.outline_of(box(segmentation=json.dumps(parts)))
-    assert joined is not None
-    assert {*pairwise(joined)} >= {(x, y) for part in parts for x, y in zip(part[::2], part[1::2], strict=True)}
-    shoelace = [sum(p[i - 2] * p[i + 1] - p[i] * p[i - 1] for i in range(0, len(p), 2)) / 2 for p in (joined, *parts)]
-    assert shoelace[0] == pytest.approx(sum(shoelace[1:]))
-    one, other = (to_mask(json.dumps(outline), 32, 24) for outline in ([joined], parts))
-    assert (one & other).sum() / (one | other).sum() > 0.85  # a seam is as wide as its pixels
-
-
-def test_parts_are_joined_where_they_are_nearest() -> None:
-    parts = [[0, 0, 4, 0, 4, 4], [9, 9, 6, 4, 9, 4]]
-    expected = [0, 0, 4, 0, 4, 4, 6, 4, 9, 4, 9, 9, 6, 4, 4, 4]
-    assert yolo_lines.outline_of(box(segmentation=json.dumps(parts))) == expected
 
 
 def test_points_outside_the_image_are_moved_to_its_edge() -> None:

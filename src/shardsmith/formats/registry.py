@@ -28,6 +28,7 @@ GROUP = "shardsmith.formats"
 OURS = (
     class_folders.FORMAT,
     coco.FORMAT,
+    coco.POLYGONS,
     create_ml.FORMAT,
     cvat.FORMAT,
     darwin.FORMAT,

@@ -5,11 +5,19 @@ Source: the data format page of the COCO dataset.
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+
 from shardsmith.formats.coco.detect import detect as detect
 from shardsmith.formats.coco.reader import add as add
 from shardsmith.formats.coco.reader import read as read
 from shardsmith.formats.coco.writer import write as write
-from shardsmith.formats.format import Format
+from shardsmith.formats.format import Format, cannot_read, finds_nothing
+from shardsmith.formats.shapes.boundary import as_polygons
+from shardsmith.formats.shared.job import ExportJob
 
 _LOADING = """
 The images of a split stand in the folder of its name:
@@ -23,6 +31,26 @@ train = COCO("annotations/instances_train.json")  # category ids are those of th
 Ids of images and annotations are the source's where these are whole numbers and used once, else hashes that stay as the
 dataset grows.
 """
+
+
+def write_polygons(job: ExportJob, out: Path) -> None:
+    """As `write`, with the masks of all but crowds as polygons, from which COCO's rule draws the same masks.
+
+    Transformers' DETR and Detectron2's default refuse run lengths where iscrowd is 0.
+    """
+    table = job.manifest.annotations
+    pairs = zip(table["segmentation"].to_pylist(), table["is_crowd"].to_pylist(), strict=True)
+    outlines = pa.array([outline if is_crowd else _as_polygons(outline) for outline, is_crowd in pairs], pa.string())
+    place = table.column_names.index("segmentation")
+    traced = table.set_column(place, table.schema.field(place), outlines)
+    write(replace(job, manifest=replace(job.manifest, annotations=traced)), out)
+
+
+def _as_polygons(outline: str | None) -> str | None:
+    if outline is None or outline.startswith("["):
+        return outline
+    return json.dumps(as_polygons(outline))
+
 
 FORMAT = Format(
     name="coco",
@@ -49,4 +77,13 @@ FORMAT = Format(
     read=read,
     write=write,
     loading=_LOADING,
+)
+
+POLYGONS = replace(
+    FORMAT,
+    name="coco_polygons",
+    title="COCO JSON, masks as polygons",
+    detect=finds_nothing,
+    read=cannot_read,
+    write=write_polygons,
 )

@@ -13,7 +13,6 @@ columns; CVAT's documentation of Ultralytics YOLO Detection Track.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import re
 from collections import Counter
@@ -241,27 +240,6 @@ def _digits(share: float) -> str:
     """Ten decimals: a thousandth of a pixel is kept on any image."""
     text = f"{share:.10f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
-
-
-def outline_of(row: Annotation) -> list[float] | None:
-    """x, y, x, y, ... in pixels; several parts become one, joined by seams without area. None for none, or a mask."""
-    if not row.segmentation or not row.segmentation.startswith("["):
-        return None
-    parts = [np.array(part, float).reshape(-1, 2) for part in json.loads(row.segmentation) if len(part) >= 6]
-    if not parts:
-        return None
-    whole, *others = parts
-    for part in others:
-        whole = _joined(whole, part)
-    return whole.ravel().tolist()
-
-
-def _joined(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """From the point of `one` that is nearest to `other`, around `other` and back: (n + m + 2, 2)."""
-    distances = ((one[:, None] - other[None]) ** 2).sum(axis=2)
-    at, there = np.unravel_index(int(distances.argmin()), distances.shape)
-    around = np.concatenate([other[there:], other[: there + 1]])
-    return np.concatenate([one[: at + 1], around, one[at:]])
 
 
 def trainer_names(names: dict[str, str], images: Iterable[Image], blanks: bool) -> dict[str, str]:

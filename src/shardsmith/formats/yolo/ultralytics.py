@@ -179,7 +179,7 @@ def _below(folder: RawFolder, parts: list[str], file: str) -> list[str]:
 FORMAT = Format(
     name="ultralytics",
     title="Ultralytics YOLO",
-    carries=frozenset({"boxes", "outlines", "negatives", "splits"}),
+    carries=frozenset({"boxes", "outlines", "masks", "negatives", "splits"}),
     detect=detect,
     read=read,
     write=write,

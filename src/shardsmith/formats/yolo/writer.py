@@ -2,9 +2,11 @@
 
 Its loader takes a whole dataset for one task: where some lines have outlines and others not it drops every outline, and
 inside one file it misreads the boxes. So what is written has lines of one kind: boxes, outlines (a box without one
-stands as its four corners), the four corners of oriented boxes, or boxes with keypoints.
+stands as its four corners), the four corners of oriented boxes, or boxes with keypoints. An outline is one polygon: a
+mask is traced; holes, and parts as by its own converter, are joined by seams.
 
-Sources: as for ultralytics.py, and YOLODataset.get_labels (ultralytics/data/dataset.py).
+Sources: as for ultralytics.py, YOLODataset.get_labels (ultralytics/data/dataset.py), and merge_multi_segment
+(ultralytics/data/converter.py).
 """
 
 from __future__ import annotations
@@ -21,17 +23,18 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from shardsmith.dataset.errors import StageError
 from shardsmith.dataset.manifest import Annotation
+from shardsmith.formats.shapes.boundary import as_one_polygon
 from shardsmith.formats.shapes.placement import Size, corners
 from shardsmith.formats.shapes.skeletons import common_skeleton, corners_of, skeletons_of
 from shardsmith.formats.shared.facts import MAIN
 from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
-from shardsmith.formats.yolo.lines import format_box, format_outline, format_pose, outline_of, trainer_names
+from shardsmith.formats.yolo.lines import format_box, format_outline, format_pose, trainer_names
 from shardsmith.formats.yolo.pose import format_points
 
 
 def write(job: ExportJob, out: Path) -> None:
     """Boxes alone; or outlines alone where one object has one."""
-    outlined = any(outline_of(row) for row in job.manifest.annotation_rows())
+    outlined = job.manifest.annotations["segmentation"].null_count < job.manifest.annotations.num_rows
     _write(job, out, _outlined if outlined else _boxed)
 
 
@@ -66,7 +69,8 @@ def _boxed(number: int, row: Annotation, size: Size) -> str:
 
 
 def _outlined(number: int, row: Annotation, size: Size) -> str:
-    outline = outline_of(row) or [at for corner in corners_of(row) for at in corner]
+    outline = as_one_polygon(row.segmentation, size) if row.segmentation else []
+    outline = outline or [at for corner in corners_of(row) for at in corner]
     return format_outline(number, outline, size)
 
 
