@@ -95,7 +95,7 @@ def convert(
         if fractions:
             manifest, own = split_images(manifest, params)
             findings = [*findings, *own]
-        losses = find_losses(manifest, to, WRITERS[to].carried(masks))
+        losses = find_losses(manifest, WRITERS[to], masks)
         findings = [*findings, *losses]
         about = _describe(manifest, label_map, findings, found_format, fractions)
         about = replace(

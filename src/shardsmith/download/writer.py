@@ -101,7 +101,7 @@ def _write(job: ExportJob, format_name: str, out: Path) -> list[Finding]:
     """Returns what the format cannot carry."""
     writer = WRITERS[format_name]
     writer.write(replace(job, manifest=fitted(job.manifest, writer.carries)), out / format_name)
-    return find_losses(job.manifest, format_name, writer.carried(job.masks))
+    return find_losses(job.manifest, writer, job.masks)
 
 
 def _write_tables(stored: Path, manifest: Manifest, part: Part, out: Path) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shardsmith.dataset.errors import ParamsError
+from shardsmith.dataset.manifest import Manifest
 from shardsmith.formats.shared.job import ExportJob
 from shardsmith.formats.shared.raw_folder import RawFolder, Source
 
@@ -65,6 +66,7 @@ class Format:
     annotation_images: which image files of a folder are annotations (masks), and no images of the dataset, whatever
         format is read.
     masks: what it carries besides, where masks are asked for.
+    measure: where it carries masks, what of them it loses all the same: (how much, why) of each.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Format:
     unpack: Callable[[RawFolder, list[str], Path | None], None] | None = None
     annotation_images: Callable[[RawFolder], list[str]] | None = None
     masks: frozenset[str] = frozenset()
+    measure: Callable[[Manifest], list[tuple[str, str]]] | None = None
 
     @property
     def is_read(self) -> bool:

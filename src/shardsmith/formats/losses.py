@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from shardsmith.dataset.errors import StageError
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation, Manifest
+from shardsmith.formats.format import Format
 from shardsmith.formats.registry import WRITERS
 
 _UNSAID = (0, "Unspecified", None, "")
@@ -24,31 +25,33 @@ def losses_of_export(manifest: Manifest, formats: Iterable[str], masks: bool) ->
     Args:
         masks: whether those that hold masks where asked to are asked to.
     """
-    losses = []
-    for name in dict.fromkeys(formats):
-        writer = WRITERS[name]
-        carries = writer.carried(masks)
-        losses += find_losses(manifest, name, carries)
-    return losses
+    return [loss for name in dict.fromkeys(formats) for loss in find_losses(manifest, WRITERS[name], masks)]
 
 
-def find_losses(manifest: Manifest, format_name: str, carries: frozenset[str]) -> list[Finding]:
-    """A finding for each word of CARRYABLE that the manifest holds and the format does not carry, with its count."""
+def find_losses(manifest: Manifest, writer: Format, masks: bool) -> list[Finding]:
+    """A finding for each word of CARRYABLE that the manifest holds and the format does not carry, with its count; and
+    what it loses of what it carries.
+    """
+    carries = writer.carried(masks)
     fit = fitted(manifest, carries)
     held = count_held(fit)
     findings = []
     if left_out := manifest.images.num_rows - fit.images.num_rows:
-        reason = "all that they have are classes of whole images; without these they would be negatives"
-        findings.append(found("not-exported", format_name, "", f"{left_out:,} images", reason))
+        what = "classes of whole images" if "boxes" in carries else "boxes or classes without an outline"
+        reason = f"all that they have are {what}; without these they would be negatives"
+        findings.append(found("not-exported", writer.name, "", f"{left_out:,} images", reason))
         held["labels"] = manifest.annotations["xmin"].null_count
-    if "boxes" not in carries and (boxes := _count_boxes(manifest)):
-        reason = "each image keeps the classes of its boxes" if "labels" in carries else ""
-        findings.append(found("not-exported", format_name, "", f"{boxes:,} boxes", reason))
+    if "boxes" not in carries and (boxes := _count_boxes(manifest) - _count_outlined(manifest, carries)):
+        reason = "each image keeps the classes of its boxes" if "labels" in carries else "they have no outline"
+        findings.append(found("not-exported", writer.name, "", f"{boxes:,} boxes", reason))
+    if "boxes" not in carries:
         held.pop("boxes")
     if "oriented" not in carries and "outlines" in carries:
         held["oriented"] = 0  # the corners stay, as an outline
     lost = {word: count for word, count in held.items() if count and word not in carries}
-    return findings + [found("not-exported", format_name, value=f"{count:,} {word}") for word, count in lost.items()]
+    findings += [found("not-exported", writer.name, value=f"{count:,} {word}") for word, count in lost.items()]
+    measured = writer.measure(fit) if writer.measure and "masks" in carries else []
+    return findings + [found("not-exported", writer.name, "", *said) for said in measured]
 
 
 def in_brief(losses: Iterable[Finding]) -> tuple[str, ...]:
@@ -59,14 +62,15 @@ def in_brief(losses: Iterable[Finding]) -> tuple[str, ...]:
 def fitted(manifest: Manifest, carries: frozenset[str]) -> Manifest:
     """The manifest as a format takes it.
 
-    Where the format has no boxes, each image has the classes of its boxes as its own. Where it has no labels of whole
-    images, those that have nothing else are left out: there they would be negatives.
+    Where the format has labels and no boxes, each image has the classes of its boxes as its own. Where it has no labels
+    of whole images, or no boxes without an outline, those that have nothing else are left out: there they would be
+    negatives.
 
     Raises:
         StageError: none is left.
     """
     if "labels" not in carries:
-        return _without_labelled(manifest)
+        return _with_place(manifest, "xmin" if "boxes" in carries else "segmentation")
     if "boxes" in carries or not _count_boxes(manifest):
         return manifest
     rows = dict.fromkeys((row.image_id, row.label) for row in manifest.annotation_rows())
@@ -74,17 +78,19 @@ def fitted(manifest: Manifest, carries: frozenset[str]) -> Manifest:
     return Manifest.of(manifest.image_rows(), labels)
 
 
-def _without_labelled(manifest: Manifest) -> Manifest:
+def _with_place(manifest: Manifest, column: str) -> Manifest:
+    """Without the images whose annotations all lack a column; and without theirs."""
     table, ids = manifest.annotations, manifest.images["image_id"]
-    boxed = table.filter(pc.is_valid(table["xmin"]))["image_id"].combine_chunks()
-    left_out = pc.and_(pc.is_in(ids, table["image_id"].combine_chunks()), pc.invert(pc.is_in(ids, boxed)))
+    placed = table.filter(pc.is_valid(table[column]))["image_id"].combine_chunks()
+    left_out = pc.and_(pc.is_in(ids, table["image_id"].combine_chunks()), pc.invert(pc.is_in(ids, placed)))
     if not pc.any(left_out).as_py():
         return manifest
     images = manifest.images.filter(pc.invert(left_out)).combine_chunks()
     if not images.num_rows:
+        what = "are classes of whole images" if column == "xmin" else "have no outline"
         raise StageError(
-            "the annotations are classes of whole images, and this format has no place for them; "
-            "choose one that carries labels (`shardsmith formats`)"
+            f"the annotations {what}, and this format has no place for them; choose one that carries "
+            f"{'labels' if column == 'xmin' else 'boxes'} (`shardsmith formats`)"
         )
     there = pc.is_in(table["image_id"], images["image_id"].combine_chunks())
     return Manifest(images, table.filter(there).combine_chunks())
@@ -117,6 +123,12 @@ def count_held(manifest: Manifest) -> dict[str, int]:
 
 def _count_boxes(manifest: Manifest) -> int:
     return manifest.annotations.num_rows - manifest.annotations["xmin"].null_count
+
+
+def _count_outlined(manifest: Manifest, carries: frozenset[str]) -> int:
+    """How many boxes leave as their outline."""
+    table = manifest.annotations
+    return table.num_rows - table["segmentation"].null_count if "outlines" in carries else 0
 
 
 def _count_attributes(column: pa.ChunkedArray) -> dict[str, int]:

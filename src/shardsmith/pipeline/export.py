@@ -44,7 +44,7 @@ def export(job: ExportJob, about: Description, formats: list[str], ledger: list[
         for name in dict.fromkeys(formats):
             writer = WRITERS[name]
             writer.write(replace(job, manifest=fitted(job.manifest, writer.carries)), part / name)
-            losses = find_losses(job.manifest, name, writer.carried(job.masks))
+            losses = find_losses(job.manifest, writer, job.masks)
             text = format_readme(replace(about, left_out=in_brief(losses)), writer.loading)
             (part / name / "README.md").write_text(text, encoding="utf-8")
         write_tables(job.manifest, part)

@@ -18,10 +18,23 @@ from shardsmith.formats.masks.classes import BLACK, LIST_FILES, VOID, ClassList,
 from shardsmith.formats.masks.known import KNOWN
 from shardsmith.formats.masks.pairs import MaskPair, find_masks
 from shardsmith.formats.masks.pixels import MaskContent, read_mask
+from shardsmith.formats.masks.writer import measure_losses, write
 from shardsmith.formats.shapes.objects import Objects, place_objects, row_of
 from shardsmith.formats.shapes.placement import drawn_size
 from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
 from shardsmith.formats.shared.splits import split_in_path
+
+_LOADING = """
+`NAME_mask.png` stands beside `NAME.jpg`, in the folder of its split. The values of its pixels are the ids of the
+classes, 0 is background, and 255 is void: an object whose outline nobody has drawn. `_classes.csv` names the values.
+
+```python
+import numpy as np
+from PIL import Image
+
+mask = np.asarray(Image.open("train/NAME_mask.png"))  # (height, width); ignore 255
+```
+"""
 
 _SETS = {"train": "train", "val": "valid", "valid": "valid", "test": "test"}
 
@@ -199,5 +212,8 @@ FORMAT = Format(
     carries=frozenset({"outlines", "masks", "negatives", "splits"}),
     detect=detect,
     read=read,
+    write=write,
+    loading=_LOADING,
+    measure=measure_losses,
     annotation_images=annotation_images,
 )
