@@ -105,7 +105,36 @@ def test_an_image_that_nobody_labelled_has_no_mask(tmp_path: Path) -> None:
     assert [*read(out).entries] == ["images/a.jpg"]
 
 
-@pytest.mark.parametrize("name", ["masks"])
+# --- PASCAL VOC
+
+
+def test_masks_of_voc_come_back(tmp_path: Path) -> None:
+    boxed = box("a.jpg", CAT, 20.0, 0.0, 31.0, 8.0)
+    rows = [area(CAT, 0, 0, 6, 6), boxed, RING, TRIANGLE]
+    images = [make_image(tmp_path / "in", f"{n}.jpg", image_bytes(seed=ord(n)), split="valid") for n in "bc"]
+    manifest = make_manifest(*images, make_image(tmp_path / "in", split="train"), *rows, box("b.jpg", CAT))
+    out = written(manifest, "voc", tmp_path / "out")
+    assert lost(manifest, "voc") == ["10 pixels under other annotations on 1 images"]
+    of_class, of_object = (np.asarray(PilImage.open(out / f"Segmentation{kind}/a.png")) for kind in ("Class", "Object"))
+    seen = [(0, 0), (5, 5), (3, 3), (11, 16), (2, 25), (23, 31)]
+    assert [(of_class[at], of_object[at]) for at in seen] == [(1, 1), (1, 1), (1, 3), (3, 4), (255, 255), (0, 0)]
+    lists = {path.name: path.read_text() for path in (out / "ImageSets/Segmentation").iterdir()}
+    assert lists == {"train.txt": "a\n", "val.txt": "c\n"}  # b has boxes alone
+    source = read(out, "masks")
+    assert [label for label, _ in masks(source.annotations)] == [CAT, CAT, DOG]
+    assert masks(source.annotations)[1:] == masks([RING, TRIANGLE])
+    assert {image_id: entry.split for image_id, entry in source.entries.items()} == {
+        "JPEGImages/a.jpg": "train", "JPEGImages/c.jpg": "valid",
+    }  # fmt: skip
+    assert read(out).annotations[2].label == CAT  # the XML is read by itself, with the box of each object
+
+
+def test_voc_has_masks_only_where_they_are_asked_for(tmp_path: Path) -> None:
+    WRITERS["voc"].write(ExportJob(manifest_of(tmp_path / "in", RING), IDS), tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["Annotations", "ImageSets", "JPEGImages"]
+
+
+@pytest.mark.parametrize("name", ["masks", "voc"])
 def test_an_id_beyond_8_bits_is_a_clear_error(tmp_path: Path, name: str) -> None:
     job = ExportJob(manifest_of(tmp_path / "in", area("cow", 0, 0, 2, 2)), LabelMap("d", {"cow": 255}), masks=True)
     with pytest.raises(StageError, match=rf"{name}: class 'cow' has the id 255.*choose coco_panoptic"):

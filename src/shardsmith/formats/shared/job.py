@@ -23,7 +23,7 @@ _EXTENSIONS = {"jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"), "png": (".png",), "we
 class ExportJob:
     """One version to be written: every image has a split, a size and a format.
 
-    masks: whether TFRecord gets a mask for each object.
+    masks: whether formats that hold masks by choice (TFRecord, VOC) get them.
     facts: about the whole dataset: its licence, its description, where it is from.
     """
 

@@ -20,6 +20,7 @@ from shardsmith.formats.shapes.placement import to_json
 from shardsmith.formats.shapes.sheet import put, put_nowhere
 from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
 from shardsmith.formats.shared.splits import split_in_path
+from shardsmith.formats.voc.masks import measure_losses
 from shardsmith.formats.voc.sets import ImageSets, class_files, read_sets
 from shardsmith.formats.voc.writer import write
 from shardsmith.formats.voc.xml import VocFile, parse_file
@@ -28,7 +29,9 @@ _ROOT = re.compile(r"<annotation[\s>/]")
 
 _LOADING = """
 `Annotations/NAME.xml` belongs to `JPEGImages/NAME.jpg`; `ImageSets/Main/train.txt`, `val.txt` and `test.txt` list the
-splits. Every tool that reads PASCAL VOC reads this folder.
+splits. Every tool that reads PASCAL VOC reads this folder. Where masks were asked for (`export.masks`),
+`SegmentationClass/NAME.png` has the class of each pixel, by its id, `SegmentationObject/NAME.png` the number of its
+object in the XML, and `ImageSets/Segmentation/` lists the images that have them.
 """
 
 
@@ -110,6 +113,8 @@ FORMAT = Format(
     title="PASCAL VOC XML",
     carries=frozenset({"boxes", "negatives", "splits", "difficult", "truncated", "occluded", "pose"}),
     detect=detect,
+    masks=frozenset({"outlines", "masks"}),
+    measure=measure_losses,
     read=read,
     write=write,
     loading=_LOADING,
