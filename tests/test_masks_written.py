@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,40 @@ def test_masks_of_voc_come_back(tmp_path: Path) -> None:
 def test_voc_has_masks_only_where_they_are_asked_for(tmp_path: Path) -> None:
     WRITERS["voc"].write(ExportJob(manifest_of(tmp_path / "in", RING), IDS), tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["Annotations", "ImageSets", "JPEGImages"]
+
+
+# --- COCO panoptic
+
+
+def test_panoptic_segments_come_back(tmp_path: Path) -> None:
+    below = area(DOG, 0, 0, 6, 6)
+    rows = [area(CAT, 2, 3, 4, 5), below, replace(RING, is_crowd=True), TRIANGLE, box("a.jpg", CAT, 1.0, 1.0, 3.0, 3.0)]
+    manifest = manifest_of(tmp_path / "in", *rows)
+    out = written(manifest, "coco_panoptic", tmp_path / "out")
+    assert lost(manifest, "coco_panoptic") == ["1 boxes", "14 pixels under other annotations on 1 images"]
+    source = read(out)
+    seen = np.frombuffer(masks([below])[0][1], np.uint8) * (np.frombuffer(masks([RING])[0][1], np.uint8) == 0)
+    assert masks(source.annotations) == [(DOG, seen.tobytes()), *masks([RING, TRIANGLE])]
+    assert [row.is_crowd for row in source.annotations] == [False, True, False]
+    assert (sorted(source.entries), source.findings, source.ids) == (["train/a.jpg", "train/n0.jpg"], [], dict(IDS.ids))
+
+
+def test_panoptic_by_the_rules_of_panopticapi(tmp_path: Path) -> None:
+    """pq_compute: each id of a PNG is in segments_info and the other way round, areas are equal, categories known."""
+    out = written(
+        manifest_of(tmp_path / "in", RING, area(DOG, 0, 0, 9, 9), TRIANGLE), "coco_panoptic", tmp_path / "out"
+    )
+    content = json.loads((out / "annotations/panoptic_train.json").read_text())
+    categories = {each["id"]: each for each in content["categories"]}
+    assert {image["id"] for image in content["images"]} == {entry["image_id"] for entry in content["annotations"]}
+    for entry in content["annotations"]:
+        colours = np.asarray(PilImage.open(out / "annotations/panoptic_train" / entry["file_name"])).astype(np.uint32)
+        ids, areas = np.unique(colours @ np.array([1, 256, 65536], np.uint32), return_counts=True)
+        pixels = dict(zip(ids.tolist(), areas.tolist(), strict=True))
+        pixels.pop(0)
+        assert {each["id"]: each["area"] for each in entry["segments_info"]} == pixels
+        assert {each["category_id"] for each in entry["segments_info"]} <= categories.keys()
+    assert sum(len(entry["segments_info"]) for entry in content["annotations"]) == 3
 
 
 @pytest.mark.parametrize("name", ["masks", "voc"])

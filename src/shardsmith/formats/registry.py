@@ -8,6 +8,7 @@ from importlib import metadata
 
 from shardsmith.formats import class_folders, create_ml, darwin, datumaro, open_images, supervisely
 from shardsmith.formats.coco import format as coco
+from shardsmith.formats.coco import panoptic
 from shardsmith.formats.csv import multiclass, retinanet, tfod
 from shardsmith.formats.cvat import format as cvat
 from shardsmith.formats.format import CARRYABLE, Format
@@ -15,7 +16,6 @@ from shardsmith.formats.label_studio import format as label_studio
 from shardsmith.formats.labelbox import format as labelbox
 from shardsmith.formats.labelme import format as labelme
 from shardsmith.formats.masks import format as masks
-from shardsmith.formats.masks import panoptic
 from shardsmith.formats.panlabel import format as panlabel
 from shardsmith.formats.shared.raw_folder import RawFolder
 from shardsmith.formats.text import dota, kitti

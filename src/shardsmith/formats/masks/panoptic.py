@@ -19,7 +19,6 @@ from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.dataset.shapes import OutlineError
 from shardsmith.dataset.workers import map_items
-from shardsmith.formats.format import Format
 from shardsmith.formats.masks.pixels import MaskContent, read_mask
 from shardsmith.formats.shapes.objects import Objects, has_list, place_objects, row_of, told
 from shardsmith.formats.shapes.outlines import Shape, number_of
@@ -178,13 +177,3 @@ def _row(item: dict[str, Any], areas: Mapping[int, Shape], problem: str, classes
     row = row_of(classes[category], areas[item["id"]], is_crowd=item.get("iscrowd") in (1, True))
     row.area = number_of(item["area"], "its area", math.inf) if item.get("area") is not None else None
     return row
-
-
-FORMAT = Format(
-    name="coco_panoptic",
-    title="COCO panoptic",
-    carries=frozenset({"outlines", "masks", "negatives", "splits", "crowd", "area"}),
-    detect=detect,
-    read=read,
-    annotation_images=annotation_images,
-)
