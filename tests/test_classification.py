@@ -108,7 +108,9 @@ def test_only_images_of_one_class_have_a_folder(tmp_path: Path) -> None:
     every = [label(id_, name) for id_, text in names.items() for name in text.split()]
     job = ExportJob(make_manifest(*rows, *every), LabelMap("d").extended(["cat", "dog"]))
     class_folders.write(job, tmp_path / "out")
-    assert [str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.*")] == ["train/cat/a.jpg"]
+    written = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert written == {"classes.txt", "train/cat/a.jpg", "train/dog/.keep"}
+    assert (tmp_path / "out/classes.txt").read_text() == "cat\ndog\n"
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", ".hidden", "x\0", "ä" * 200])

@@ -44,7 +44,8 @@ def test_each_format_in_its_own_folder_with_a_readme(workspace: Path) -> None:
     assert all((folder / "README.md").is_file() for folder in folders.values())
     assert sorted(path.name for path in folders["tfrecord"].iterdir()) == [
         "README.md", "dataset_info.json", "ds-train.tfrecord-00000-of-00001", "ds-valid.tfrecord-00000-of-00001",
-        "features.json", "image-object-class-label.labels.txt", "label_map.pbtxt",
+        "features.json", "image-object-class-label.labels.txt",
+        "label_map.csv", "label_map.pbtxt",
     ]  # fmt: skip
 
 

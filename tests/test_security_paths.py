@@ -19,9 +19,10 @@ from shardsmith.dataset import archive
 from shardsmith.dataset.errors import RawDataError, StageError
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.shapes import Skeleton
-from shardsmith.formats.registry import READERS, WRITERS
+from shardsmith.formats.registry import READERS, WRITERS, set_aside_annotations
 from shardsmith.formats.shared.job import ExportJob
 from shardsmith.formats.shared.raw_folder import RawFolder
+from shardsmith.pipeline.ingest import find_format
 from shardsmith.versions.space import scan
 
 pytestmark = pytest.mark.usefixtures("attack")
@@ -130,15 +131,16 @@ def test_image_names_make_no_paths(tmp_path: Path, format: str, name: str) -> No
     row = box(name, "cat")
     if format in ("class_folders", "multiclass_csv"):
         row.xmin = row.ymin = row.xmax = row.ymax = None
-    row.keypoints, row.skeleton = POINT
+    row.keypoints, row.skeleton, row.segmentation = *POINT, "[[2,3,12,3,12,13,2,13]]"
     out = tmp_path / "work/out"
     WRITERS[format].write(ExportJob(make_manifest(image, row), LabelMap("x", {"cat": 1})), out)
     assert {path.name for path in tmp_path.iterdir()} == {"raw", "work"}
     if format != "tfrecord":
         folder = raw_folder(out, {})
-        reader = READERS["ultralytics" if format.startswith("ultralytics") else format]
-        found = reader.read(folder, reader.detect(folder))
-        assert (len(folder.images), len(found.entries), len(found.annotations)) == (1, 1, 1), found.findings
+        set_aside_annotations(folder)
+        reader, files = find_format(folder)
+        found = READERS[reader].read(folder, files)
+        assert (len(folder.image_files), len(found.entries), len(found.annotations)) == (1, 1, 1), found.findings
 
 
 # --- archives

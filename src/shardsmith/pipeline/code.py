@@ -29,7 +29,7 @@ _DECISIONS = tuple(f"pipeline/splits/{name}.py" for name in ("decisions", "links
 # what dvc.lock records.
 STAGES: dict[str, tuple[str, ...]] = {
     "ingest": (*_GROUND, "formats", "pipeline/ingest.py", "pipeline/intake"),
-    "validate": (*_GROUND, "pipeline/validate.py", "pipeline/checks", *_DECISIONS),
+    "validate": (*_GROUND, "pipeline/validate.py", "pipeline/checks", "transforms/geometry/polygons.py", *_DECISIONS),
     "split": (*_GROUND, "pipeline/splits"),
     "preprocess": (*_GROUND, "transforms", "pipeline/preprocess.py", "pipeline/code.py"),
     "augment": (*_GROUND, "transforms", "pipeline/augment.py", "pipeline/code.py"),

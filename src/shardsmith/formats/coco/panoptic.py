@@ -19,10 +19,10 @@ from PIL import Image as PilImage
 from shardsmith.dataset.manifest import Annotation, Image, Manifest
 from shardsmith.dataset.workers import map_items
 from shardsmith.formats.coco.facts import image_facts, info_of, license_entry, licenses_of
-from shardsmith.formats.coco.ids import image_ids
 from shardsmith.formats.format import Format
 from shardsmith.formats.masks.drawing import draw, name_hidden
 from shardsmith.formats.masks.panoptic import annotation_images, detect, read
+from shardsmith.formats.shared.ids import image_ids
 from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
 
 Segment = dict[str, Any]

@@ -134,6 +134,8 @@ def write(job: ExportJob, out: Path) -> None:
         lists[split] = f"data/{split or 'all'}.txt"
         (out / lists[split]).write_text(listing, encoding="utf-8")
     class_names = job.label_map.names_by_id()[1:]
+    (out / "backup").mkdir(exist_ok=True)  # Darknet saves nothing where it is not there, and DVC knows no empty folder
+    (out / "backup/.keep").touch()
     (data / "obj.names").write_text(format_names(class_names), encoding="utf-8")
     (data / "obj.data").write_text(format_options(len(class_names), lists), encoding="utf-8")
 
