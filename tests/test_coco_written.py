@@ -22,6 +22,8 @@ from shardsmith.formats.registry import WRITERS
 from shardsmith.formats.shared import ids
 from shardsmith.formats.shared.facts import chosen, merged, readme_facts, yaml_facts
 from shardsmith.formats.shared.job import ExportJob
+from shardsmith.pipeline.ingest import read_raw
+from shardsmith.pipeline.params import IngestParams
 
 README = """# Hard Hats > raw
 https://universe.roboflow.com/hats
@@ -239,3 +241,19 @@ def test_a_conversion_says_the_facts(tmp_path: Path) -> None:
     (source / "l.json").write_text(with_annotations(ENTRY, licenses=[{"id": 1, "name": "MIT"}]))
     convert(source, "voc", tmp_path / "out")
     assert "- Licence: MIT\n" in (tmp_path / "out/README.md").read_text()
+
+
+def test_roboflow_has_a_file_beside_the_images_and_the_group_as_category_0(tmp_path: Path) -> None:
+    rows = [make_image(tmp_path / "in", f"{split}.jpg", split=split) for split in ("train", "test")]
+    manifest = make_manifest(*rows, box("train.jpg", "dog"), box("test.jpg", "animals"))
+    job = ExportJob(manifest, LabelMap("d", {"animals": 1, "dog": 3}), facts={"annotation_group": "animals"})
+    WRITERS["roboflow_coco"].write(job, tmp_path / "out")
+    content = json.loads((tmp_path / "out/train/_annotations.coco.json").read_text())
+    assert [(one["id"], one["name"], one["supercategory"]) for one in content["categories"]] == [
+        (0, "animals_", "none"), (1, "animals", "animals_"), (2, "unused-2", "animals_"), (3, "dog", "animals_"),
+    ]  # fmt: skip
+    assert (tmp_path / "out/train" / content["images"][0]["file_name"]).is_file()
+    _, source, _ = read_raw(tmp_path / "out", IngestParams())
+    assert sorted((row.label, row.image_id) for row in source.annotations) == [
+        ("animals", "test/test.jpg"), ("dog", "train/train.jpg"),
+    ]  # fmt: skip

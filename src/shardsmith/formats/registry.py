@@ -29,6 +29,7 @@ OURS = (
     class_folders.FORMAT,
     coco.FORMAT,
     coco.POLYGONS,
+    coco.ROBOFLOW,
     create_ml.FORMAT,
     cvat.FORMAT,
     darwin.FORMAT,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +15,7 @@ import pyarrow as pa
 from shardsmith.formats.coco.detect import detect as detect
 from shardsmith.formats.coco.reader import add as add
 from shardsmith.formats.coco.reader import read as read
+from shardsmith.formats.coco.writer import Layout
 from shardsmith.formats.coco.writer import write as write
 from shardsmith.formats.format import Format, cannot_read, finds_nothing
 from shardsmith.formats.shapes.boundary import as_polygons
@@ -30,6 +32,11 @@ train = COCO("annotations/instances_train.json")  # category ids are those of th
 
 Ids of images and annotations are the source's where these are whole numbers and used once, else hashes that stay as the
 dataset grows.
+"""
+
+_ROBOFLOW = """
+`SPLIT/_annotations.coco.json` beside the images of the split, as Roboflow exports it; category 0 is the annotation
+group, and no class. RF-DETR takes the folder as `dataset_dir`. Images without a split stand in `train/`.
 """
 
 
@@ -86,4 +93,12 @@ POLYGONS = replace(
     detect=finds_nothing,
     read=cannot_read,
     write=write_polygons,
+)
+
+ROBOFLOW = replace(
+    POLYGONS,
+    name="roboflow_coco",
+    title="Roboflow COCO",
+    write=partial(write, layout=Layout("{}", "{}/_annotations.coco.json", no_split="train", grouped=True)),
+    loading=_ROBOFLOW,
 )

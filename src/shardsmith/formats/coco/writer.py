@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,24 @@ from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
 Numbered = tuple[Image, int, list[tuple[Annotation, int]]]
 
 
-def write(job: ExportJob, out: Path) -> None:
+@dataclass(frozen=True)
+class Layout:
+    """Where a split's images and its file stand; `{}` is the split. grouped: whether category 0 names the annotation
+    group, which is no class, and is the parent of the classes.
+    """
+
+    images: str = "{}"
+    file: str = "annotations/instances_{}.json"
+    no_split: str = ""
+    grouped: bool = False
+
+
+def write(job: ExportJob, out: Path, layout: Layout = Layout()) -> None:
     """annotations/instances_SPLIT.json, and each split's images in a folder of its name.
 
     Raises:
         StageError: two images or annotations come to one id.
     """
-    (out / "annotations").mkdir(parents=True, exist_ok=True)
     images = job.manifest.image_rows()
     names, ids = leaving_names(images), image_ids(images)
     splits = list(job.by_split())
@@ -36,13 +48,15 @@ def write(job: ExportJob, out: Path) -> None:
     licenses = licenses_of(job.facts, images)
     skeletons = skeletons_of(job.manifest.annotations)
     for split, rows in splits:
-        write_images([image for image, _ in rows], names, out / (split or "images"))
+        name = split or layout.no_split
+        write_images([image for image, _ in rows], names, out / (layout.images.format(name) or "images"))
         numbered = [
             (image, ids[image.image_id], [next(numbers) for row in of_image if row.xmin is not None])
             for image, of_image in rows
         ]
-        text = format_json(numbered, names, job, licenses, skeletons)
-        (out / "annotations" / f"instances{f'_{split}' if split else ''}.json").write_text(text, encoding="utf-8")
+        path = out / layout.file.format(name).replace("_.json", ".json")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(format_json(numbered, names, job, licenses, skeletons, layout.grouped), encoding="utf-8")
 
 
 def format_json(
@@ -51,12 +65,14 @@ def format_json(
     job: ExportJob,
     licenses: dict[str, int],
     skeletons: Mapping[str, Skeleton],
+    grouped: bool,
 ) -> str:
     """One split's file, an entry a line; categories' ids are those of the label map.
 
     Args:
         licenses: licence -> its id.
         skeletons: class -> what its keypoints are.
+        grouped: as for Layout.
     """
     images: list[str] = []
     annotations: list[str] = []
@@ -67,17 +83,27 @@ def format_json(
             own = {"id": id_, "image_id": image_id, "category_id": job.label_map.ids[row.label]}
             annotations.append(_line({**own, **_entry(row, image, skeletons.get(row.label))}))
     categories = [
-        _line({"id": job.label_map.ids[name], "name": name, **_of_skeleton(skeletons.get(name))})
+        {"id": job.label_map.ids[name], "name": name, **_of_skeleton(skeletons.get(name))}
         for name in job.label_map.names
     ]
+    categories = _in_group(categories, job.facts.get("annotation_group", "objects")) if grouped else categories
     info = _line(info_of(job.facts, job.label_map.dataset))
     lists = {
         "licenses": [_line(license_entry(id_, text)) for text, id_ in licenses.items()],
         "images": images,
         "annotations": annotations,
-        "categories": categories,
+        "categories": map(_line, categories),
     }
     return f'{{"info": {info}' + "".join(f',\n"{key}": {_list(lines)}' for key, lines in lists.items()) + "}\n"
+
+
+def _in_group(categories: list[dict[str, Any]], group: str) -> list[dict[str, Any]]:
+    """Category 0 first; ids have no gaps, since trainers count the categories for the number of classes."""
+    by_id = {category["id"]: category for category in categories}
+    while group in {category["name"] for category in categories}:
+        group += "_"
+    gapless = [by_id.get(id_, {"id": id_, "name": f"unused-{id_}"}) for id_ in range(1, max(by_id, default=0) + 1)]
+    return [{"id": 0, "name": group, "supercategory": "none"}, *({**one, "supercategory": group} for one in gapless)]
 
 
 def _line(entry: dict[str, Any]) -> str:

@@ -63,7 +63,7 @@ def _pngs(folder: RawFolder, file: str) -> dict[str, str]:
     """Path -> PNG, below a folder of the JSON file's name, else below one whose name begins with `panoptic`."""
     pngs = folder.with_suffix(".png")
     stem = re.escape(PurePosixPath(file).stem)
-    for within in (rf"(?:.*/)?{stem}/(.+)", r"(?:.*/)?panoptic[^/]*/(.+)"):
+    for within in (rf"(?s)(?:.*/)?{stem}/(.+)", r"(?s)(?:.*/)?panoptic[^/]*/(.+)"):
         if own := {match[1]: png for png in pngs if (match := re.fullmatch(within, png))}:
             return own
     return {}
