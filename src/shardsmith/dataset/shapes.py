@@ -75,7 +75,7 @@ def _compressed(rle: dict[str, Any]) -> dict[str, Any]:
     if height * width >= _MAX_PIXELS:
         raise OutlineError(f"its RLE says {height} x {width} pixels")
     if isinstance(counts, str):
-        lengths = _run_lengths(counts)
+        lengths = run_lengths(counts)
     elif isinstance(counts, list) and set(map(type, counts)) <= {int}:
         lengths = np.array(counts, dtype=object)
     else:
@@ -89,7 +89,7 @@ def _compressed(rle: dict[str, Any]) -> dict[str, Any]:
     return {"size": size, "counts": counts}
 
 
-def _run_lengths(counts: str) -> np.ndarray:
+def run_lengths(counts: str) -> np.ndarray:
     """The run lengths of a compressed RLE, checked: pycocotools reads past the end of a broken one.
 
     Each is a little-endian group of 5-bit digits with a flag for "more follow"; from the fourth on, the difference
@@ -135,12 +135,18 @@ def box_around(outline: str) -> Box | None:
     return float(min(xs)), float(min(ys)), float(max(xs)), float(max(ys))
 
 
+def to_run_lengths(outline: str, width_px: int, height_px: int) -> dict[str, Any]:
+    """An outline as RLE, {"size": [height, width], "counts": str}. An RLE must have that size."""
+    content = json.loads(outline)
+    if isinstance(content, list):
+        content = rle_tools.merge(rle_tools.frPyObjects(content, height_px, width_px))
+        content["counts"] = content["counts"].decode("ascii")
+    return content
+
+
 def to_mask(outline: str, width_px: int, height_px: int) -> np.ndarray:
     """(height, width) uint8, 1 inside. An RLE must have that size."""
-    content = json.loads(outline)
-    if isinstance(content, dict):
-        return rle_tools.decode(content)
-    return rle_tools.decode(rle_tools.merge(rle_tools.frPyObjects(content, height_px, width_px)))
+    return rle_tools.decode(to_run_lengths(outline, width_px, height_px))
 
 
 def from_mask(mask: np.ndarray) -> str:
@@ -152,10 +158,7 @@ def from_mask(mask: np.ndarray) -> str:
 
 def area_px(outline: str, width_px: int, height_px: int) -> float:
     """The pixels inside: COCO's `area`."""
-    content = json.loads(outline)
-    if isinstance(content, list):
-        content = rle_tools.merge(rle_tools.frPyObjects(content, height_px, width_px))
-    return float(rle_tools.area(content))
+    return float(rle_tools.area(to_run_lengths(outline, width_px, height_px)))
 
 
 def upright_outline(outline: str, orientation: int, width_px: int, height_px: int) -> str:

@@ -6,7 +6,6 @@ Source: the VOC2012 development kit for the palette, and for 255, the value of p
 from __future__ import annotations
 
 import io
-import json
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -18,7 +17,7 @@ from pycocotools import mask as rle_tools
 from shardsmith.dataset.errors import StageError
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Annotation, Manifest
-from shardsmith.dataset.shapes import to_mask
+from shardsmith.dataset.shapes import to_mask, to_run_lengths
 from shardsmith.formats.masks.classes import VOID, voc_colour
 from shardsmith.formats.shapes.placement import Size, corners
 
@@ -79,7 +78,7 @@ def name_hidden(manifest: Manifest, by_class: bool) -> list[tuple[str, str]]:
         areas: dict[object, list[dict[str, Any]]] = {}
         for number, row in enumerate(rows):
             if row.segmentation:
-                rle = _run_lengths(row.segmentation, image.width or 0, image.height or 0)
+                rle = to_run_lengths(row.segmentation, image.width or 0, image.height or 0)
                 areas.setdefault(row.label if by_class else number, []).append(rle)
         if len(areas) > 1:
             merged = [rle_tools.merge(of_one) for of_one in areas.values()]
@@ -89,10 +88,3 @@ def name_hidden(manifest: Manifest, by_class: bool) -> list[tuple[str, str]]:
         return []
     value = f"{pixels:,} pixels under other annotations on {images:,} images"
     return [(value, "a pixel has one value: the later annotation's")]
-
-
-def _run_lengths(outline: str, width_px: int, height_px: int) -> dict[str, Any]:
-    content = json.loads(outline)
-    if isinstance(content, dict):
-        return content
-    return rle_tools.merge(rle_tools.frPyObjects(content, height_px, width_px))

@@ -208,5 +208,5 @@ def _mask_problem(data: bytes, size_px: tuple[int, int]) -> str:
     with opened(data) as mask:
         if mask.size != size_px:
             return f"{mask.size[0]} x {mask.size[1]} pixels, and its image has {size_px[0]} x {size_px[1]}"
-        values = {*np.unique(np.asarray(mask)).tolist()}
-    return "" if mask.mode == "L" and values <= {0, 1} else "other values than 0 and 1"
+        known, values = mask.mode in ("L", "P"), {*np.unique(np.asarray(mask.convert("L"))).tolist()}
+    return "" if known and values <= {0, 1} else "other values than 0 and 1"
