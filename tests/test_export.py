@@ -12,8 +12,11 @@ from staged import run_stage
 from shardsmith.dataset.errors import FindingError, StageError
 from shardsmith.dataset.findings import found
 from shardsmith.dataset.label_map import LabelMap
+from shardsmith.formats.losses import losses_of_export
 from shardsmith.ledger.counts import count_findings, count_manifest
+from shardsmith.pipeline.export import count
 from shardsmith.pipeline.stage import write_stage
+from shardsmith.versions.summary import summary
 
 
 @pytest.fixture
@@ -89,6 +92,15 @@ def test_a_second_export_leaves_nothing_of_the_first(workspace: Path) -> None:
     assert sorted(path.name for path in Path("data/export").iterdir()) == [
         "annotations.parquet", "description.json", "images.parquet", "ledger.csv", "tfrecord",
     ]  # fmt: skip
+
+
+def test_a_build_says_that_masks_are_there_to_be_written(tmp_path: Path) -> None:
+    outlined = make_manifest(make_image(tmp_path, split="train"), box(segmentation="[[1,1,9,1,9,9]]"), box())
+    labels = LabelMap("d", {"cat": 1})
+    for masks, said in ((False, "export.masks: true writes the masks of 1 outline"), (True, "")):
+        counts = count(outlined, labels, losses_of_export(outlined, ["tfrecord"], masks), 0)
+        lost = [line for line in summary(counts, "d@v1", "v1").splitlines() if line.startswith("Lost:")]
+        assert [said in line for line in lost] == [True] * bool(said)
 
 
 def test_a_failed_export_leaves_what_stood_there(workspace: Path) -> None:

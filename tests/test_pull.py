@@ -431,7 +431,7 @@ def exported(shared: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def make(stored: Path, tmp_path: Path, format_name: str, **wanted: Any) -> tuple[int, int, list[str]]:
     files = [path.relative_to(stored).as_posix() for path in stored.rglob("*") if path.is_file()]
-    part = choose_part(files, format_name, wanted.get("splits", ()), wanted.get("classes", ()))
+    part = choose_part(files, format_name, wanted.get("splits", ()), wanted.get("classes", ()), "masks" in wanted)
     label_map = LabelMap("sample", {name: id_ for id_, name in enumerate(CLASSES, start=1)})
     made = make_part(stored, part, label_map, "sample@one", tmp_path / "work", tmp_path / "out")
     return made.images, made.boxes, [loss.value for loss in made.losses]
@@ -444,6 +444,11 @@ def test_a_version_without_tfrecord_is_made_of_its_files(
     assert make(exported(origin, True), tmp_path, "tfrecord")[:2] == (9, 9)
     came, stored = records(tmp_path / "out/tfrecord"), records(shared.root / "data/export/tfrecord")
     assert came == stored
+
+
+def test_masks_are_made_of_a_version_that_has_none(exported: Callable[..., Path], tmp_path: Path) -> None:
+    make(exported("coco", True), tmp_path, "voc", masks=True)
+    assert len(list((tmp_path / "out/voc").glob("Segmentation*/*.png"))) == 4  # an outline, a negative
 
 
 def test_only_images_of_the_splits_are_fetched() -> None:

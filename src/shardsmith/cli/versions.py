@@ -73,6 +73,7 @@ def add(commands: Commands) -> None:
         "--class", dest="classes", metavar="CLASS", action="append", default=[],
         help="objects of this class alone, and the images that have one; repeatable",
     )  # fmt: skip
+    command.add_argument("--masks", action="store_true", help="a mask for each object with an outline")
     command.add_argument("--zip", action="store_true", help="one file, DIR.zip, instead of a folder")
     command.add_argument("--page", action="store_true", help="its page for people too, as page.html")
     command.add_argument("--force", action="store_true", help="replace what is there and is something else")
@@ -234,7 +235,8 @@ def pull(options: argparse.Namespace) -> int:
 
     prepare_environment()
     name = _name(options)
-    wanted = WantedPart(options.format, tuple(options.split), tuple(options.classes), options.zip, options.page)
+    only = tuple(options.split), tuple(options.classes)
+    wanted = WantedPart(options.format, *only, options.zip, options.page, options.masks)
     repo = options.repo or (None if options.remote else str(Workspace.find().root))
     record = pull_version(name, options.out, to_stderr, repo, options.remote, options.force, wanted, options.strict)
     out = options.out or default_folder(name, record)

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shardsmith.conversion.options import (
-    check_masks,
     dataset_name,
     default_out,
     fractions_in_words,
@@ -25,7 +24,7 @@ from shardsmith.dataset.errors import RawDataError, paint
 from shardsmith.dataset.findings import Finding, count_actions, summarise
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Manifest
-from shardsmith.formats.choice import check_writer
+from shardsmith.formats.choice import check_masks, check_writer
 from shardsmith.formats.losses import find_losses, fitted, in_brief
 from shardsmith.formats.readme import Description, format_readme, group_of
 from shardsmith.formats.registry import WRITERS

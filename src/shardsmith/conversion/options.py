@@ -10,7 +10,6 @@ from pathlib import Path
 from shardsmith.dataset.errors import RawDataError, UsageError
 from shardsmith.dataset.manifest import SPLITS
 from shardsmith.formats.choice import check_reader
-from shardsmith.formats.registry import WRITERS
 from shardsmith.pipeline.intake.find import SeveralFormats
 from shardsmith.pipeline.params import Params, parse_params
 
@@ -76,16 +75,6 @@ def dataset_name(name: str | None, source: Path) -> str:
 def default_out(source: Path, to: str) -> Path:
     """Beside where the command runs: the source's name and the format."""
     return Path(f"{source.absolute().name.partition('.')[0] or 'dataset'}-{to}")
-
-
-def check_masks(to: str) -> None:
-    """
-    Raises:
-        UsageError: the format carries no masks.
-    """
-    if not WRITERS[to].masks and "masks" not in WRITERS[to].carries:
-        able = [name for name, one in WRITERS.items() if one.masks or "masks" in one.carries]
-        raise UsageError(f"--masks: {to} carries no masks; those that do: {', '.join(able)}")
 
 
 @contextmanager

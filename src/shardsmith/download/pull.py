@@ -48,10 +48,11 @@ class WantedPart:
     classes: tuple[str, ...] = ()
     zipped: bool = False
     page: bool = False
+    masks: bool = False
 
     @property
     def is_part(self) -> bool:
-        return bool(self.format or self.splits or self.classes)
+        return bool(self.format or self.splits or self.classes or self.masks)
 
 
 _ALL = WantedPart()
@@ -125,7 +126,7 @@ def _part(source: VersionSource, wanted: WantedPart) -> Part | None:
         return None
     from shardsmith.download.selection import choose_part
 
-    return choose_part(source.files, wanted.format, wanted.splits, wanted.classes)
+    return choose_part(source.files, wanted.format, wanted.splits, wanted.classes, wanted.masks)
 
 
 def _bring(source: VersionSource, part: Part | None, folder: Path, wanted: WantedPart, log: Log) -> dict[str, Any]:
@@ -206,6 +207,7 @@ def pull_version(
     page: bool = False,
     force: bool = False,
     strict: bool = False,
+    masks: bool = False,
 ) -> dict[str, Any]:
     """Bring a version, or a part of it, into a folder; every file is checked.
 
@@ -222,6 +224,7 @@ def pull_version(
         page: the version's page, too.
         force: replace what is there and is something else.
         strict: a folder with a file that is not of the version holds something else, whatever that file is.
+        masks: a mask for each object with an outline, also where the version was built without.
 
     Returns:
         what VERSION.json says of it.
@@ -231,5 +234,5 @@ def pull_version(
     """
     if not (repo or remote):
         repo = str(Workspace.find(Path(workspace) if workspace else None).root)
-    wanted = WantedPart(format, tuple(splits), tuple(classes), zipped, page)
+    wanted = WantedPart(format, tuple(splits), tuple(classes), zipped, page, masks)
     return pull(name, Path(out), lambda _: None, repo, remote, force, wanted, strict)

@@ -18,7 +18,7 @@ from shardsmith.dataset.errors import UsageError, VersionError, suggest
 from shardsmith.dataset.images import EXTENSIONS
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import SPLITS, Manifest
-from shardsmith.formats.choice import check_writer
+from shardsmith.formats.choice import check_masks, check_writer
 from shardsmith.formats.registry import WRITERS
 
 TABLES = ("images.parquet", "annotations.parquet")
@@ -29,25 +29,36 @@ _SHARD = re.compile(r".*-(train|valid|test)\.tfrecord-\d{5}-of-\d{5}")
 
 @dataclass(frozen=True)
 class Part:
-    """format: in which it is. splits, classes: () for all. as_stored: its records are files of the version."""
+    """format: in which it is. splits, classes: () for all. as_stored: its records are files of the version.
+
+    masks: whether they are asked for; otherwise there are masks where the version has them.
+    """
 
     format: str
     splits: tuple[str, ...]
     classes: tuple[str, ...]
     as_stored: bool
+    masks: bool = False
 
     def asked(self) -> dict[str, Any]:
         """As VERSION.json says it."""
-        return {"format": self.format, "splits": list(self.splits), "classes": list(self.classes)}
+        asked = {"format": self.format, "splits": list(self.splits), "classes": list(self.classes)}
+        return asked | ({"masks": True} if self.masks else {})
 
 
-def choose_part(files: Iterable[str], format: str | None, splits: Collection[str], classes: Collection[str]) -> Part:
+def choose_part(
+    files: Iterable[str],
+    format: str | None,
+    splits: Collection[str],
+    classes: Collection[str],
+    masks: bool = False,
+) -> Part:
     """
     Args:
         format: None for the version's own: TFRecord where it has it, else the first by name.
 
     Raises:
-        UsageError: no such format, or none that can be written.
+        UsageError: no such format, or none that can be written; or masks are asked for, and it has none.
         VersionError: the version has no format that is known here.
     """
     stored = stored_formats(files)
@@ -58,8 +69,10 @@ def choose_part(files: Iterable[str], format: str | None, splits: Collection[str
     chosen = format or stored[0]
     some = tuple(split for split in SPLITS if split in splits)
     some = () if some == SPLITS else some
-    as_stored = chosen in stored and not classes and (not some or chosen == TFRECORD)
-    return Part(chosen, some, tuple(sorted(set(classes))), as_stored)
+    if masks:
+        check_masks(chosen)
+    as_stored = chosen in stored and not (classes or masks) and (not some or chosen == TFRECORD)
+    return Part(chosen, some, tuple(sorted(set(classes))), as_stored, masks)
 
 
 def stored_formats(files: Iterable[str]) -> list[str]:
@@ -125,4 +138,5 @@ def in_words(part: Part) -> str:
     words = [part.format]
     words += [f"split {', '.join(part.splits)}"] * bool(part.splits)
     words += [f"class {', '.join(part.classes)}"] * bool(part.classes)
+    words += ["with masks"] * part.masks
     return "; ".join(words)

@@ -62,7 +62,7 @@ def make_part(stored: Path, part: Part, label_map: LabelMap, tag: str, work: Pat
             images = find_images(whole, stored / origin, {*manifest.images["image_id"].to_pylist()}, work)
             losses = _not_held(manifest, images, origin)
             manifest = with_bytes(manifest, images)
-        job = ExportJob(manifest, label_map, masks=_has_masks(stored), facts=said.get("facts", {}))
+        job = ExportJob(manifest, label_map, masks=part.masks or _has_masks(stored), facts=said.get("facts", {}))
         losses += _write(job, part.format, out)
     if whole:
         _write_tables(stored, manifest, part, out)

@@ -59,6 +59,16 @@ def check_writer(name: str, option: str = "--to") -> None:
         raise UsageError(f"{option} {name}: {_no_format(name, [*WRITERS], 'written')}")
 
 
+def check_masks(name: str) -> None:
+    """
+    Raises:
+        UsageError: the format carries no masks.
+    """
+    if not WRITERS[name].masks and "masks" not in WRITERS[name].carries:
+        able = [name for name, one in WRITERS.items() if one.masks or "masks" in one.carries]
+        raise UsageError(f"--masks: {name} carries no masks; those that do: {', '.join(able)}")
+
+
 def hint(name: str, known: list[str]) -> str:
     """`did you mean ...? ` for a name that is not known; "" where none is near."""
     plain = re.sub(r"[^a-z]", "", name.lower())

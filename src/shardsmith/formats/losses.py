@@ -15,6 +15,7 @@ from shardsmith.dataset.manifest import Annotation, Manifest
 from shardsmith.formats.format import Format
 from shardsmith.formats.registry import WRITERS
 
+MASKS_OFF = "masks are not asked for (masks: true of export in params.yaml, or --masks)"
 _UNSAID = (0, "Unspecified", None, "")
 _OWN_WORDS = ("difficult", "truncated", "occluded", "pose")
 
@@ -49,7 +50,10 @@ def find_losses(manifest: Manifest, writer: Format, masks: bool) -> list[Finding
     if "oriented" not in carries and "outlines" in carries:
         held["oriented"] = 0  # the corners stay, as an outline
     lost = {word: count for word, count in held.items() if count and word not in carries}
-    findings += [found("not-exported", writer.name, value=f"{count:,} {word}") for word, count in lost.items()]
+    findings += [
+        found("not-exported", writer.name, "", f"{count:,} {word}", MASKS_OFF if word in writer.masks else "")
+        for word, count in lost.items()
+    ]
     measured = writer.measure(fit) if writer.measure and "masks" in carries else []
     return findings + [found("not-exported", writer.name, "", *said) for said in measured]
 

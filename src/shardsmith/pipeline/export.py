@@ -15,7 +15,7 @@ from shardsmith.dataset.errors import FindingError, StageError
 from shardsmith.dataset.findings import Finding, summarise
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import SPLITS, Manifest
-from shardsmith.formats.losses import find_losses, fitted, in_brief
+from shardsmith.formats.losses import MASKS_OFF, find_losses, fitted, in_brief
 from shardsmith.formats.readme import Description, format_readme
 from shardsmith.formats.registry import WRITERS
 from shardsmith.formats.shared.job import ExportJob
@@ -126,7 +126,11 @@ def count(manifest: Manifest, label_map: LabelMap, findings: list[Finding], size
     Args:
         size: of the export, in bytes.
     """
-    return {"dataset": label_map.dataset, **count_manifest(manifest), **count_findings(findings), "bytes": size}
+    counts = {"dataset": label_map.dataset, **count_manifest(manifest), **count_findings(findings), "bytes": size}
+    if any(finding.reason == MASKS_OFF for finding in findings):
+        outlines = manifest.annotations["segmentation"]
+        counts["outlines_without_masks"] = len(outlines) - outlines.null_count
+    return counts
 
 
 def describe(counts: Mapping[str, Any], formats: Iterable[str]) -> str:

@@ -134,7 +134,9 @@ def escape(text: str) -> str:
 
 def _lost(metrics: dict[str, Any]) -> str:
     count = metrics["findings"].get("not-exported", 0)
-    return f"{_many(count, 'kind')} of content that a format cannot carry; the page names them" if count else ""
+    outlines = metrics.get("outlines_without_masks", 0)
+    masks = f"; export.masks: true writes the masks of {_many(outlines, 'outline')}" if outlines else ""
+    return f"{_many(count, 'kind')} of content that a format cannot carry; the page names them{masks}" if count else ""
 
 
 def _many(count: int, name: str) -> str:
