@@ -35,6 +35,16 @@ CARRYABLE = {
 }
 
 
+KINDS = {
+    "labels": "label",
+    "boxes": "box",
+    "oriented": "oriented",
+    "outlines": "polygon",
+    "masks": "mask",
+    "keypoints": "keypoints",
+}  # word of CARRYABLE -> kind of an annotation, as the manifest has it
+
+
 def finds_nothing(folder: RawFolder) -> list[str]:
     """The `detect` of a format that is not read."""
     return []
@@ -66,6 +76,7 @@ class Format:
     annotation_images: which image files of a folder are annotations (masks), and no images of the dataset, whatever
         format is read.
     masks: what it carries besides, where masks are asked for.
+    reads: the kinds of annotations (words of KINDS) that its reader finds, where these are not those that it carries.
     measure: where it carries masks, what of them it loses all the same: (how much, why) of each.
     """
 
@@ -79,6 +90,7 @@ class Format:
     unpack: Callable[[RawFolder, list[str], Path | None], None] | None = None
     annotation_images: Callable[[RawFolder], list[str]] | None = None
     masks: frozenset[str] = frozenset()
+    reads: frozenset[str] = frozenset()
     measure: Callable[[Manifest], list[tuple[str, str]]] | None = None
 
     @property
@@ -88,6 +100,16 @@ class Format:
     @property
     def is_written(self) -> bool:
         return self.write is not cannot_write
+
+    @property
+    def kinds_in(self) -> frozenset[str]:
+        """The kinds of annotations (words of KINDS) that its reader finds."""
+        return (self.reads or self.carries | self.masks) & KINDS.keys() if self.is_read else frozenset()
+
+    @property
+    def kinds_out(self) -> frozenset[str]:
+        """Those that it writes."""
+        return (self.carries | self.masks) & KINDS.keys() if self.is_written else frozenset()
 
     def carried(self, masks: bool) -> frozenset[str]:
         """What it carries, with masks asked for or not."""

@@ -40,7 +40,7 @@ group, and no class. RF-DETR takes the folder as `dataset_dir`. Images without a
 """
 
 
-def write_polygons(job: ExportJob, out: Path) -> None:
+def write_polygons(job: ExportJob, out: Path, layout: Layout = Layout()) -> None:  # noqa: B008
     """As `write`, with the masks of all but crowds as polygons, from which COCO's rule draws the same masks.
 
     Transformers' DETR and Detectron2's default refuse run lengths where iscrowd is 0.
@@ -50,7 +50,7 @@ def write_polygons(job: ExportJob, out: Path) -> None:
     outlines = pa.array([outline if is_crowd else _as_polygons(outline) for outline, is_crowd in pairs], pa.string())
     place = table.column_names.index("segmentation")
     traced = table.set_column(place, table.schema.field(place), outlines)
-    write(replace(job, manifest=replace(job.manifest, annotations=traced)), out)
+    write(replace(job, manifest=replace(job.manifest, annotations=traced)), out, layout)
 
 
 def _as_polygons(outline: str | None) -> str | None:
@@ -99,6 +99,6 @@ ROBOFLOW = replace(
     POLYGONS,
     name="roboflow_coco",
     title="Roboflow COCO",
-    write=partial(write, layout=Layout("{}", "{}/_annotations.coco.json", no_split="train", grouped=True)),
+    write=partial(write_polygons, layout=Layout("{}", "{}/_annotations.coco.json", no_split="train", grouped=True)),
     loading=_ROBOFLOW,
 )

@@ -112,6 +112,7 @@ FORMAT = Format(
     name="coco_panoptic",
     title="COCO panoptic",
     carries=frozenset({"outlines", "masks", "negatives", "splits", "crowd"}),
+    reads=frozenset({"masks"}),
     measure=measure_losses,
     detect=detect,
     read=read,

@@ -124,7 +124,7 @@ def _locate(folder: RawFolder, row: LabelboxRow, place: str, file: str) -> str |
 FORMAT = Format(
     name="labelbox",
     title="Labelbox",
-    carries=frozenset({"boxes", "outlines", "labels", "several_labels", "negatives", "splits", "attributes"}),
+    carries=frozenset({"boxes", "outlines", "masks", "labels", "several_labels", "negatives", "splits", "attributes"}),
     detect=detect,
     read=read,
 )

@@ -210,6 +210,7 @@ FORMAT = Format(
     name="masks",
     title="Semantic masks (PNG)",
     carries=frozenset({"outlines", "masks", "negatives", "splits"}),
+    reads=frozenset({"masks"}),
     detect=detect,
     read=read,
     write=write,

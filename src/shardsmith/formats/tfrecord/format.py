@@ -257,6 +257,7 @@ FORMAT = Format(
         }
     ),
     masks=frozenset({"outlines", "masks"}),
+    reads=frozenset({"boxes", "labels", "oriented", "keypoints", "masks"}),
     detect=detect,
     read=read,
     write=write,

@@ -206,7 +206,7 @@ def _add_record(
 def _with_points(row: Annotation, record: Record, box: int, size_px: tuple[int, int], info: ImageInfo) -> Annotation:
     """With the corners and the keypoints that the record has of a box; what is no place on an image is none."""
     with contextlib.suppress(OutlineError):
-        if record.corners and not row.segmentation:
+        if record.corners:
             flat = [share * side for corner in record.corners[box] for share, side in zip(corner, size_px, strict=True)]
             left, top, right, bottom = min(flat[::2]), min(flat[1::2]), max(flat[::2]), max(flat[1::2])
             if set(zip(flat[::2], flat[1::2], strict=True)) != {(x, y) for x in (left, right) for y in (top, bottom)}:

@@ -112,6 +112,7 @@ FORMAT = Format(
     name="voc",
     title="PASCAL VOC XML",
     carries=frozenset({"boxes", "negatives", "splits", "difficult", "truncated", "occluded", "pose"}),
+    reads=frozenset({"boxes", "outlines", "oriented"}),
     detect=detect,
     masks=frozenset({"outlines", "masks"}),
     measure=measure_losses,

@@ -180,6 +180,7 @@ FORMAT = Format(
     name="ultralytics",
     title="Ultralytics YOLO",
     carries=frozenset({"boxes", "outlines", "masks", "negatives", "splits"}),
+    reads=frozenset({"boxes", "outlines", "oriented", "keypoints"}),
     detect=detect,
     read=read,
     write=write,
