@@ -82,6 +82,19 @@ def test_a_mask_of_noise_takes_no_minutes() -> None:
     assert np.array_equal(to_mask(json.dumps([as_one_polygon(from_mask(noise), (200, 200))]), 200, 200), noise)
 
 
+def test_pycocotools_draws_the_same_mask_from_polygons(tmp_path: Path) -> None:
+    from pycocotools.coco import COCO
+
+    for name in ("coco", "coco_polygons"):
+        objects = [box("a.jpg", "cat", 0, 0, 6, 7, segmentation=outline) for outline in (RING, drawn("##. .## #.#"))]
+        manifest = make_manifest(make_image(tmp_path / "in", "a.jpg", split="train"), *objects)
+        WRITERS[name].write(ExportJob(manifest, LabelMap("d", {"cat": 1})), tmp_path / name)
+    read = [COCO(tmp_path / name / "annotations/instances_train.json") for name in ("coco", "coco_polygons")]
+    one, other = (sorted(coco.annToMask(each).tobytes() for each in coco.dataset["annotations"]) for coco in read)
+    assert one == other
+    assert [type(each["segmentation"]) for each in read[1].dataset["annotations"]] == [list, list]
+
+
 @pytest.mark.parametrize("name", ["ultralytics", "coco_polygons"])
 def test_a_mask_leaves_as_polygons_without_a_loss(tmp_path: Path, name: str) -> None:
     at = ("a.jpg", "cat", 0, 0, 6, 7)

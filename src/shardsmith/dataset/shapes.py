@@ -95,10 +95,7 @@ def run_lengths(counts: str) -> np.ndarray:
     Each is a little-endian group of 5-bit digits with a flag for "more follow"; from the fourth on, the difference
     to the length two before it.
     """
-    try:
-        digits = np.frombuffer(counts.encode("ascii"), np.uint8).astype(np.int64) - 48
-    except UnicodeEncodeError:
-        raise OutlineError("its RLE's counts have a character that RLE does not have") from None
+    digits = np.frombuffer(counts.encode("utf-8", "surrogatepass"), np.uint8).astype(np.int64) - 48
     if len(digits) and (digits.min() < 0 or digits.max() > 63):
         raise OutlineError("its RLE's counts have a character that RLE does not have")
     last = np.flatnonzero(digits & 32 == 0)
