@@ -21,7 +21,8 @@ _NO_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 def write(job: ExportJob, out: Path) -> None:
-    """JPEGImages/, Annotations/ and ImageSets/Main/{train,val,test}.txt.
+    """JPEGImages/, Annotations/, ImageSets/Main/{train,val,test}.txt; and labelmap.txt, without which Datumaro knows
+    VOC's own classes alone.
 
     Raises:
         StageError: masks are wanted, and an id of a class does not fit into them.
@@ -31,7 +32,7 @@ def write(job: ExportJob, out: Path) -> None:
         (out / folder).mkdir(parents=True, exist_ok=True)
     if job.masks:
         check_ids(job.label_map, "voc")
-        (out / "labelmap.txt").write_text(format_labelmap(job.label_map), encoding="utf-8")
+    (out / "labelmap.txt").write_text(format_labelmap(job.label_map), encoding="utf-8")
     for split, rows in job.by_split():
         write_images([image for image, _ in rows], names, out / "JPEGImages")
         stems = {image.image_id: PurePosixPath(names[image.image_id]).stem for image, _ in rows}
