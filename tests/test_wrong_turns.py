@@ -38,7 +38,7 @@ OUTSIDE = [
     ),
     ("convert my_voc --to coco --split 70,30", 2, "100 together; the shares must make 1", "percent for shares"),
     ("convert my_voc --to coco --split abc", 2, "for example --split 0.7,0.2,0.1", "no shares at all"),
-    ("convert my_voc --to voc --masks", 2, "voc carries no masks; those that do: coco, tfrecord", "masks for boxes"),
+    ("convert my_voc --to tfod_csv --masks", 2, "tfod_csv carries no masks; those that do: ", "masks for boxes"),
     ("convert my_voc --to coco --name My-Set", 2, "for example --name my_birds", "a name that no file could have"),
     ("convert my_voc --to coco --workers 0", 2, "--workers 0: not a whole number from 1", "no process at all"),
     ("convert my_vok --to coco", 1, "did you mean my_voc? give a folder, .zip", "a path with a slip"),

@@ -21,6 +21,7 @@ EXTRAS = {
     "vl_convert": "build",
     "albumentations": "augment",
     "simsimd": "augment",
+    "array_record": "array-record",
     "aiohttp": "s3",
     "s3fs": "s3",
 }

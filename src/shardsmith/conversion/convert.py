@@ -26,7 +26,7 @@ from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Manifest
 from shardsmith.formats.choice import check_masks, check_writer
 from shardsmith.formats.losses import find_losses, fitted, in_brief
-from shardsmith.formats.readme import Description, format_readme, group_of
+from shardsmith.formats.readme import Description, group_of, write_readme
 from shardsmith.formats.registry import WRITERS
 from shardsmith.formats.shared.job import ExportJob
 from shardsmith.ledger.counts import count_manifest
@@ -116,7 +116,7 @@ def _write(job: ExportJob, to: str, about: Description, out: Path, zipped: bool)
     part.parent.mkdir(parents=True, exist_ok=True)
     try:
         WRITERS[to].write(job, part)
-        (part / "README.md").write_text(format_readme(about, WRITERS[to].loading), encoding="utf-8")
+        write_readme(part, about, WRITERS[to].loading)
         if zipped:
             pack(part, packed)
             packed.replace(out)

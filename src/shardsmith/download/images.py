@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+import json
+import tarfile
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -14,7 +16,7 @@ import pyarrow.parquet as pq
 
 from shardsmith.dataset.boxes import with_columns
 from shardsmith.dataset.errors import VersionError
-from shardsmith.dataset.images import EXTENSIONS, probe_file
+from shardsmith.dataset.images import EXTENSIONS, probe, probe_file
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import ANNOTATIONS, Image, Manifest
 from shardsmith.dataset.workers import map_items
@@ -77,12 +79,12 @@ def find_images(manifest: Manifest, folder: Path, wanted: Collection[str], work:
 
     Args:
         manifest: of the whole version.
-        folder: a format of its export; a TFRecord's shards go as they are unpacked.
+        folder: a format of its export; shards go as they are unpacked.
         wanted: image_ids.
-        work: where to write what stands in TFRecords.
+        work: where to write what stands in shards.
     """
-    if folder.name == TFRECORD:
-        return _from_records(folder, wanted, work)
+    if folder.name in _PACKED:
+        return _from_shards(folder, wanted, work)
     return {name: there for name, there in _from_files(folder, manifest.image_rows()).items() if name in wanted}
 
 
@@ -99,28 +101,66 @@ def with_bytes(manifest: Manifest, found: Mapping[str, Stored]) -> Manifest:
     return Manifest(Manifest.of(images, []).images, annotations.combine_chunks())
 
 
-def _from_records(folder: Path, wanted: Collection[str], work: Path) -> dict[str, Stored]:
-    shards = sorted(folder.glob("*.tfrecord-*"))
-    unpack = partial(_unpack, frozenset(wanted), work)
-    unpacked = map_items(unpack, shards, "taking images out of the shards", "shard", chunk=1)
+def _from_shards(folder: Path, wanted: Collection[str], work: Path) -> dict[str, Stored]:
+    pattern, images_in = _PACKED[folder.name]
+    unpack = partial(_unpack, images_in, frozenset(wanted), work)
+    unpacked = map_items(unpack, sorted(folder.glob(pattern)), "taking images out of the shards", "shard", chunk=1)
     return {name: there for of_shard in unpacked for name, there in of_shard}
 
 
-def _unpack(wanted: frozenset[str], work: Path, shard: Path) -> list[tuple[str, Stored]]:
+def _unpack(images_in: Packed, wanted: frozenset[str], work: Path, shard: Path) -> list[tuple[str, Stored]]:
     """Write the wanted images of a shard below `work`, named by their content; the shard is not needed any more."""
     unpacked = []
-    for data, problem in read_frames(shard):
-        features = None if problem else parse_features(data)
-        if features is None or (name := image_id(features)) not in wanted:
+    for name, bytes_ in images_in(shard):
+        if name not in wanted:
             continue
-        bytes_, format = (features[key].bytes_list.value[0] for key in ("image/encoded", "image/format"))
         digest = hashlib.sha256(bytes_).hexdigest()
         path = work / digest[:2] / digest
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(bytes_)
-        unpacked.append((name, Stored(str(path), digest, format.decode())))
+        unpacked.append((name, Stored(str(path), digest, probe(bytes_).format or "")))
     shard.unlink()
     return unpacked
+
+
+def _in_tfrecord(shard: Path) -> Iterator[tuple[str, bytes]]:
+    return _in_examples(data for data, problem in read_frames(shard) if not problem)
+
+
+def _in_array_record(shard: Path) -> Iterator[tuple[str, bytes]]:
+    from array_record.python.array_record_module import ArrayRecordReader
+
+    reader = ArrayRecordReader(str(shard))
+    return _in_examples(reader.read([number])[0] for number in range(reader.num_records()))
+
+
+def _in_examples(examples: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
+    for data in examples:
+        features = parse_features(data)
+        if features is not None:
+            yield image_id(features), features["image/encoded"].bytes_list.value[0]
+
+
+def _in_webdataset(shard: Path) -> Iterator[tuple[str, bytes]]:
+    """The image of a sample stands before its JSON."""
+    image = b""
+    with tarfile.open(shard) as tar:
+        for member in tar:
+            file = tar.extractfile(member)
+            data = file.read() if file else b""
+            if member.name.endswith(".json"):
+                yield json.loads(data)["image_id"], image
+            elif not member.name.endswith(".cls"):
+                image = data
+
+
+Packed = Callable[[Path], Iterator[tuple[str, bytes]]]
+# format -> its shards, and the (image_id, image) in one of them
+_PACKED: dict[str, tuple[str, Packed]] = {
+    TFRECORD: ("*.tfrecord-*", _in_tfrecord),
+    "array_record": ("*.array_record-*", _in_array_record),
+    "webdataset": ("*.tar", _in_webdataset),
+}
 
 
 def _from_files(folder: Path, rows: list[Image]) -> dict[str, Stored]:

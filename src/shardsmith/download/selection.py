@@ -23,8 +23,8 @@ from shardsmith.formats.registry import WRITERS
 
 TABLES = ("images.parquet", "annotations.parquet")
 TFRECORD = "tfrecord"
-_PARTIAL = "class_folders"  # has no image of several classes
-_SHARD = re.compile(r".*-(train|valid|test)\.tfrecord-\d{5}-of-\d{5}")
+_LAST = ("array_record", "class_folders")  # one wants a package of an extra, one has no image of several classes
+_SHARD = re.compile(r".*-(train|valid|test)(\.(tfrecord|array_record)-\d{5}-of-\d{5}|-\d{6}\.tar)")
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def choose_part(
 def stored_formats(files: Iterable[str]) -> list[str]:
     """The formats of an export, the best to make others of first."""
     folders = {PurePosixPath(file).parts[0] for file in files if "/" in file}
-    return sorted(folders & {*WRITERS}, key=lambda name: (name != TFRECORD, name == _PARTIAL, name))
+    return sorted(folders & {*WRITERS}, key=lambda name: (name != TFRECORD, name in _LAST, name))
 
 
 def needed_files(files: Collection[str], part: Part) -> list[str]:
@@ -91,10 +91,9 @@ def needed_files(files: Collection[str], part: Part) -> list[str]:
 def _is_needed(file: str, part: Part, has_tables: bool) -> bool:
     if part.as_stored and not part.splits:
         return True
-    if file.startswith(f"{TFRECORD}/"):
-        shard = _SHARD.fullmatch(file)
-        return not shard or not part.splits or shard[1] in part.splits
-    if not has_tables:
+    if shard := _SHARD.fullmatch(file):
+        return not part.splits or shard[1] in part.splits
+    if not has_tables or file.startswith(f"{TFRECORD}/"):
         return True  # its reader wants all of it
     path = PurePosixPath(file)
     if path.suffix.lower() not in EXTENSIONS:

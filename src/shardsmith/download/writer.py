@@ -22,7 +22,7 @@ from shardsmith.dataset.manifest import Manifest
 from shardsmith.download.images import Stored, find_images, read_by_format, read_tables, with_bytes
 from shardsmith.download.selection import TABLES, TFRECORD, Part, in_words, select, stored_formats
 from shardsmith.formats.losses import find_losses, fitted, in_brief
-from shardsmith.formats.readme import Description, format_readme
+from shardsmith.formats.readme import Description, write_readme
 from shardsmith.formats.registry import WRITERS
 from shardsmith.formats.shared.job import ExportJob
 from shardsmith.ledger.counts import count_manifest
@@ -67,8 +67,8 @@ def make_part(stored: Path, part: Part, label_map: LabelMap, tag: str, work: Pat
     if whole:
         _write_tables(stored, manifest, part, out)
     counts = count_manifest(manifest)
-    text = _readme(said, part, tag, label_map, counts, losses)
-    (out / part.format / "README.md").write_text(text, encoding="utf-8")
+    about = _describe(said, part, tag, label_map, counts, losses)
+    write_readme(out / part.format, about, WRITERS[part.format].loading)
     return WrittenPart(counts["images"], counts["boxes"], losses)
 
 
@@ -115,16 +115,16 @@ def _write_tables(stored: Path, manifest: Manifest, part: Part, out: Path) -> No
         pq.write_table(table, out / name, compression="zstd")
 
 
-def _readme(
+def _describe(
     said: Mapping[str, Any], part: Part, tag: str, label_map: LabelMap, counts: dict[str, Any], losses: list[Finding]
-) -> str:
-    """The README of the format with the part's counts; how the version was made as its description says it.
+) -> Description:
+    """What the README of the format says, with the part's counts; how the version was made as its description says it.
 
     Args:
         said: description.json of the version; empty for one that was recorded before there was one.
     """
     as_in = [f"as in {tag}"]
-    about = Description(
+    return Description(
         label_map=label_map,
         annotation_group=str(said.get("annotation_group", "objects")),
         source=f"a part of {tag}: {in_words(part)}; {said.get('source', f'the version {tag}')}",
@@ -136,4 +136,3 @@ def _readme(
         facts=said.get("facts", {}),
         left_out=in_brief(losses),
     )
-    return format_readme(about, WRITERS[part.format].loading)

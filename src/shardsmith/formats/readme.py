@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from shardsmith.dataset.codes import CATALOGUE
@@ -17,6 +19,7 @@ _NAMES = {
     "date_created": "Created", "see_also": "See also",
 }  # fmt: skip
 _GROUP = "annotation_group"
+_FRONT = re.compile(r"---\n.*?^---\n", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,14 @@ class Description:
             "findings": self.findings,
             "facts": self.facts,
         }
+
+
+def write_readme(folder: Path, about: Description, loading: str) -> None:
+    """README.md in a format's folder; front matter (YAML between lines of `---`) that is there stays at its head."""
+    path = folder / "README.md"
+    there = _FRONT.match(path.read_text(encoding="utf-8")) if path.is_file() else None
+    text = format_readme(about, loading)
+    path.write_text(f"{there[0]}\n{text}" if there else text, encoding="utf-8")
 
 
 def format_readme(about: Description, loading: str) -> str:

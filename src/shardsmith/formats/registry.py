@@ -20,12 +20,14 @@ from shardsmith.formats.panlabel import format as panlabel
 from shardsmith.formats.shared.raw_folder import RawFolder
 from shardsmith.formats.text import dota, kitti
 from shardsmith.formats.tfrecord import format as tfrecord
+from shardsmith.formats.training import array_record, huggingface, jsonl, webdataset
 from shardsmith.formats.via import format as via
 from shardsmith.formats.voc import format as voc
 from shardsmith.formats.yolo import darknet, keras, ndjson, ultralytics
 
 GROUP = "shardsmith.formats"
 OURS = (
+    array_record.FORMAT,
     class_folders.FORMAT,
     coco.FORMAT,
     coco.POLYGONS,
@@ -35,6 +37,8 @@ OURS = (
     darwin.FORMAT,
     dota.FORMAT,
     datumaro.FORMAT,
+    huggingface.FORMAT,
+    jsonl.FORMAT,
     kitti.FORMAT,
     label_studio.FORMAT,
     labelbox.FORMAT,
@@ -56,6 +60,7 @@ OURS = (
     voc.FORMAT,
     darknet.FORMAT,
     keras.FORMAT,
+    webdataset.FORMAT,
 )
 
 

@@ -49,24 +49,32 @@ _LIBRARIES: dict[str, tuple[str, ...]] = {
     "export": (*_IMAGES, "google-crc32c", "protobuf", "pycocotools"),
     "report": (*_IMAGES, "jinja2", "vl-convert-python"),
 }
-# name of a step -> what it runs through, of the extra [augment]
-_EXTRAS = {"albumentations": ("albucore", "albumentations", "scipy", "simsimd", "stringzilla")}
+# name of a step or of a format that is written -> what it runs through, of an extra
+_EXTRAS = {
+    "albumentations": ("albucore", "albumentations", "scipy", "simsimd", "stringzilla"),
+    "array_record": ("array-record",),
+}
 _WITH_FORMATS = ("ingest", "export")
 
 
 def digests(params: Params) -> dict[str, str]:
     """Stage -> its digest, 32 hex digits."""
     steps: dict[str, StepsParams] = {"preprocess": params.preprocess, "augment": params.augment}
-    return {stage: digest(stage, steps[stage].steps if stage in steps else ()) for stage in STAGES}
+    formats = {"export": params.export.formats}
+    return {
+        stage: digest(stage, steps[stage].steps if stage in steps else (), formats.get(stage, ())) for stage in STAGES
+    }
 
 
-def digest(stage: str, steps: Sequence[Mapping[str, Any]] = ()) -> str:
+def digest(stage: str, steps: Sequence[Mapping[str, Any]] = (), formats: Sequence[str] = ()) -> str:
     """One stage's digest.
 
     Args:
         steps: of preprocess or augment, as params.yaml lists them.
+        formats: those that export writes.
     """
-    names = [*_LIBRARIES[stage], *(name for step in steps for key in step for name in _EXTRAS.get(key, ()))]
+    used = [*(key for step in steps for key in step), *formats]
+    names = [*_LIBRARIES[stage], *(name for one in used for name in _EXTRAS.get(one, ()))]
     parts: list[object] = [source_digest(stage), {name: _version(name) for name in sorted(set(names))}]
     parts += [_added_formats()] if stage in _WITH_FORMATS else []
     return _hash(json.dumps(parts, sort_keys=True).encode())

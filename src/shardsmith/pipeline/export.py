@@ -16,7 +16,7 @@ from shardsmith.dataset.findings import Finding, summarise
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import SPLITS, Manifest
 from shardsmith.formats.losses import MASKS_OFF, find_losses, fitted, in_brief
-from shardsmith.formats.readme import Description, format_readme
+from shardsmith.formats.readme import Description, write_readme
 from shardsmith.formats.registry import WRITERS
 from shardsmith.formats.shared.job import ExportJob
 from shardsmith.ledger.balance import differing
@@ -45,8 +45,7 @@ def export(job: ExportJob, about: Description, formats: list[str], ledger: list[
             writer = WRITERS[name]
             writer.write(replace(job, manifest=fitted(job.manifest, writer.carries)), part / name)
             losses = find_losses(job.manifest, writer, job.masks)
-            text = format_readme(replace(about, left_out=in_brief(losses)), writer.loading)
-            (part / name / "README.md").write_text(text, encoding="utf-8")
+            write_readme(part / name, replace(about, left_out=in_brief(losses)), writer.loading)
         write_tables(job.manifest, part)
         write_json(part / DESCRIPTION, about.as_data())
         write_ledger(part, [*ledger, *balance_tables(job.manifest, part)])

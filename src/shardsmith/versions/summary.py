@@ -16,6 +16,11 @@ _LOADING = {
     ],
     "ultralytics": ["from ultralytics import YOLO", 'YOLO("yolo11n.pt").train(data="{folder}/data.yaml")'],
     "coco": ["from pycocotools.coco import COCO", 'train = COCO("{folder}/annotations/instances_train.json")'],
+    "huggingface": ["import datasets", 'data = datasets.load_dataset("imagefolder", data_dir="{folder}")'],
+    "array_record": [
+        "import tensorflow_datasets as tfds",
+        'train = tfds.builder_from_directory("{folder}").as_data_source("train")',
+    ],
     "class_folders": ["import keras", 'train = keras.utils.image_dataset_from_directory("{folder}/train")'],
 }
 _SEE = "# {folder}/README.md says how"

@@ -81,7 +81,7 @@ def format_json(
         images.append(_line(entry | image_facts(image, licenses, job.facts.get("license", ""))))
         for row, id_ in boxes:
             own = {"id": id_, "image_id": image_id, "category_id": job.label_map.ids[row.label]}
-            annotations.append(_line({**own, **_entry(row, image, skeletons.get(row.label))}))
+            annotations.append(_line({**own, **object_entry(row, image, skeletons.get(row.label))}))
     categories = [
         {"id": job.label_map.ids[name], "name": name, **_of_skeleton(skeletons.get(name))}
         for name in job.label_map.names
@@ -121,7 +121,8 @@ def _of_skeleton(skeleton: Skeleton | None) -> dict[str, Any]:
     return {"keypoints": list(skeleton.names), "skeleton": [[a + 1, b + 1] for a, b in skeleton.edges]}
 
 
-def _entry(row: Annotation, image: Image, skeleton: Skeleton | None) -> dict[str, Any]:
+def object_entry(row: Annotation, image: Image, skeleton: Skeleton | None) -> dict[str, Any]:
+    """What COCO says of an annotation with a box, without its ids."""
     x, y, xmax, ymax = corners(row)
     width, height = xmax - x, ymax - y
     attributes = row.attributes_dict()

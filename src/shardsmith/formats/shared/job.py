@@ -110,6 +110,12 @@ def _file_formats(image: Image) -> frozenset[str]:
     return PORTABLE_FORMATS | {"webp"} if image.origin else PORTABLE_FORMATS
 
 
+def leaving_image(image: Image) -> tuple[bytes, str]:
+    """(bytes, format) of an image as an image file holds it."""
+    formats = _file_formats(image)
+    return leaving_bytes(image.path, image.sha256, image.format or "", image.orientation, formats)
+
+
 def write_images(images: list[Image], names: dict[str, str], folder: Path) -> None:
     """Each image as it may leave, under its name, into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -120,6 +126,4 @@ def write_images(images: list[Image], names: dict[str, str], folder: Path) -> No
 
 def _write_image(task: tuple[Image, Path]) -> None:
     image, target = task
-    formats = _file_formats(image)
-    data, _ = leaving_bytes(image.path, image.sha256, image.format or "", image.orientation, formats)
-    target.write_bytes(data)
+    target.write_bytes(leaving_image(image)[0])

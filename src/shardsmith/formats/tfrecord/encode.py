@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -54,13 +55,19 @@ class Shard:
 
 def write_shard(shard: Shard, names: list[str]) -> tuple[Path, int]:
     """Write one file; returns its path and its size in bytes."""
-    texts = [name.encode() for name in names]
     with shard.path.open("wb") as file:
-        start = 0
-        for image, number, end in zip(shard.images, shard.numbers, shard.ends, strict=True):
-            file.writelines(frame(encode_example(shard, image, number, slice(start, end), texts)))
-            start = end
+        for example in encode_examples(shard, names):
+            file.writelines(frame(example))
         return shard.path, file.tell()
+
+
+def encode_examples(shard: Shard, names: list[str]) -> Iterator[bytes]:
+    """The records of a shard; names[id] is the name of a class."""
+    texts = [name.encode() for name in names]
+    start = 0
+    for image, number, end in zip(shard.images, shard.numbers, shard.ends, strict=True):
+        yield encode_example(shard, image, number, slice(start, end), texts)
+        start = end
 
 
 def encode_example(shard: Shard, image: tuple, number: int, rows: slice, texts: list[bytes]) -> bytes:
