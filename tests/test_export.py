@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -85,12 +86,39 @@ def test_metrics_and_plots(workspace: Path) -> None:
     assert Path("data/plots/findings.csv").read_text() == "code,count\nbox-empty,1\nnot-exported,1\n"
 
 
+@pytest.mark.filterwarnings("ignore")  # of rdflib and pandas
+def test_mlcroissant_reads_the_description(workspace: Path, caplog: pytest.LogCaptureFixture) -> None:
+    import mlcroissant
+
+    facts = 'license: CC BY 4.0, citation: "A, B: C", description: "é \\"x\\"", homepage: not an address'
+    params = f"dataset: {{{facts}}}\nexport: {{formats: [tfrecord, voc, coco, tfod_csv, webdataset]}}"
+    Path("params.yaml").write_text(params, encoding="utf-8")
+    run()
+    dataset = mlcroissant.Dataset(jsonld="data/export/croissant.json")
+    missing = [line.rpartition("/")[2].partition('"')[0] for line in caplog.text.splitlines() if "recommended" in line]
+    assert sorted(missing) == ["datePublished", "version"]
+    metadata = dataset.metadata
+    assert (metadata.name, metadata.license, metadata.cite_as) == ("ds", ["CC BY 4.0"], "A, B: C")
+    images = {row["images/image_id"]: row["images/split"] for row in dataset.records("images")}
+    assert images == {b"a.jpg": b"train", b"b.jpg": b"valid"}
+    rows = [(row["annotations/label"], row["annotations/xmax"]) for row in dataset.records("annotations")]
+    assert rows == [(b"cat", 12), (b"<i>|dog", 12)]
+    assert [row["classes/id"] for row in dataset.records("classes")] == [1, 2, 3]
+    files = {one.name: one.sha256 for one in metadata.file_objects}
+    written = {name: hashlib.sha256(Path("data/export", name).read_bytes()).hexdigest() for name in files}
+    assert files == written
+    found = {path for one in metadata.file_sets for path in Path("data/export").glob(one.includes[0])}
+    every = {path for path in Path("data/export").rglob("*") if path.is_file()}
+    assert found | {Path("data/export", name) for name in files} == every - {Path("data/export/croissant.json")}
+    assert not found & {Path("data/export", name) for name in files}
+
+
 def test_a_second_export_leaves_nothing_of_the_first(workspace: Path) -> None:
     run()
     Path("params.yaml").write_text("export: {formats: [tfrecord]}")
     run()
     assert sorted(path.name for path in Path("data/export").iterdir()) == [
-        "annotations.parquet", "description.json", "images.parquet", "ledger.csv", "tfrecord",
+        "annotations.parquet", "croissant.json", "description.json", "images.parquet", "ledger.csv", "tfrecord",
     ]  # fmt: skip
 
 

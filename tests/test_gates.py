@@ -146,7 +146,7 @@ def test_a_build_that_misses_one_writes_nothing(workspace: Manifest) -> None:
     assert not any(Path(name).exists() for name in ("out", "out.part", "metrics.json", "plots"))
     run("{min_images_per_class: 1, min_images: 2, splits: [train], max_dropped_share: 0}")
     assert sorted(path.name for path in Path("out").iterdir()) == [
-        "annotations.parquet", "description.json", "images.parquet", "ledger.csv", "voc",
+        "annotations.parquet", "croissant.json", "description.json", "images.parquet", "ledger.csv", "voc",
     ]  # fmt: skip
 
 

@@ -13,6 +13,8 @@ from shardsmith.dataset.workers import progress
 
 _IS = {
     "annotations.parquet": "every annotation, in pixels",
+    "croissant.json": "files, classes and tables, as JSON-LD that `mlcroissant` reads",
+    "description.json": "what the version says of itself, as data",
     "images.parquet": "every image, and which one of the source it comes from",
     "label_map.pbtxt": "which class has which id",
     "ledger.csv": "what became of each image and box of the raw data, counted",

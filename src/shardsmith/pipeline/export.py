@@ -19,6 +19,7 @@ from shardsmith.formats.losses import MASKS_OFF, find_losses, fitted, in_brief
 from shardsmith.formats.readme import Description, write_readme
 from shardsmith.formats.registry import WRITERS
 from shardsmith.formats.shared.job import ExportJob
+from shardsmith.formats.training import croissant
 from shardsmith.ledger.balance import differing
 from shardsmith.ledger.counts import count_findings, count_manifest
 from shardsmith.ledger.fates import KEPT, Line, check_chain, unbalanced, write_ledger
@@ -49,6 +50,7 @@ def export(job: ExportJob, about: Description, formats: list[str], ledger: list[
         write_tables(job.manifest, part)
         write_json(part / DESCRIPTION, about.as_data())
         write_ledger(part, [*ledger, *balance_tables(job.manifest, part)])
+        write_json(part / croissant.FILE, croissant.describe(part, about))
         shutil.rmtree(before, ignore_errors=True)
         if out.exists():
             out.rename(before)
