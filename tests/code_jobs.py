@@ -23,6 +23,10 @@ from shardsmith.workspace.workspace import Workspace
 TF_KINDS = ("tfds", "tf.data", "keras")
 
 
+TRAINING_KINDS = ("hf", "webdataset", "grain")
+TRAINING = "huggingface, webdataset, array_record"
+
+
 VERSIONS = ("boxes", "labels", "several")
 
 
@@ -72,6 +76,18 @@ ASK = {
         if label != -1]""",
     ("boxes", "torch"): """[[int(label), *box.tolist()] for image, target in (dataset[i] for i in range(len(dataset)))
         for box, label in zip(target["boxes"], target["labels"], strict=True)]""",
+    ("boxes", "hf"): """[[label, x, y, x + w, y + h] for objects in dataset["objects"]
+        for label, (x, y, w, h) in zip(objects["category"], objects["bbox"])]""",
+    ("boxes", "webdataset"): """[[one["label_id"], *one["box"]] for sample in dataset
+        for one in sample["json"]["annotations"]]""",
+    ("boxes", "grain"): """[[int(label), *map(float, box)] for example in dataset
+        for label, box in zip(example["labels"], example["boxes"])]""",
+    ("labels", "hf"): "dataset['label'][:]",
+    ("labels", "webdataset"): "[sample['cls'] for sample in dataset]",
+    ("labels", "grain"): "[int(example['label']) for example in dataset]",
+    ("several", "hf"): "[sorted(labels) for labels in dataset['labels']]",
+    ("several", "webdataset"): "[[one['label_id'] for one in sample['json']['annotations']] for sample in dataset]",
+    ("several", "grain"): "[example['label'].tolist() for example in dataset]",
     ("labels", "tfds"): "[int(label) for _, label in dataset]",
     ("labels", "tf.data"): "[int(label) for _, label in dataset]",
     ("labels", "keras"): "[int(label) for _, labels in dataset for label in labels]",
@@ -88,6 +104,15 @@ SAID = {
     ("boxes", "tf.data"): r"\(\d+, \d+, 3\) \((\d+), 4\) \(\1,\)",
     ("boxes", "keras"): r"\(8, 640, 640, 3\) \(8, (\d+), 4\) \(8, \1\)",
     ("boxes", "torch"): r"\d+ torch.Size\(\[3, \d+, \d+\]\) torch.Size\(\[(\d), 4\]\) torch.Size\(\[\1\]\)",
+    ("boxes", "hf"): r"\(\d+, \d+\) \d+ \['background', 'cat', 'dog'\]",
+    ("boxes", "webdataset"): r".*\.jpg \[.*\]",
+    ("boxes", "grain"): r"\(\d+, \d+, 3\) \((\d+), 4\) \(\1,\)",
+    ("labels", "hf"): r"\(48, 40\) \d \['background', 'cat', 'dog', 'emu'\]",
+    ("labels", "webdataset"): r".*\.jpg \[\d\]",
+    ("labels", "grain"): r"\(40, 48, 3\) \d",
+    ("several", "hf"): r"\(48, 40\) \[\d.*\] \['background', 'cat', 'dog', 'emu'\]",
+    ("several", "webdataset"): r".*\.jpg \[.*\]",
+    ("several", "grain"): r"\(40, 48, 3\) \[.*\]",
     ("labels", "tfds"): r"\(40, 48, 3\) \(\) \['background', 'cat', 'dog', 'emu'\]",
     ("labels", "tf.data"): r"\(40, 48, 3\) \(\)",
     ("labels", "keras"): r"\((\d+), 40, 48, 3\) \(\1,\)",
@@ -108,7 +133,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Place:
     place.git("remote", "add", "origin", str(folder / "origin"))
     place.add_store(folder / "store")
     params = place.read("params.yaml")
-    place.write("params.yaml", params.replace("formats: [tfrecord]", "formats: [tfrecord, ultralytics]"))
+    place.write("params.yaml", params.replace("formats: [tfrecord]", f"formats: [tfrecord, ultralytics, {TRAINING}]"))
     place.add_image("wide", "dog", 3)
     (place.root / "data/raw/wide.jpg").write_bytes(image_bytes(64, 30, 99))
     for number in range(4):
@@ -121,12 +146,12 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Place:
         path = place.root / "data/raw" / ("cat", "dog", "emu")[number % 3] / f"{number}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(image_bytes(48, 40, number))
-    place.write("params.yaml", params.replace("formats: [tfrecord]", "formats: [tfrecord, class_folders]"))
+    place.write("params.yaml", params.replace("formats: [tfrecord]", f"formats: [tfrecord, class_folders, {TRAINING}]"))
     build(place, "labels")
     rows = [f"{name}/{number}.jpg,{number % 2},{number % 3 % 2},1\n" for number in range(12)
             for name in [("cat", "dog", "emu")[number % 3]]]  # fmt: skip
     place.write("data/raw/_classes.csv", "".join(["filename,cat,dog,emu\n", *rows]))
-    place.write("params.yaml", params)
+    place.write("params.yaml", params.replace("formats: [tfrecord]", f"formats: [tfrecord, {TRAINING}]"))
     build(place, "several")
     return place
 
@@ -162,12 +187,13 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "jobs.json").write_text(json.dumps(jobs))
     (folder / "runner.py").write_text(RUNNER)
-    env = {**env, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    env = {**env, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "HF_HUB_OFFLINE": "1"}
     command = [python, str(folder / "runner.py"), str(folder / "jobs.json"), str(folder / "results.json")]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=900)
     assert done.returncode == 0, done.stderr
     results = json.loads((folder / "results.json").read_text())
-    assert not ok or not [result["error"] for result in results.values() if "error" in result]
+    errors = [result["error"] for result in results.values() if "error" in result]
+    assert not (ok and errors), errors[0]
     return results
 
 
@@ -225,7 +251,7 @@ def results(shared: Place, tmp_path_factory: pytest.TempPathFactory) -> dict[str
             folder / version / kind / way, code(shared, version, kind, way), version, kind, 1 + (kind == "tf.data")
         )
         for version in VERSIONS
-        for kind in TF_KINDS
-        for way in WAYS
+        for kind, ways in {**dict.fromkeys(TF_KINDS, WAYS), **dict.fromkeys(TRAINING_KINDS, ("git",))}.items()
+        for way in ways
     }
     return run(folder, jobs, shared.env)

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import boto3
@@ -16,6 +17,7 @@ import pytest
 from code_jobs import (  # noqa: F401 (fixtures)
     SAID,
     TF_KINDS,
+    TRAINING_KINDS,
     VERSIONS,
     WAYS,
     check_value,
@@ -34,10 +36,9 @@ from shardsmith.snippets.code import VersionShape, contents, without_secrets
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("code")]
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("kind", TF_KINDS)
+@pytest.mark.parametrize(("kind", "way"), [*product(TF_KINDS, WAYS), *product(TRAINING_KINDS, ["git"])])
 @pytest.mark.parametrize("version", VERSIONS)
-def test_tensorflow_loads_it(shared: Place, results: dict, version: str, kind: str, way: str) -> None:
+def test_it_is_loaded(shared: Place, results: dict, version: str, kind: str, way: str) -> None:
     result = results[f"{version} {kind} {way}"]
     check_value(shared, version, kind, result["value"])
     assert result["times"][0] == result["times"][-1]  # nothing is downloaded twice
@@ -51,6 +52,16 @@ def test_the_command_prints_nothing_else(shared: Place) -> None:
     assert (
         json.loads(shared.shardsmith("show", "boxes", "--code", "tf.data", "--json").stdout)["code"] == printed.stdout
     )
+
+
+def test_trackers_are_told_the_version(shared: Place) -> None:
+    """test_code_apart runs these: their packages are not in this environment."""
+    record = json.loads((shared.root.parent / "store/versions/sample@boxes.json").read_text())
+    for kind, way in product(("mlflow", "wandb"), WAYS):
+        text = code(shared, "boxes", kind, way)
+        compile(text, kind, "exec")
+        for said in ("sample@boxes", record["commit"], record["hashes"]["data/export"]):
+            assert f'"{said}"' in text
 
 
 # --- damage
@@ -195,6 +206,7 @@ def test_errors_say_the_remedy(place: Place) -> None:
     assert "is at azure://, which cannot be read alone; leave it out" in refused("boxes", "--code", "tfds", "--remote")
     place.dvc("remote", "remove", "-q", "store")
     assert "there is no DVC remote; leave it out" in refused("boxes", "--code", "tfds", "--remote")
+    assert "--code wandb: there is no DVC remote; it refers" in refused("boxes", "--code", "wandb")
 
 
 def tables(images: list[tuple], annotations: list[tuple]) -> tuple[bytes, bytes]:

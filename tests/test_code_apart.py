@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,22 @@ def test_ultralytics_trains(shared: Place, tmp_path: Path) -> None:
     results = run(tmp_path / "run", jobs, env, str(python))
     assert results["boxes"]["said"].startswith("{'metrics/precision(B)': ")
     assert results["labels"]["said"].startswith("{'metrics/accuracy_top1': ")
+
+
+def test_trackers_know_the_version(shared: Place, tmp_path: Path) -> None:
+    python = environment(tmp_path / "venv", "# pip install mlflow-skinny pandas fsspec wandb\n")
+    record = json.loads((shared.root.parent / "store/versions/sample@boxes.json").read_text())
+    env = shared.env | {
+        "MLFLOW_ALLOW_FILE_STORE": "true", "MLFLOW_TRACKING_URI": (tmp_path / "runs").as_uri(), "WANDB_MODE": "offline",
+    }  # fmt: skip
+    said = {}
+    for kind, way in product(("mlflow", "wandb"), WAYS):
+        text = f"{code(shared, 'boxes', kind, way)}\nfrom pathlib import Path; folder = Path('none')\n"
+        jobs = {kind: job(tmp_path / f"{kind} {way}", text, "boxes", kind)}
+        said[kind, way] = run(tmp_path / "run", jobs, env, str(python))[kind]["said"].split(" ")
+    for way in WAYS:
+        assert said["mlflow", way][1:] == ["sample@boxes", record["hashes"]["data/export"]]
+        assert said["wandb", way][-1] == str(len(record["files"]))
 
 
 # --- docs/train.md and examples/train.py

@@ -21,27 +21,49 @@ from shardsmith.dataset.errors import VersionError
 from shardsmith.dataset.label_map import parse_label_map
 from shardsmith.dataset.manifest import SPLITS
 from shardsmith.snippets import texts as snippets
+from shardsmith.snippets import trackers, training
 from shardsmith.store.release import VERSIONS
 from shardsmith.versions.files import files_of, read_files
 from shardsmith.versions.version import Version, find_version
 from shardsmith.workspace.addresses import without_secrets
 from shardsmith.workspace.git import subfolder
-from shardsmith.workspace.paths import LABEL_MAP
+from shardsmith.workspace.lock_file import content
+from shardsmith.workspace.paths import EXPORT, LABEL_MAP
 from shardsmith.workspace.workspace import Workspace
 
-# kind -> the packages it needs, how it loads boxes, how it loads labels of whole images
+
+@dataclass(frozen=True)
+class _Kind:
+    """packages: that it needs. boxes, labels: how it loads a version of boxes, and one of labels of whole images.
+
+    boxes_as, labels_as: the stored format that it reads.
+    """
+
+    packages: str
+    boxes: str
+    labels: str
+    boxes_as: str = "tfrecord"
+    labels_as: str = "tfrecord"
+
+
+_GRAIN = "grain array-record tensorflow-datasets pillow"
 _KINDS = {
-    "tfds": ("tensorflow tensorflow-datasets", snippets.TFDS_BOXES, snippets.TFDS_LABELS),
-    "tf.data": ("tensorflow", snippets.TF_DATA_BOXES, snippets.TF_DATA_LABELS),
-    "keras": ("tensorflow", snippets.KERAS_BOXES, snippets.KERAS_LABELS),
-    "torch": ("torch pillow tfrecord", snippets.TORCH_BOXES, snippets.TORCH_LABELS),
-    "yolo": ("ultralytics", snippets.YOLO_BOXES, snippets.YOLO_LABELS),
+    "tfds": _Kind("tensorflow tensorflow-datasets", snippets.TFDS_BOXES, snippets.TFDS_LABELS),
+    "tf.data": _Kind("tensorflow", snippets.TF_DATA_BOXES, snippets.TF_DATA_LABELS),
+    "keras": _Kind("tensorflow", snippets.KERAS_BOXES, snippets.KERAS_LABELS),
+    "torch": _Kind("torch pillow tfrecord", snippets.TORCH_BOXES, snippets.TORCH_LABELS),
+    "yolo": _Kind("ultralytics", snippets.YOLO_BOXES, snippets.YOLO_LABELS, "ultralytics", "class_folders"),
+    "hf": _Kind("datasets pillow", training.HF_BOXES, training.HF_LABELS, "huggingface", "huggingface"),
+    "webdataset": _Kind(
+        "webdataset pillow", training.WEBDATASET_BOXES, training.WEBDATASET_LABELS, "webdataset", "webdataset"
+    ),
+    "grain": _Kind(_GRAIN, training.GRAIN_BOXES, training.GRAIN_LABELS, "array_record", "array_record"),
 }
 _EXTRAS = ("azure", "gdrive", "gs", "hdfs", "oss", "s3", "ssh", "webdav", "webdavs", "webhdfs")  # of DVC, by scheme
 _ALONE = {"": "", "gs": " gcsfs", "http": " aiohttp", "https": " aiohttp", "s3": " s3fs", "ssh": " sshfs"}
 # what to do with a folder that `shardsmith pull --format` made
 _LOAD_FOLDER = {
-    "tfrecord": "load DIR/tfrecord",
+    **{name: f"load DIR/{name}" for name in ("array_record", "huggingface", "tfrecord", "webdataset")},
     "ultralytics": 'YOLO("yolo11n.pt").train(data="DIR/ultralytics/data.yaml")',
     "class_folders": 'YOLO("yolo11n-cls.pt").train(data="DIR/class_folders")',
 }
@@ -65,32 +87,52 @@ def code_for(workspace: Workspace, name: str, kind: str, alone: bool) -> str:
     """Code to paste into a notebook; it ends by printing the shape of what it has loaded.
 
     Args:
-        kind: tfds, tf.data, keras, torch or yolo.
+        kind: tfds, tf.data, keras, torch, yolo, hf, webdataset, grain, mlflow or wandb.
         alone: download from the DVC remote alone, without git.
 
     Raises:
         VersionError: no such version, it is not stored in the format that `kind` reads, or there is no remote.
     """
     version = find_version(workspace, name)
+    if kind in ("mlflow", "wandb"):
+        return _tracked(workspace, version, kind, alone)
     held = contents(*read_files(workspace, version, ["images.parquet", "annotations.parquet"]))
-    boxed = held.labels == "none"
-    stored_as = "tfrecord" if kind != "yolo" else "ultralytics" if boxed else "class_folders"
+    boxed, loading = held.labels == "none", _KINDS[kind]
+    stored_as = loading.boxes_as if boxed else loading.labels_as
     files = _files(workspace, version, stored_as)
     places = _from_remote(workspace, version) if alone else _from_git(workspace)
-    packages, *loading = _KINDS[kind]
     values = {
         **places,
-        "packages": f"{places['packages']} {packages}",
+        "packages": f"{places['packages']} {loading.packages}",
         "tag": _quoted(version.tag),
         "dataset": version.dataset,
         "format": stored_as,
         "digest": digest(files),
         "split": held.split,
+        "hf_split": held.split.replace("valid", "validation"),
         **_sizes(held),
         **_labels(workspace, version, held.labels),
     }
     download = snippets.FROM_REMOTE if alone else snippets.FROM_GIT
-    return Template(download + loading[not boxed]).substitute(values)
+    return Template(download + (loading.boxes if boxed else loading.labels)).substitute(values)
+
+
+def _tracked(workspace: Workspace, version: Version, kind: str, alone: bool) -> str:
+    """W&B refers to the files in the DVC remote, whatever is asked for."""
+    if kind == "wandb":
+        places = _from_remote(workspace, version, "--code wandb", "it refers to the files there; mlflow needs none")
+    else:
+        places = _from_remote(workspace, version) if alone else _from_git(workspace)
+    values = {
+        **places,
+        "packages": f"{places['packages']} wandb",
+        "tag": _quoted(version.tag),
+        "dataset": version.dataset,
+        "name": _quoted(version.name),
+        "commit": version.commit,
+        "data": content(workspace.lock_file(version.tag))[EXPORT],
+    }
+    return Template(trackers.MLFLOW if kind == "mlflow" else trackers.WANDB).substitute(values)
 
 
 def contents(images: bytes, annotations: bytes) -> VersionShape:
@@ -140,12 +182,21 @@ def _from_git(workspace: Workspace) -> dict[str, str]:
         below = "" if (place := subfolder(workspace.root)) == "." else f"{place}/"
     scheme = _scheme(remote)
     dvc = f'"dvc[{scheme}]"' if scheme in _EXTRAS else "dvc"
-    address = _quoted(without_secrets(origin)) + (", subrepos=True" if below else "")
-    return {"packages": dvc, "address": address, "note": _note(origin), "below": below}
+    place = _quoted(without_secrets(origin))
+    address = place + (", subrepos=True" if below else "")
+    return {"packages": dvc, "place": place, "address": address, "note": _note(origin), "below": below}
 
 
-def _from_remote(workspace: Workspace, version: Version) -> dict[str, str]:
+def _from_remote(
+    workspace: Workspace,
+    version: Version,
+    asked: str = "--remote",
+    remedy: str = "leave it out for code that downloads by git",
+) -> dict[str, str]:
     """
+    Args:
+        asked, remedy: what needs the remote, and what to do without one, for the message.
+
     Raises:
         VersionError: there is no DVC remote, or none that fsspec reads by its address alone.
     """
@@ -153,12 +204,13 @@ def _from_remote(workspace: Workspace, version: Version) -> dict[str, str]:
     scheme = _scheme(remote)
     if not remote or scheme not in _ALONE:
         why = f"the DVC remote is at {scheme}://, which cannot be read alone" if remote else "there is no DVC remote"
-        raise VersionError(f"--remote: {why}; leave it out for code that downloads by git")
-    address = _quoted(without_secrets(remote))
+        raise VersionError(f"{asked}: {why}; {remedy}")
+    address = place = _quoted(without_secrets(remote))
     if endpoint:
         address += f", endpoint_url={_quoted(without_secrets(endpoint))}"
     return {
         "packages": f"fsspec{_ALONE[scheme]}",
+        "place": place,
         "address": address,
         "note": _note(remote) or _note(endpoint),
         "manifest": _quoted(f"/{VERSIONS}/{version.tag}.json"),
@@ -188,12 +240,14 @@ def _labels(workspace: Workspace, version: Version, labels: str) -> dict[str, st
     classes = len(parse_label_map(workspace.file_at(version.tag, LABEL_MAP) or "", LABEL_MAP).names_by_id())
     one = {
         "feature": "",
+        "hf_label": "label",
         "label_feature": "FixedLenFeature([], tf.int64)",
         "keras_label": 'row["image/class/label"]',
         "torch_label": "labels[0]",
     }
     many = {
         "feature": ".feature",
+        "hf_label": "labels",
         "label_feature": "RaggedFeature(tf.int64)",
         "keras_label": 'tf.reduce_sum(tf.one_hot(row["image/class/label"], CLASSES), axis=0)',
         "torch_label": f"torch.zeros({classes}).index_fill(0, labels, 1.0)  # background is class 0",
