@@ -54,7 +54,8 @@ def labelme(rng: Random, odd: Odd = as_it_is) -> tuple[Files, dict[str, int]]:
         for kind in rng.choices(list(counts), k=rng.randrange(6)):
             points = _points(rng, counts[kind])
             shape = {
-                "label": odd(rng.choice(LABELS)), "points": odd(points), "group_id": odd(rng.choice((None, 1))),
+                "label": odd(rng.choice(LABELS)), "points": odd(points),
+                "group_id": odd(rng.choice((None, 1)) if kind != "point" else None),
                 "shape_type": odd(kind), "flags": odd({"occluded": rng.random() < 0.5}), "description": odd(""),
             }  # fmt: skip
             if kind == "mask":

@@ -16,7 +16,7 @@ from test_formats import COCO, raw_folder, read
 from shardsmith.conversion.convert import convert
 from shardsmith.dataset.errors import StageError
 from shardsmith.dataset.label_map import LabelMap
-from shardsmith.dataset.manifest import Annotation, Image
+from shardsmith.dataset.manifest import Annotation, Image, Manifest
 from shardsmith.formats.coco import format as coco
 from shardsmith.formats.registry import WRITERS
 from shardsmith.formats.shared import ids
@@ -34,6 +34,10 @@ License: Public Domain
 # Overview
 Hats, seen from above.
 """
+
+
+def image_ids(images: list[Image]) -> dict[str, int]:
+    return ids.image_ids(Manifest.of(images, []).images)
 
 
 def image(image_id: str, source_id: str | None = None, parent_id: str | None = None) -> Image:
@@ -85,12 +89,12 @@ def test_class_image_and_annotation_ids_of_coco_come_back(tmp_path: Path) -> Non
     ],
 )
 def test_image_ids_are_kept_where_they_are_whole_and_used_once(images: list[Image], kept: dict[str, int]) -> None:
-    given = ids.image_ids(images)
+    given = image_ids(images)
     assert given.keys() == {each.image_id for each in images}
     made = {name: id_ for name, id_ in given.items() if name not in kept}
     assert {name: given[name] for name in kept} == kept
     assert all(2**20 < id_ < 2**52 for id_ in made.values())
-    assert made == {name: ids.image_ids([image(name)])[name] for name in made}  # of what they are for, and of no other
+    assert made == {name: image_ids([image(name)])[name] for name in made}  # of what they are for, and of no other
 
 
 @pytest.mark.parametrize(
@@ -110,9 +114,9 @@ def test_annotation_ids_are_kept_where_they_are_whole_and_used_once(rows: list, 
 
 
 def test_two_that_come_to_one_id_are_an_error() -> None:
-    made = ids.image_ids([image("a")])["a"]
+    made = image_ids([image("a")])["a"]
     with pytest.raises(StageError, match=f"image b and image a both come to the id {made}"):
-        ids.image_ids([image("b", str(made)), image("a")])
+        image_ids([image("b", str(made)), image("a")])
 
 
 def test_ids_are_unique_over_splits(tmp_path: Path) -> None:

@@ -237,7 +237,8 @@ def test_it_balances_with_the_examples(workspace: Path, example: str) -> None:
     for path in [path for path in Path("data/raw").rglob("*") if path.is_file()]:
         if path.stem[-1] != "0":  # a tenth of the sample
             path.unlink()
-    run_stages((ROOT / f"examples/{example}.yaml").read_text().replace("640", "256"))
+    text = (ROOT / f"examples/{example}.yaml").read_text().replace("640", "256")
+    run_stages(text.replace(", ultralytics_pose", ""))  # the data here has no keypoints
     assert ledger()
 
 

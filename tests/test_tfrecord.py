@@ -78,7 +78,7 @@ def test_keys_hold_what_readers_of_the_object_detection_api_expect(tf, tmp_path:
         "image/height": [20],
         "image/width": [40],
         "image/key/sha256": [hashlib.sha256(data).hexdigest().encode()],
-        "image/source_id": [str(image_ids(manifest.image_rows())["x/a.jpg"]).encode()],
+        "image/source_id": [str(image_ids(manifest.images)["x/a.jpg"]).encode()],
         "image/object/bbox/xmin": pytest.approx([0.1, 0]),
         "image/object/bbox/ymin": pytest.approx([0.25, 0]),
         "image/object/bbox/xmax": pytest.approx([0.5, 1]),

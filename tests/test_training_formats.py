@@ -104,7 +104,7 @@ def test_datasets_reads_boxes(odd: ExportJob, tmp_path: Path) -> None:
     assert {split: len(rows) for split, rows in dataset.items()} == {"train": 4, "validation": 1}
     objects = dataset["train"].features["objects"]
     assert objects["category"].feature.names == ["background", "no", 'a "cat", é', "unused-3", "gone"]
-    names = {id_: name for name, id_ in image_ids(odd.manifest.image_rows()).items()}
+    names = {id_: name for name, id_ in image_ids(odd.manifest.images).items()}
     rows = {names[row["image_id"]]: row for row in dataset["train"]}
     first = rows["a/x.jpg"]["objects"]
     assert {key: first[key] for key in first if not key.startswith(("id", "keypoint"))} == {

@@ -368,7 +368,7 @@ def test_a_rebuild_names_the_record_that_was_forged(place: Place) -> None:
     file, md5 = shard(place)
     records = [record for record, _ in read_frames(objects(place) / md5[:2] / md5[2:])]
     example = Example.FromString(records[2])
-    image = example.features.feature["image/source_id"].bytes_list.value[0].decode()
+    image = example.features.feature["image/filename"].bytes_list.value[0].decode()
     encoded = example.features.feature["image/encoded"].bytes_list.value
     looks = (image_bytes(48, 40, seed) for seed in range(99, 999))
     encoded[0] = other = next(look for look in looks if len(look) == len(encoded[0]))  # TFDS's files tell the sizes

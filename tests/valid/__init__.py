@@ -9,7 +9,7 @@ from valid.made import Maker
 MAKERS: dict[str, Maker] = {
     "class_folders": by_lines.class_folders, "coco": by_entries.coco, "coco_panoptic": by_tools.coco_panoptic,
     "create_ml": by_entries.create_ml, "cvat": by_lines.cvat, "cvat video": by_lines.cvat_video,
-    "darwin": by_tools.darwin, "datumaro": by_tools.datumaro, "kitti": by_lines.drawn("kitti"),
+    "darwin": by_tools.darwin, "dota": by_lines.dota, "datumaro": by_tools.datumaro, "kitti": by_lines.drawn("kitti"),
     "label_studio": by_entries.label_studio, "label_studio min": by_entries.label_studio_min,
     "label_studio csv": by_entries.label_studio_csv, "labelbox": by_tools.labelbox,
     "labelme": by_lines.drawn("labelme"), "masks": by_tools.masks, "multiclass_csv": by_lines.multiclass_csv,

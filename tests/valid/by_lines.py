@@ -115,6 +115,20 @@ def yolo_darknet(rng: Random) -> Made:
     return made
 
 
+def dota(rng: Random) -> Made:
+    made = Made()
+    for n in range(5):
+
+        def line(rng: Random) -> str:
+            places = " ".join(f"{x} {y}" for x, y in (ring(rng) * 4)[:4])
+            return f"{places} {rng.choice(CLASSES)} {rng.randrange(3)}"
+
+        lines = [f"{'2 3 12 3 12 13 2 13'} cat 0", *some(rng, line)] if not n else some(rng, line)
+        made.files |= {f"images/{n}.jpg": picture(n), f"labelTxt/{n}.txt": "\n".join(["gsd:0.5", *lines]).encode()}
+        made.shapes[f"images/{n}.jpg"] = len(lines)
+    return made
+
+
 def yolo_keras(rng: Random) -> Made:
     made, lines = Made({"classes.txt": "\n".join(CLASSES).encode()}), []
     for n in range(5):

@@ -28,6 +28,7 @@ from shardsmith.formats.choice import check_masks, check_writer
 from shardsmith.formats.losses import find_losses, fitted, in_brief
 from shardsmith.formats.readme import Description, group_of, write_readme
 from shardsmith.formats.registry import WRITERS
+from shardsmith.formats.shared.ids import image_ids
 from shardsmith.formats.shared.job import ExportJob
 from shardsmith.ledger.counts import count_manifest
 from shardsmith.pipeline.ingest import read_raw, take_in
@@ -104,6 +105,7 @@ def convert(
             left_out=in_brief(losses),
         )
         job = ExportJob(fitted(manifest, WRITERS[to].carries), label_map, masks=masks, facts=read.facts)
+        job = replace(job, numbers=image_ids(manifest.images))
         _write(job, to, about, out, zipped)
     return Converted(found_format, to, out, manifest.images.num_rows, manifest.annotations.num_rows, findings)
 

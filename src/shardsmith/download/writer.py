@@ -24,6 +24,7 @@ from shardsmith.download.selection import TABLES, TFRECORD, Part, in_words, sele
 from shardsmith.formats.losses import find_losses, fitted, in_brief
 from shardsmith.formats.readme import Description, write_readme
 from shardsmith.formats.registry import WRITERS
+from shardsmith.formats.shared.ids import image_ids
 from shardsmith.formats.shared.job import ExportJob
 from shardsmith.ledger.counts import count_manifest
 from shardsmith.workspace.paths import DESCRIPTION
@@ -62,7 +63,9 @@ def make_part(stored: Path, part: Part, label_map: LabelMap, tag: str, work: Pat
             images = find_images(whole, stored / origin, {*manifest.images["image_id"].to_pylist()}, work)
             losses = _not_held(manifest, images, origin)
             manifest = with_bytes(manifest, images)
-        job = ExportJob(manifest, label_map, masks=part.masks or _has_masks(stored), facts=said.get("facts", {}))
+        numbers = image_ids((whole or manifest).images)
+        masks = part.masks or _has_masks(stored)
+        job = ExportJob(manifest, label_map, masks=masks, facts=said.get("facts", {}), numbers=numbers)
         losses += _write(job, part.format, out)
     if whole:
         _write_tables(stored, manifest, part, out)

@@ -42,9 +42,10 @@ def export(job: ExportJob, about: Description, formats: list[str], ledger: list[
     part, before = (out.with_name(f"{out.name}.{kind}") for kind in ("part", "before"))
     shutil.rmtree(part, ignore_errors=True)
     try:
+        numbers = job.image_numbers()
         for name in dict.fromkeys(formats):
             writer = WRITERS[name]
-            writer.write(replace(job, manifest=fitted(job.manifest, writer.carries)), part / name)
+            writer.write(replace(job, manifest=fitted(job.manifest, writer.carries), numbers=numbers), part / name)
             losses = find_losses(job.manifest, writer, job.masks)
             write_readme(part / name, replace(about, left_out=in_brief(losses)), writer.loading)
         write_tables(job.manifest, part)

@@ -22,7 +22,6 @@ from shardsmith.formats.coco.facts import image_facts, info_of, license_entry, l
 from shardsmith.formats.format import Format
 from shardsmith.formats.masks.drawing import draw, name_hidden
 from shardsmith.formats.masks.panoptic import annotation_images, detect, read
-from shardsmith.formats.shared.ids import image_ids
 from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
 
 Segment = dict[str, Any]
@@ -41,7 +40,7 @@ def write(job: ExportJob, out: Path) -> None:
         StageError: two images come to one id.
     """
     images = job.manifest.image_rows()
-    names, ids = leaving_names(images), image_ids(images)
+    names, ids = leaving_names(images), job.image_numbers()
     licenses = licenses_of(job.facts, images)
     for split, rows in job.by_split():
         write_images([image for image, _ in rows], names, out / (split or "images"))

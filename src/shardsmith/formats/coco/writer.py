@@ -16,7 +16,7 @@ from shardsmith.dataset.shapes import Skeleton, area_px
 from shardsmith.formats.coco.facts import image_facts, info_of, license_entry, licenses_of
 from shardsmith.formats.shapes.placement import corners
 from shardsmith.formats.shapes.skeletons import points_of, rotation_of, skeletons_of
-from shardsmith.formats.shared.ids import annotation_ids, image_ids
+from shardsmith.formats.shared.ids import annotation_ids
 from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
 
 Numbered = tuple[Image, int, list[tuple[Annotation, int]]]
@@ -41,7 +41,7 @@ def write(job: ExportJob, out: Path, layout: Layout = Layout()) -> None:
         StageError: two images or annotations come to one id.
     """
     images = job.manifest.image_rows()
-    names, ids = leaving_names(images), image_ids(images)
+    names, ids = leaving_names(images), job.image_numbers()
     splits = list(job.by_split())
     boxed = [row for _, rows in splits for _, of_image in rows for row in of_image if row.xmin is not None]
     numbers = iter(zip(boxed, annotation_ids(boxed), strict=True))

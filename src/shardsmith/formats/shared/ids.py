@@ -9,28 +9,26 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
+import pyarrow as pa
+
 from shardsmith.dataset.errors import StageError
-from shardsmith.dataset.manifest import Annotation, Image
+from shardsmith.dataset.manifest import Annotation
 
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,17}")
 Key = TypeVar("Key", bound=Hashable)
 _HEX_DIGITS = 13  # 52 bits: a float holds them exactly, as JavaScript reads numbers
 
 
-def image_ids(images: Iterable[Image]) -> dict[str, int]:
-    """image_id -> its number, in the version and in each that has the image.
+def image_ids(table: pa.Table) -> dict[str, int]:
+    """image_id -> its number, of the images of a manifest.
 
     Raises:
         StageError: two images come to one id.
     """
-    return ids_of([(image.image_id, image.source_id, image.parent_id) for image in images])
-
-
-def ids_of(images: Sequence[tuple[str, str | None, str | None]]) -> dict[str, int]:
-    """As image_ids, of (image_id, source_id, parent_id) of each."""
+    images = [*zip(*(table[name].to_pylist() for name in ("image_id", "source_id", "parent_id")), strict=True)]
     ids = _kept({image_id: source_id for image_id, source_id, parent_id in images if not parent_id}, least=0)
     for image_id, _, _ in images:
         if image_id not in ids:

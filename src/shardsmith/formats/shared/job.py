@@ -14,6 +14,7 @@ from shardsmith.dataset.images import PORTABLE_FORMATS, portable
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import SPLITS, Annotation, Image, Manifest
 from shardsmith.dataset.workers import map_items
+from shardsmith.formats.shared.ids import image_ids
 
 _PART = re.compile(r"#(\w+)$")  # of the image_id of a copy, a tile or an isolated object
 _EXTENSIONS = {"jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"), "png": (".png",), "webp": (".webp",)}
@@ -25,6 +26,7 @@ class ExportJob:
 
     masks: whether formats that hold masks by choice (TFRecord, VOC) get them.
     facts: about the whole dataset: its licence, its description, where it is from.
+    numbers: image_id -> its id as a number, of the whole version, where the manifest may be a part of it.
     """
 
     manifest: Manifest
@@ -32,6 +34,15 @@ class ExportJob:
     shard_size_mb: float = 150
     masks: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
+    numbers: Mapping[str, int] | None = None
+
+    def image_numbers(self) -> Mapping[str, int]:
+        """image_id -> its id as a number; see ids.py.
+
+        Raises:
+            StageError: two images come to one id.
+        """
+        return self.numbers or image_ids(self.manifest.images)
 
     def by_split(self) -> Iterator[tuple[str, list[tuple[Image, list[Annotation]]]]]:
         """(split, [(image, its annotations), ...]) for each split that has images, in order of image_id.

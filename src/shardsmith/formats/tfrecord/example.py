@@ -43,6 +43,7 @@ class Record:
     corners: (4, 2) shares of the sides for each box, or none at all.
     points: (k, 3) shares x y and v for each box, or none at all; point_names: of the k.
     bad_masks: (number of the box, why) of each mask that cannot be read.
+    bad_points: what is wrong with corners or keypoints that cannot be read.
     foreign: keys that hold something and are not read.
     """
 
@@ -62,6 +63,7 @@ class Record:
     masks: list[bytes] = field(default_factory=list)
     outlines: list[str | None] = field(default_factory=list)
     bad_masks: list[tuple[int, str]] = field(default_factory=list)
+    bad_points: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
     corners: list[list[list[float]]] = field(default_factory=list)
     points: list[list[list[float]]] = field(default_factory=list)
@@ -138,23 +140,30 @@ def _fill(record: Record, values: dict[str, list[Any]]) -> None:
 
 
 def _fill_points(record: Record, values: dict[str, list[Any]], count: int) -> None:
-    """Corners and keypoints: the same number of each for every box."""
-    x, y = (_numbers(values, f"{_OBJECT}/corner/{side}") for side in "xy")
+    """Corners and keypoints: the same number of each for every box. Boxes stay where these cannot be read."""
+    x, y = (values.get(f"{_OBJECT}/corner/{side}", []) for side in "xy")
     if x or y:
-        if len(x) != 4 * count or len(y) != 4 * count:
-            raise _RecordError(f"it has {count} boxes, but {len(x)} x and {len(y)} y of {_OBJECT}/corner")
-        record.corners = [[[x[at], y[at]] for at in range(box * 4, box * 4 + 4)] for box in range(count)]
-    x, y, seen = (_numbers(values, f"{_OBJECT}/keypoint/{name}") for name in ("x", "y", "visibility"))
+        if not len(x) == len(y) == 4 * count or not _are_numbers(x, y):
+            record.bad_points.append(f"{count} boxes, but {len(x)} x and {len(y)} y of {_OBJECT}/corner")
+        else:
+            record.corners = [[[x[at], y[at]] for at in range(box * 4, box * 4 + 4)] for box in range(count)]
+    x, y, seen = (values.get(f"{_OBJECT}/keypoint/{name}", []) for name in ("x", "y", "visibility"))
     if not x or not count:
         return
     seen = seen or [2 * (a != 0 or b != 0) for a, b in zip(x, y, strict=False)]
-    if len({len(x), len(y), len(seen)}) > 1 or len(x) % count:
-        raise _RecordError(f"it has {count} boxes, but {len(x)} x, {len(y)} y and {len(seen)} visibility of keypoints")
+    if len({len(x), len(y), len(seen)}) > 1 or len(x) % count or not _are_numbers(x, y, seen):
+        lengths = f"{len(x)} x, {len(y)} y and {len(seen)} visibility"
+        record.bad_points.append(f"{count} boxes, but {lengths} of {_OBJECT}/keypoint")
+        return
     each = len(x) // count
     triples = [[float(a), float(b), float(v)] for a, b, v in zip(x, y, seen, strict=True)]
     record.points = [triples[box * each : (box + 1) * each] for box in range(count)]
     names = tuple(str(_plain(name)) for name in values.get(f"{_OBJECT}/keypoint/text", [])[:each])
     record.point_names = names if len(names) == each else numbered_names(each)
+
+
+def _are_numbers(*lists: list[Any]) -> bool:
+    return not any(isinstance(value, bytes) for values in lists for value in values)
 
 
 def _labels(values: dict[str, list[Any]], key: str) -> list[Label]:

@@ -26,7 +26,6 @@ from shardsmith.dataset.shapes import array_of
 from shardsmith.dataset.workers import map_items
 from shardsmith.formats.format import Format
 from shardsmith.formats.shapes.skeletons import clockwise, common_skeleton, skeletons_of
-from shardsmith.formats.shared.ids import ids_of
 from shardsmith.formats.shared.job import ExportJob, stored_size
 from shardsmith.formats.tfrecord.encode import KEYPOINT, Shard, write_shard
 from shardsmith.formats.tfrecord.metadata import SplitFiles, write_metadata
@@ -150,8 +149,7 @@ class Shards(Sequence[Shard]):
         self.plans = plans
         self.images, table = job.manifest.images, job.manifest.annotations
         image = pc.index_in(table["image_id"], self.images["image_id"].combine_chunks()).to_numpy()
-        said = (self.images[name].to_pylist() for name in ("image_id", "source_id", "parent_id"))
-        self.numbers = ids_of([*zip(*said, strict=True)])
+        self.numbers = job.image_numbers()
         self.order = np.argsort(image, kind="stable")
         self.starts = np.searchsorted(image[self.order], np.arange(self.images.num_rows + 1))
         self.boxes = np.empty((table.num_rows, 4), np.float32)

@@ -191,6 +191,10 @@ def _add_record(
         found("not-carried", file, f"{place}, box {number}", reason=f"{why}; the box stays", image_id=image_id)
         for number, why in record.bad_masks
     ]
+    source.findings += [
+        found("not-carried", file, place, reason=f"{why}; the boxes stay", image_id=image_id)
+        for why in record.bad_points
+    ]
     outlines = record.outlines or [None] * len(boxes)
     if record.outlines and info.orientation != 1:
         outlines = [_upright(outline, info) for outline in outlines]

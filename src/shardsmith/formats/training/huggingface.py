@@ -22,7 +22,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from shardsmith.dataset.manifest import Annotation, Image, Manifest
 from shardsmith.formats.coco.writer import object_entry
 from shardsmith.formats.format import Format
-from shardsmith.formats.shared.ids import annotation_ids, image_ids
+from shardsmith.formats.shared.ids import annotation_ids
 from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
 from shardsmith.formats.tfrecord.format import contents
 from shardsmith.formats.training.record import named_points
@@ -62,7 +62,7 @@ def write(job: ExportJob, out: Path) -> None:
     for split, rows in job.by_split():
         splits.setdefault(split or "train", []).extend(rows)
     images = job.manifest.image_rows()
-    names, ids = leaving_names(images), image_ids(images)
+    names, ids = leaving_names(images), job.image_numbers()
     boxed = [row for rows in splits.values() for _, of_image in rows for row in of_image if row.xmin is not None]
     numbers = iter(annotation_ids(boxed))
     for split, rows in splits.items():
