@@ -31,7 +31,8 @@ def main(source: Path, about: Path, label_map: Path, out: Path, metrics: Path, p
 
     # each format in a folder of its own, with a README that says what the version is; all or nothing
     version = describe_version(manifest, ids, findings, about, params)
-    job = ExportJob(manifest, ids, params.export.shard_size_mb, params.export.masks, version.facts)
+    sizes = {"shard_size_mb": params.export.shard_size_mb, "min_shards": params.export.min_shards}
+    job = ExportJob(manifest, ids, masks=params.export.masks, facts=version.facts, **sizes)
     size = export(job, version, params.export.formats, ledger, out)
 
     counts = count(manifest, ids, findings, size)

@@ -1,4 +1,4 @@
-"""The examples for keypoints and oriented boxes: each built on a drawn sample, and its exports read again."""
+"""The examples for keypoints, oriented boxes and masks: each built on a drawn sample, and its exports read again."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as PilImage
 from pycocotools.coco import COCO
 from ruamel.yaml import YAML
 from workspaces import ROOT
 
 from shardsmith.conversion.convert import convert
 from shardsmith.dataset.manifest import Annotation, Manifest
-from shardsmith.dataset.shapes import array_of, parse_skeleton
+from shardsmith.dataset.shapes import array_of, parse_skeleton, to_mask
 from shardsmith.pipeline.stage import read_stage
 from shardsmith.sample.pictures import draw_picture, picture_name
 from shardsmith.sample.writer import write_sample
@@ -49,6 +50,11 @@ def pose(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def oriented(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built("oriented", "oriented", tmp_path_factory.mktemp("oriented"))
+
+
+@pytest.fixture(scope="module")
+def segmentation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built("segmentation", "masks", tmp_path_factory.mktemp("segmentation"))
 
 
 def rows_in(folder: Path, stage: str) -> list[Annotation]:
@@ -120,6 +126,18 @@ def test_exports_hold_the_corners(oriented: Path, tmp_path: Path, format: str) -
     found = sorted(np.reshape(entry["segmentation"], (4, 2)).mean(axis=0).tolist() for entry in entries)
     expected = sorted(each.mean(axis=0).tolist() for each in corners)
     assert np.abs(np.array(found) - expected).max() < 0.1
+
+
+def test_semantic_masks_show_each_pixel_of_an_object(segmentation: Path) -> None:
+    manifest: Manifest = read_stage(segmentation / "data/augment")[0]
+    pngs = {path.stem.removesuffix("_mask"): path for path in (segmentation / "data/export/masks").rglob("*_mask.png")}
+    tried = 0
+    for image, rows in manifest.pairs():
+        if png := pngs.get(Path(image.image_id).stem) if not image.copy else None:
+            inside = sum((to_mask(row.segmentation or "", 512, 512) for row in rows), np.zeros((512, 512), np.uint8))
+            assert np.array_equal(np.asarray(PilImage.open(png)) > 0, inside > 0)
+            tried += 1
+    assert tried > 5
 
 
 def test_boxes_lie_around_what_the_corners_hold(oriented: Path) -> None:

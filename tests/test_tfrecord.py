@@ -156,6 +156,11 @@ def test_the_number_of_shards_is_a_power_of_two(megabytes: int, count: int) -> N
     assert tfrecord.shard_count(megabytes * 1_000_000, 150) == count
 
 
+@pytest.mark.parametrize(("least", "count"), [(1, 2), (2, 2), (3, 4), (8, 8)])
+def test_at_least_as_many_shards_as_asked(least: int, count: int) -> None:
+    assert tfrecord.shard_count(300_000_000, 150, least) == count
+
+
 def test_a_copy_goes_with_its_parent(tmp_path: Path) -> None:
     rows: list[Image] = []
     for number in range(20):

@@ -234,7 +234,7 @@ def test_a_cut_object_hugs_its_outline() -> None:
 @pytest.mark.parametrize("name", sorted(set(OPERATIONS) - {"cut", "mosaic", "albumentations"}))
 def test_the_smallest_images(name: str, shape: tuple[int, int]) -> None:
     arguments = {"width": 64, "height": 48, "mode": "fill"} if name == "resize" else {}
-    catalogue = {"zoom": "crop"}
+    catalogue = {"zoom": "crop", "box_zoom": "box_crop"}
     pixels = np.full((*shape, 3), 200, np.uint8)
     pixels.flags.writeable = False  # as Pillow gives them
     after = done(step(catalogue.get(name, name), **arguments), sample_of(pixels, [[0, 0, shape[1], shape[0]]]))

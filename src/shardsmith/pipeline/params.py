@@ -167,6 +167,7 @@ class ExportParams(Block):
 
     formats: Annotated[list[Annotated[str, _one_of(list(WRITERS))]], Field(min_length=1)] = ["tfrecord"]
     shard_size_mb: float = Field(150, gt=0)
+    min_shards: int = Field(1, ge=1, le=1024)
     masks: bool = False
     on_loss: Literal["report", "fail"] = "report"
     require: RequireParams = RequireParams()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -141,6 +141,20 @@ class RandomStep(Step):
     def in_words(self) -> str:
         """What it does, without how often and to which images."""
         raise NotImplementedError
+
+
+Sides = Literal["both", "plus", "minus"]
+SIDES_MEAN = "which way: both, or only plus or minus"
+
+
+def within(rng: np.random.Generator, most: float, sides: Sides) -> float:
+    """A number drawn evenly between -most and most, or of one side alone."""
+    return between(rng, 0 if sides == "plus" else -most, 0 if sides == "minus" else most)
+
+
+def span(most: float, sides: Sides, unit: str = "") -> str:
+    """ "-15° and +15°", of what `within` draws from."""
+    return f"{0 if sides == 'plus' else -most:g}{unit} and {0 if sides == 'minus' else most:+g}{unit}"
 
 
 def between(rng: np.random.Generator, low: float, high: float) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from shardsmith.transforms import boxes
 from shardsmith.transforms.albumentations.library import ALBUMENTATIONS
 from shardsmith.transforms.albumentations.step import Albumentations
 from shardsmith.transforms.base import Operation, Operator, Sample, Step
@@ -61,6 +62,7 @@ AUGMENT: dict[str, type[Step]] = {
     "jpeg_compression": JpegCompression,
     "cutout": Cutout,
     "albumentations": Albumentations,
+    **boxes.STEPS,
 }
 OPERATIONS: dict[str, Operator] = {
     "resize": RESIZE,
@@ -86,6 +88,7 @@ OPERATIONS: dict[str, Operator] = {
     "jpeg_compression": JPEG_COMPRESSION,
     "cutout": CUTOUT,
     "albumentations": ALBUMENTATIONS,
+    **boxes.OPERATIONS,
 }
 
 

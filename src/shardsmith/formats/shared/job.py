@@ -24,6 +24,7 @@ _EXTENSIONS = {"jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"), "png": (".png",), "we
 class ExportJob:
     """One version to be written: every image has a split, a size and a format.
 
+    min_shards: the fewest shards of a split.
     masks: whether formats that hold masks by choice (TFRecord, VOC) get them.
     facts: about the whole dataset: its licence, its description, where it is from.
     numbers: image_id -> its id as a number, of the whole version, where the manifest may be a part of it.
@@ -35,6 +36,7 @@ class ExportJob:
     masks: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
     numbers: Mapping[str, int] | None = None
+    min_shards: int = 1
 
     def image_numbers(self) -> Mapping[str, int]:
         """image_id -> its id as a number; see ids.py.

@@ -125,7 +125,7 @@ def plan_shards(job: ExportJob, out: Path) -> dict[str, list[ShardPlan]]:
     for split, rows in members.items():
         if not rows:
             continue
-        count = shard_count(sum(stored_size(paths[row]) for row in rows), job.shard_size_mb)
+        count = shard_count(sum(stored_size(paths[row]) for row in rows), job.shard_size_mb, job.min_shards)
         of_shard: list[list[int]] = [[] for _ in range(count)]
         for row in sorted(rows, key=lambda row: _hash(image_ids[row])):
             of_shard[int.from_bytes(_hash(parents[row] or image_ids[row])) * count >> 256].append(row)
@@ -137,9 +137,9 @@ def plan_shards(job: ExportJob, out: Path) -> dict[str, list[ShardPlan]]:
     return plans
 
 
-def shard_count(size_bytes: int, shard_size_mb: float) -> int:
+def shard_count(size_bytes: int, shard_size_mb: float, least: int = 1) -> int:
     """The power of two that brings a shard nearest to the wanted size."""
-    return 1 << max(0, round(math.log2(max(size_bytes, 1) / (shard_size_mb * 1e6))))
+    return 1 << max(math.ceil(math.log2(least)), round(math.log2(max(size_bytes, 1) / (shard_size_mb * 1e6))))
 
 
 class Shards(Sequence[Shard]):

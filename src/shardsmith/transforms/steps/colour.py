@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from shardsmith.transforms.base import FixedStep, Operation, RandomStep, Recolour, between, percent
+from shardsmith.transforms.base import SIDES_MEAN, FixedStep, Operation, RandomStep, Recolour, Sides, span, within
 
 
 class Grayscale(FixedStep):
@@ -34,24 +34,26 @@ class Hue(RandomStep):
     """Turn all colours round the colour wheel; grey stays grey."""
 
     degrees: float = Field(25, ge=0, le=180, description="the largest turn, either way; 120 makes red green or blue")
+    sides: Sides = Field("both", description=SIDES_MEAN)
 
     def draw(self, rng: np.random.Generator) -> list[Operation]:
-        return [("hue", {"degrees": between(rng, -self.degrees, self.degrees)})]
+        return [("hue", {"degrees": within(rng, self.degrees, self.sides)})]
 
     def in_words(self) -> str:
-        return f"Hue between -{self.degrees:g}° and +{self.degrees:g}°"
+        return f"Hue between {span(self.degrees, self.sides, '°')}"
 
 
 class Saturation(RandomStep):
     """Make colours stronger or weaker; luminance is kept."""
 
     share: float = Field(0.25, ge=0, le=1, description="the largest change, either way; -1 is grey")
+    sides: Sides = Field("both", description="which way: both, or only plus (stronger) or minus (paler)")
 
     def draw(self, rng: np.random.Generator) -> list[Operation]:
-        return [("saturation", {"share": between(rng, -self.share, self.share)})]
+        return [("saturation", {"share": within(rng, self.share, self.sides)})]
 
     def in_words(self) -> str:
-        return f"Saturation between -{percent(self.share)} and +{percent(self.share)}"
+        return f"Saturation between {span(100 * self.share, self.sides, ' %')}"
 
 
 def luminance(pixels: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from shardsmith.transforms.base import Move, Operation, RandomStep, between
+from shardsmith.transforms.base import Move, Operation, RandomStep, Sides, between, span, within
 from shardsmith.transforms.geometry.frame import EDGES, EDGES_MEAN, Frame, about_centre, cos_and_sin
 
 Turn = Literal["clockwise", "counter_clockwise", "upside_down"]
@@ -18,13 +18,14 @@ class Rotate(RandomStep):
     """Turn about the centre by a random angle; the size is kept."""
 
     degrees: float = Field(15, ge=0, le=180, description="the largest angle, either way")
+    sides: Sides = Field("both", description="which way: both, or only plus (counter-clockwise) or minus (clockwise)")
     edges: str = Field("black", pattern=EDGES, description=EDGES_MEAN)
 
     def draw(self, rng: np.random.Generator) -> list[Operation]:
-        return [("rotate", {"degrees": between(rng, -self.degrees, self.degrees), "edges": self.edges})]
+        return [("rotate", {"degrees": within(rng, self.degrees, self.sides), "edges": self.edges})]
 
     def in_words(self) -> str:
-        return f"Rotation between -{self.degrees:g} and +{self.degrees:g} degrees"
+        return f"Rotation between {span(self.degrees, self.sides)} degrees"
 
 
 class Shear(RandomStep):

@@ -8,7 +8,17 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from shardsmith.transforms.base import FixedStep, Operation, RandomStep, Recolour, between, percent
+from shardsmith.transforms.base import (
+    FixedStep,
+    Operation,
+    RandomStep,
+    Recolour,
+    Sides,
+    between,
+    percent,
+    span,
+    within,
+)
 from shardsmith.transforms.steps.colour import luminance
 
 
@@ -33,25 +43,28 @@ class Brightness(RandomStep):
     """Make an image brighter or darker by adding the same to every level."""
 
     share: float = Field(0.15, ge=0, le=1, description="the largest change, either way, as a share of white")
+    sides: Sides = Field("both", description="which way: both, or only plus (brighter) or minus (darker)")
 
     def draw(self, rng: np.random.Generator) -> list[Operation]:
-        return [("brightness", {"share": between(rng, -self.share, self.share)})]
+        return [("brightness", {"share": within(rng, self.share, self.sides)})]
 
     def in_words(self) -> str:
-        return f"Brightness between -{percent(self.share)} and +{percent(self.share)}"
+        return f"Brightness between {span(100 * self.share, self.sides, ' %')}"
 
 
 class Exposure(RandomStep):
     """Make an image brighter or darker by a gamma, which keeps black and white."""
 
     share: float = Field(0.1, ge=0, le=1, description="the largest change of gamma: 0.1 draws from 1 / 1.1 to 1.1")
+    sides: Sides = Field("both", description="which way: both, or only plus (darker) or minus (brighter)")
 
     def draw(self, rng: np.random.Generator) -> list[Operation]:
-        gamma = (1 + self.share) ** between(rng, -1, 1)  # so brighter is as likely as darker
+        gamma = (1 + self.share) ** within(rng, 1, self.sides)  # so brighter is as likely as darker
         return [("exposure", {"gamma": round(gamma, 4)})]
 
     def in_words(self) -> str:
-        return f"Exposure by a gamma from {1 / (1 + self.share):.2g} to {1 + self.share:g}"
+        low = 1 if self.sides == "plus" else 1 / (1 + self.share)
+        return f"Exposure by a gamma from {low:.2g} to {1 if self.sides == 'minus' else 1 + self.share:g}"
 
 
 def _brightness_contrast(pixels: np.ndarray, brightness: float, contrast: float) -> np.ndarray:
