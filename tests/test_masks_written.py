@@ -132,7 +132,8 @@ def test_masks_of_voc_come_back(tmp_path: Path) -> None:
 
 def test_voc_has_masks_only_where_they_are_asked_for(tmp_path: Path) -> None:
     WRITERS["voc"].write(ExportJob(manifest_of(tmp_path / "in", RING), IDS), tmp_path / "out")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["Annotations", "ImageSets", "JPEGImages"]
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert written == ["Annotations", "ImageSets", "JPEGImages", "labelmap.txt"]
 
 
 # --- COCO panoptic

@@ -119,7 +119,7 @@ def test_voc_reads_back_as_it_was_drawn(pictures: list[Picture], folder: Path) -
 
 
 def test_nothing_else_is_left_in_the_folder(folder: Path) -> None:
-    assert sorted(path.name for path in folder.iterdir()) == ["Annotations", "JPEGImages"]
+    assert sorted(path.name for path in folder.iterdir()) == ["Annotations", "JPEGImages", "labelmap.txt"]
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "Annotations/a.xml"])

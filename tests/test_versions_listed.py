@@ -92,7 +92,7 @@ class TestRealVersions:
     def test_the_table_marks_the_current_one(self, place: Place) -> None:
         header, one, two = place.shardsmith("versions").stdout.splitlines()
         assert header.split() == ["name", "date", "(UTC)", "parameters", "images", "boxes", "classes", "MB"]
-        assert re.fullmatch(r"   one   20\d\d-\d\d-\d\d \d\d:\d\d  raw +10 +10 +2 +0\.0", one)
+        assert re.fullmatch(r"   one   20\d\d-\d\d-\d\d \d\d:\d\d  raw +10 +10 +2 +0\.1", one)
         assert two.startswith("*  two ")
 
     def test_current_is_what_dvc_lock_stands_at(self, copy: Place) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from shardsmith.formats.registry import WRITERS
 from shardsmith.transforms.albumentations.step import Albumentations
 from shardsmith.transforms.base import RandomStep, Recolour
+from shardsmith.transforms.boxes import STEPS as IN_BOXES
 from shardsmith.transforms.catalogue import AUGMENT, OPERATIONS, PREPROCESS, Step
 from shardsmith.transforms.scene import SetStep
 from shardsmith.transforms.steps.cutout import Cover
@@ -30,8 +31,12 @@ _OF_STEP: dict[type[Step], str] = {
     IsolateObjects: "go: the class becomes the label of the whole image",
     Mosaic: f"{_FOLLOW}; those of the other images come in",
     Albumentations: f"{_FOLLOW}, where a transform moves any",
+    **dict.fromkeys(IN_BOXES.values(), "follow what moves inside their box; the box itself stays"),
 }
-_OF_OPERATOR: dict[type, str] = {Recolour: _STAY, Cover: f"{_STAY}; what is painted over counts as cut off"}
+_OF_OPERATOR: dict[type, str] = {
+    Recolour: _STAY,
+    Cover: f"{_STAY}; what is painted over counts as cut off",
+}
 _COLOUR = "#[0-9a-fA-F]{6}"
 
 

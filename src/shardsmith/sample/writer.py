@@ -70,7 +70,9 @@ def _write(part: Path, format: str, shapes: str) -> Counter[str]:
         images.append(Image(picture.name, str(path), digest, width, height, picture.format))
         annotations += picture.annotations
     counts = Counter(annotation.label for annotation in annotations)
-    job = ExportJob(Manifest.of(images, annotations), LabelMap("sample").extended(sorted(counts)), masks=True)
+    job = ExportJob(
+        Manifest.of(images, annotations), LabelMap("sample").extended(sorted(counts)), masks=shapes == "masks"
+    )
     WRITERS[format].write(job, part / "out")
     for empty in sorted((path for path in (part / "out").rglob("*") if path.is_dir()), reverse=True):
         if not any(empty.iterdir()):
