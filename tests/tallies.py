@@ -19,6 +19,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         *shapes_lines([value for name, value, _ in notes if name == "shapes"]),
         attacks_line([(value, passed) for name, value, passed in notes if name == "attacks"]),
         *tool_lines([value for name, value, _ in notes if name == "tool"]),
+        *reader_lines([value for name, value, _ in notes if name == "reader"]),
     ):
         if line:
             terminalreporter.write_line(line)
@@ -69,4 +70,14 @@ def tool_lines(tallies: list[dict[str, Any]]) -> list[str]:
     return [
         f"{what}: {formats} formats, {right + named + wrong:,} shapes: {right:,} right, {named:,} named, {wrong} wrong"
         for what, formats, right, named, wrong in (*sorted(known), *([total] if known else []))
+    ]
+
+
+def reader_lines(tallies: list[dict[str, Any]]) -> list[str]:
+    """A line a program and format, as `supervision 0.31.2 reads coco: 7 images, 13 boxes: same`; [] for none."""
+    return [
+        "{program} {version} reads {format}: {images} images, {boxes} boxes: {said}".format(
+            **one, said="same" if one["same"] else "NOT THE SAME"
+        )
+        for one in tallies
     ]

@@ -1,0 +1,32 @@
+"""TFDS and Keras: records as TFDS reads them, and class folders as Keras numbers them in each split."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import keras
+import tensorflow_datasets as tfds
+
+root = Path(sys.argv[1])
+builder = tfds.builder_from_directory(str(root / "tfrecord"))
+label = builder.info.features["image"]["object"]["class"]["label"].feature
+records = {}
+for split in sorted(builder.info.splits):
+    for row in builder.as_dataset(split=split).as_numpy_iterator():
+        image = row["image"]
+        width, height = int(image["width"]), int(image["height"])
+        of_class, box = image["object"]["class"]["label"].tolist(), image["object"]["bbox"]
+        sides = zip(of_class, *(box[side].tolist() for side in ("xmin", "ymin", "xmax", "ymax")), strict=True)
+        records[f"{width}x{height}"] = [
+            [label.int2str(one), x1 * width, y1 * height, x2 * width, y2 * height] for one, x1, y1, x2, y2 in sides
+        ]
+names = (root / "class_folders/classes.txt").read_text(encoding="utf-8").splitlines()
+for split in ("train", "valid", "test"):
+    made = keras.utils.image_dataset_from_directory(
+        str(root / "class_folders" / split), class_names=names, verbose=False
+    )
+    assert made.class_names == names
+print(json.dumps({"version": version("tensorflow-datasets"), "read": {"tfrecord": records}}))
