@@ -6,13 +6,15 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
-from conftest import image_bytes
+from conftest import box, image_bytes, make_image, make_manifest
 from PIL import Image
 from test_formats import raw_folder
 
 from shardsmith.conversion.convert import convert
-from shardsmith.dataset.manifest import Annotation, kind_of
+from shardsmith.dataset.errors import StageError
+from shardsmith.dataset.manifest import Annotation, Manifest, kind_of
 from shardsmith.dataset.shapes import mirror_by_names, parse_skeleton
 from shardsmith.formats.registry import FORMATS
 from shardsmith.pipeline.ingest import read_raw
@@ -152,3 +154,16 @@ def test_points_drawn_on_the_stored_pixels_are_turned_with_them(tmp_path: Path, 
 )
 def test_which_points_change_sides(names: list, mirror: list) -> None:
     assert mirror_by_names(names) == mirror
+
+
+def test_tables_of_older_versions_have_no_shapes(tmp_path: Path) -> None:
+    make_manifest(make_image(tmp_path / "in"), box()).write(tmp_path)
+    table = pq.read_table(tmp_path / "annotations.parquet")
+    for dropped, reads in (["kind", "keypoints", "skeleton"], True), (["kind", "label"], False):
+        pq.write_table(table.drop_columns(dropped), tmp_path / "annotations.parquet")
+        (tmp_path / "SHA256SUMS").unlink(missing_ok=True)
+        if reads:
+            assert Manifest.read(tmp_path).annotations["keypoints"].null_count == 1
+        else:
+            with pytest.raises(StageError, match="no manifest can be read"):
+                Manifest.read(tmp_path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -45,8 +45,16 @@ def upright_boxes(boxes: np.ndarray, orientation: int, width_px: int, height_px:
     return np.stack([x[:, 0], y[:, 0], x[:, 1], y[:, 1]], axis=1)
 
 
-def with_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """A table of an older version with the columns that came later, empty; in the types of today."""
+def with_columns(table: pa.Table, schema: pa.Schema, later: Collection[str] | None = None) -> pa.Table:
+    """A table of an older version with the columns that came later, empty; in the types of today.
+
+    Args:
+        later: the only columns that may be missing; any by default.
+
+    Raises:
+        KeyError: another one is.
+    """
     columns = {name: table[name] for name in table.column_names}
-    missing = {field.name: pa.nulls(table.num_rows, field.type) for field in schema if field.name not in columns}
+    fields = [field for field in schema if later is None or field.name in later]
+    missing = {field.name: pa.nulls(table.num_rows, field.type) for field in fields if field.name not in columns}
     return pa.table({name: (columns | missing)[name] for name in schema.names}).cast(schema)

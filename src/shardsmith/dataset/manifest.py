@@ -31,8 +31,7 @@ annotations, a row an annotation, in the order of image_id, then as in the sourc
     attributes    JSON object: VOC difficult, truncated, pose, and what else the source had; null for none
     source_image  image_id of the image of data/raw that it was drawn on
     source_key    the source's own id of it, else `n` and its number among those of that image as they were read. Given
-                  once, by ingest, and carried through every stage, copy, tile and mosaic; so it may stand twice on an
-                  image that steps made
+                  once, by ingest, and carried through every stage and step; so an image may have it twice
 
 Beside the files of a stage stands SHA256SUMS, as `sha256sum -c` takes it: who writes one says its digest there, who
 reads it compares. DVC hands out a stage's files unhashed, and in most places of a table a flipped bit reads as content.
@@ -53,6 +52,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from shardsmith.dataset.boxes import with_columns
 from shardsmith.dataset.errors import StageError
 
 pa.set_memory_pool(pa.system_memory_pool())  # the default one keeps what is freed
@@ -247,8 +247,9 @@ class Manifest:
             # not pq.read_table, which imports pandas: 0.5 s
             images = pq.ParquetFile(folder / "images.parquet").read(use_threads=False)
             annotations = pq.ParquetFile(folder / "annotations.parquet").read(use_threads=False)
-            return cls(images.cast(IMAGES), annotations.cast(ANNOTATIONS))
-        except (OSError, pa.ArrowInvalid, ValueError) as error:
+            shapes = with_columns(annotations, ANNOTATIONS, ("kind", "keypoints", "skeleton"))  # of older versions
+            return cls(images.cast(IMAGES), shapes.cast(ANNOTATIONS))
+        except (OSError, pa.ArrowInvalid, ValueError, KeyError) as error:
             raise StageError(f"{folder}: no manifest can be read there ({error}); run dvc repro") from None
 
 
