@@ -49,7 +49,8 @@ def test_each_task(tmp_path: Path, annotations: dict, expected: list, outline: l
     (row,) = source.annotations
     assert (row.image_id, row.label, corners(row), source.shapes) == ("images/a.jpg", "car", expected, 1)
     assert json.loads(row.segmentation or "[null]")[0] == outline
-    assert codes(source) == ["not-carried"] * ("pose" in annotations)
+    assert codes(source) == []
+    assert [row.keypoints for row in source.annotations] == ["[16,12,2]" if "pose" in annotations else None]
     assert (source.entries["images/a.jpg"].split, source.classes) == ("valid", ["person", "car"])
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -19,10 +18,18 @@ from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.dataset.shapes import OutlineError, box_around, parse_outline
 from shardsmith.formats.format import Format
-from shardsmith.formats.shapes.placement import Box, Size, corners, on_displayed, outline_on_displayed
+from shardsmith.formats.shapes.placement import (
+    Box,
+    Size,
+    corners,
+    keypoints_on_displayed,
+    on_displayed,
+    outline_on_displayed,
+)
 from shardsmith.formats.shared.json import paired
 from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
 from shardsmith.formats.shared.splits import split_in_name, split_in_path
+from shardsmith.formats.yolo.pose import Pose, give_points, guessed_pose, pose_of
 
 _SUFFIXES = (".ndjson", ".jsonl", ".json")
 _DATASET = re.compile(r'"type"\s*:\s*"dataset"')
@@ -58,11 +65,9 @@ def read(folder: RawFolder, files: list[str]) -> Source:
         names = class_names(head.get("class_names"))
         source.classes += [name for name in dict.fromkeys(names.values()) if name and name not in source.classes]
         source.facts |= {key: str(head[key]) for key in ("description", "version") if head.get(key)}
-        keypoints: Counter[str] = Counter()
+        pose = pose_of(head)
         for number, entry in lines:
-            _add_image(folder, file, number, entry, names, source, keypoints)
-        for kind, count in (+keypoints).items():
-            source.findings.append(found("not-carried", file, value=count, reason=f"{kind} have no place in a dataset"))
+            _add_image(folder, file, number, entry, names, source, pose)
     return source
 
 
@@ -83,7 +88,7 @@ def class_names(value: Any) -> dict[int, str]:
 
 
 def _add_image(
-    folder: RawFolder, file: str, number: int, entry: Any, names: dict[int, str], source: Source, lost: Counter[str]
+    folder: RawFolder, file: str, number: int, entry: Any, names: dict[int, str], source: Source, pose: Pose | None
 ) -> None:
     place = f"line {number}"
     if not isinstance(entry, dict) or entry.get("type", "image") != "image":
@@ -112,7 +117,10 @@ def _add_image(
             value = "" if kind in _KINDS else kind[:SHOWN]
             source.findings.append(found(code, file, at, value, str(error), image_id=image_id))
             continue
-        lost["keypoints"] += kind == "pose"
+        if kind == "pose" and (problem := _add_points(row, item, pose, (width, height))):
+            source.findings.append(
+                found("not-carried", file, at, reason=f"{problem}; the box stays", image_id=image_id)
+            )
         row.image_id = image_id
         rows.append(row)
     boxed = [row for row in rows if row.xmin is not None]
@@ -122,7 +130,24 @@ def _add_image(
         row.xmin, row.ymin, row.xmax, row.ymax = box
         if row.segmentation:
             row.segmentation = outline_on_displayed(row.segmentation, info, known)
+        if row.keypoints:
+            row.keypoints = keypoints_on_displayed(row.keypoints, info, known)
     source.annotations += rows
+
+
+def _add_points(row: Annotation, item: list[Any], pose: Pose | None, size_px: Size) -> str:
+    """The keypoints behind a box, x, y, visible where the dataset does not say otherwise; what is wrong with them."""
+    numbers = item[5:]
+    if pose is None or pose.columns != len(numbers):
+        if len(numbers) % 3 or not {*numbers[2::3]} <= {0, 1, 2}:
+            return f"its keypoints are {len(numbers)} numbers"
+        pose = guessed_pose(len(numbers))
+    try:
+        if numbers:
+            give_points(row, numbers, int(item[0]), pose, size_px)
+    except (OutlineError, OverflowError) as error:
+        return str(error)
+    return ""
 
 
 def _under_another_key(entry: dict[str, Any]) -> str | None:
@@ -189,7 +214,9 @@ def _centred(numbers: list[float], kind: str) -> Box:
 FORMAT = Format(
     name="ultralytics_ndjson",
     title="Ultralytics NDJSON",
-    carries=frozenset({"boxes", "outlines", "oriented", "labels", "several_labels", "negatives", "splits"}),
+    carries=frozenset(
+        {"boxes", "outlines", "oriented", "keypoints", "labels", "several_labels", "negatives", "splits"}
+    ),
     detect=detect,
     read=read,
 )
