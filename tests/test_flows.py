@@ -77,9 +77,10 @@ def test_prefect_shows_each_stage_and_the_counts(built: Place) -> None:
 
     stages = {"ingest", "validate", "split", "preprocess", "augment", "export", "read back", "record"}
     assert stages <= {run["name"] for run in ask("task_runs")}
-    artifacts = {artifact["key"]: artifact for artifact in ask("artifacts")}
-    assert "| images |" in artifacts["version"]["data"]
-    assert {"count": "images", "all": "10"}.items() <= json.loads(artifacts["counts"]["data"])[0].items()
+    artifacts = ask("artifacts")  # other tests' builds show theirs on this server, too
+    assert any("| images |" in one["data"] for one in artifacts if one["key"] == "version")
+    counts = [json.loads(one["data"])[0].items() for one in artifacts if one["key"] == "counts"]
+    assert any({"count": "images", "all": "10"}.items() <= one for one in counts)
     assert "recorded sample@one" in {run["state"]["message"].partition(" at ")[0] for run in ask("flow_runs")}
 
 

@@ -238,7 +238,8 @@ def test_it_balances_with_the_examples(workspace: Path, example: str) -> None:
         if path.stem[-1] != "0":  # a tenth of the sample
             path.unlink()
     text = (ROOT / f"examples/{example}.yaml").read_text().replace("640", "256")
-    run_stages(text.replace(", ultralytics_pose", ""))  # the data here has no keypoints
+    text = text.replace(", ultralytics_pose", "").replace("[tfrecord, masks]", "[tfrecord]")  # the data has boxes alone
+    run_stages(text)
     assert ledger()
 
 
