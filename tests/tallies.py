@@ -74,9 +74,9 @@ def tool_lines(tallies: list[dict[str, Any]]) -> list[str]:
 
 
 def reader_lines(tallies: list[dict[str, Any]]) -> list[str]:
-    """A line a program and format, as `supervision 0.31.2 reads coco: 7 images, 13 boxes: same`; [] for none."""
+    """A line a program and format, as `supervision 0.31.2 reads coco: 7 images, 13 labels: same`; [] for none."""
     return [
-        "{program} {version} reads {format}: {images} images, {boxes} boxes: {said}".format(
+        "{program} {version} reads {format}: {images} images, {labels} labels: {said}".format(
             **one, said="same" if one["same"] else "NOT THE SAME"
         )
         for one in tallies

@@ -27,12 +27,16 @@ pytestmark = pytest.mark.long
 READERS = Path(__file__).parent / "readers"
 CLASSES = ["cat", 'crème "brûlée"', "traffic light", "a,b"]
 LABELS = LabelMap("odd", {name: number for number, name in enumerate(CLASSES, start=1)})
-FORMATS = ("coco", "roboflow_coco", "tfrecord", "ultralytics", "voc")
-OF = {"datumaro": "datumaro", "supervision": "supervision", "tensorflow": "", "model_garden": "model_garden"}
+FORMATS = ("coco", "huggingface", "roboflow_coco", "tfrecord", "ultralytics", "voc")
+OF = {  # the program's environment; "" is ours
+    "datasets": "", "datumaro": "datumaro", "model_garden": "model_garden", "supervision": "supervision",
+    "tensorflow": "", "torchvision": "torchvision",
+}  # fmt: skip
 REQUIREMENTS["model_garden"] = [
     "--no-deps", "tf-models-official==2.20.0", "tf-keras", "gin-config", "matplotlib", "contourpy", "cycler",
     "kiwisolver", "pyparsing", "fonttools", "python-dateutil",
 ]  # fmt: skip
+REQUIREMENTS["torchvision"] = ["torch==2.13.0", "torchvision==0.28.0", "pycocotools==2.0.11"]
 WITHIN_PX = 1.01  # VOC's readers count whole pixels, some from 1
 
 
@@ -54,16 +58,18 @@ def odd(folder: Path) -> Manifest:
 
 
 @pytest.fixture(scope="module")
-def exports(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Manifest]:
+def exports(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Manifest]]:
+    """The folder of exports, and what each has: class folders the same images with one class each."""
     folder = tmp_path_factory.mktemp("readers")
     manifest = odd(folder / "in")
     for name in FORMATS:
         WRITERS[name].write(ExportJob(manifest, LABELS), folder / name)
     images = manifest.image_rows()  # of one class each, valid and test without most of them
     labels = [Annotation(one.image_id, CLASSES[n % 4], None, None, None, None) for n, one in enumerate(images)]
-    WRITERS["class_folders"].write(ExportJob(Manifest.of(images, labels), LABELS), folder / "class_folders")
+    labelled = Manifest.of(images, labels)
+    WRITERS["class_folders"].write(ExportJob(labelled, LABELS), folder / "class_folders")
     (folder / "classes.tsv").write_text("".join(f"{id_}\t{name}\n" for name, id_ in LABELS.ids.items()))
-    return folder, manifest
+    return folder, {**dict.fromkeys(FORMATS, manifest), "class_folders": labelled}
 
 
 def run(program: str, folder: Path) -> dict[str, Any]:
@@ -71,7 +77,7 @@ def run(program: str, folder: Path) -> dict[str, Any]:
     paths = []
     if program == "model_garden":  # it runs on the TensorFlow that is here
         paths, python = [str(next(python.parents[1].glob("lib/*/site-packages")))], Path(sys.executable)
-    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "TF_CPP_MIN_LOG_LEVEL": "3", "HF_HUB_OFFLINE": "1"}
     command = [str(python), str(READERS / f"with_{program}.py"), str(folder)]
     done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -80,23 +86,24 @@ def run(program: str, folder: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("program", OF)
 def test_a_program_reads_what_is_there(
-    exports: tuple[Path, Manifest], program: str, record_property: Callable[[str, object], None]
+    exports: tuple[Path, dict[str, Manifest]], program: str, record_property: Callable[[str, object], None]
 ) -> None:
-    folder, manifest = exports
-    expected = {f"{image.width}x{image.height}": sorted(map(_row, rows)) for image, rows in manifest.pairs()}
+    folder, manifests = exports
     said = run(program, folder)
     for form, images in said["read"].items():
+        pairs = manifests[form.partition(" ")[0]].pairs()
+        expected = {f"{image.width}x{image.height}": sorted(map(_row, rows)) for image, rows in pairs}
         same = images.keys() == expected.keys() and all(_is_same(images[key], expected[key]) for key in expected)
-        boxes = sum(map(len, images.values()))
+        count = sum(map(len, images.values()))
         record_property("reader", {
-            "program": program, "version": said["version"], "format": form, "images": len(images), "boxes": boxes,
+            "program": program, "version": said["version"], "format": form, "images": len(images), "labels": count,
             "same": same,
         })  # fmt: skip
         assert same, (form, images, expected)
 
 
 def _row(row: Annotation) -> list[Any]:
-    return [row.label, row.xmin, row.ymin, row.xmax, row.ymax]
+    return [row.label] if row.xmin is None else [row.label, row.xmin, row.ymin, row.xmax, row.ymax]
 
 
 def _is_same(found: list[list[Any]], expected: list[list[Any]]) -> bool:

@@ -18,15 +18,19 @@ for split in sorted(builder.info.splits):
     for row in builder.as_dataset(split=split).as_numpy_iterator():
         image = row["image"]
         width, height = int(image["width"]), int(image["height"])
-        of_class, box = image["object"]["class"]["label"].tolist(), image["object"]["bbox"]
-        sides = zip(of_class, *(box[side].tolist() for side in ("xmin", "ymin", "xmax", "ymax")), strict=True)
+        labels, box = image["object"]["class"]["label"].tolist(), image["object"]["bbox"]
+        sides = zip(labels, *(box[side].tolist() for side in ("xmin", "ymin", "xmax", "ymax")), strict=True)
         records[f"{width}x{height}"] = [
             [label.int2str(one), x1 * width, y1 * height, x2 * width, y2 * height] for one, x1, y1, x2, y2 in sides
         ]
 names = (root / "class_folders/classes.txt").read_text(encoding="utf-8").splitlines()
+of_class = {}
 for split in ("train", "valid", "test"):
     made = keras.utils.image_dataset_from_directory(
-        str(root / "class_folders" / split), class_names=names, verbose=False
+        str(root / "class_folders" / split), class_names=names, shuffle=False, batch_size=None, verbose=False
     )
-    assert made.class_names == names
-print(json.dumps({"version": version("tensorflow-datasets"), "read": {"tfrecord": records}}))
+    for path, (_, number) in zip(made.file_paths, made.as_numpy_iterator(), strict=True):
+        height, width = keras.utils.img_to_array(keras.utils.load_img(path)).shape[:2]
+        of_class[f"{width}x{height}"] = [[names[number]]]
+read = {"tfrecord": records, "class_folders": of_class}
+print(json.dumps({"version": f"{version('tensorflow-datasets')}, Keras {keras.__version__}", "read": read}))
