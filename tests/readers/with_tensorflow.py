@@ -11,6 +11,10 @@ import keras
 import tensorflow_datasets as tfds
 
 root = Path(sys.argv[1])
+place = root / "named/odd/1.0.0"  # where TFDS looks for a dataset's name
+place.parent.mkdir(parents=True)
+place.symlink_to(root / "tfrecord")
+assert tfds.builder("odd", data_dir=str(root / "named")).info.full_name == "odd/1.0.0"
 builder = tfds.builder_from_directory(str(root / "tfrecord"))
 label = builder.info.features["image"]["object"]["class"]["label"].feature
 records = {}
