@@ -8,8 +8,7 @@ segmentation part of COCO's data format page, and the checks of panopticapi's pq
 from __future__ import annotations
 
 import io
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,7 +17,8 @@ from PIL import Image as PilImage
 
 from shardsmith.dataset.manifest import Annotation, Image, Manifest
 from shardsmith.dataset.workers import map_items
-from shardsmith.formats.coco.facts import image_facts, info_of, license_entry, licenses_of
+from shardsmith.formats.coco.facts import licenses_of
+from shardsmith.formats.coco.writer import as_line, as_text, image_entry
 from shardsmith.formats.format import Format
 from shardsmith.formats.masks.drawing import draw, name_hidden
 from shardsmith.formats.masks.panoptic import annotation_images, detect, read
@@ -57,27 +57,16 @@ def write(job: ExportJob, out: Path) -> None:
             {"image_id": ids[image.image_id], "file_name": path.name, "segments_info": of_image}
             for (image, _, _, path), of_image in zip(tasks, segments, strict=True)
         ]
-        lists = {
-            "licenses": [license_entry(id_, text) for text, id_ in licenses.items()],
-            "images": [
-                {"id": ids[image.image_id], "file_name": names[image.image_id], "width": image.width,
-                 "height": image.height, **image_facts(image, licenses, job.facts.get("license", ""))}
-                for image, _ in annotated
+        text = as_text(
+            job,
+            licenses,
+            images=[
+                as_line(image_entry(one, ids[one.image_id], names[one.image_id], licenses, job)) for one, _ in annotated
             ],
-            "annotations": entries,
-            "categories": [{"id": id_, "name": name, "isthing": 1} for name, id_ in job.label_map.ids.items()],
-        }  # fmt: skip
-        text = _as_text(info_of(job.facts, job.label_map.dataset), lists)
+            annotations=map(as_line, entries),
+            categories=[as_line({"id": id_, "name": name, "isthing": 1}) for name, id_ in job.label_map.ids.items()],
+        )
         (out / "annotations" / f"{name}.json").write_text(text, encoding="utf-8")
-
-
-def _as_text(info: Mapping[str, Any], lists: Mapping[str, Iterable[Mapping[str, Any]]]) -> str:
-    """An entry a line."""
-    text = f'{{"info": {json.dumps(info, ensure_ascii=False)}'
-    for key, entries in lists.items():
-        lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in entries)
-        text += f',\n"{key}": [{lines}]'
-    return f"{text}}}\n"
 
 
 def _write_png(task: tuple[Image, list[Annotation], Mapping[str, int], Path]) -> list[Segment]:

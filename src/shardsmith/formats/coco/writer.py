@@ -77,24 +77,29 @@ def format_json(
     images: list[str] = []
     annotations: list[str] = []
     for image, image_id, boxes in rows:
-        entry = {"id": image_id, "file_name": names[image.image_id], "width": image.width, "height": image.height}
-        images.append(_line(entry | image_facts(image, licenses, job.facts.get("license", ""))))
+        images.append(as_line(image_entry(image, image_id, names[image.image_id], licenses, job)))
         for row, id_ in boxes:
             own = {"id": id_, "image_id": image_id, "category_id": job.label_map.ids[row.label]}
-            annotations.append(_line({**own, **object_entry(row, image, skeletons.get(row.label))}))
+            annotations.append(as_line({**own, **object_entry(row, image, skeletons.get(row.label))}))
     categories = [
         {"id": job.label_map.ids[name], "name": name, **_of_skeleton(skeletons.get(name))}
         for name in job.label_map.names
     ]
     categories = _in_group(categories, job.facts.get("annotation_group", "objects")) if grouped else categories
-    info = _line(info_of(job.facts, job.label_map.dataset))
-    lists = {
-        "licenses": [_line(license_entry(id_, text)) for text, id_ in licenses.items()],
-        "images": images,
-        "annotations": annotations,
-        "categories": map(_line, categories),
-    }
-    return f'{{"info": {info}' + "".join(f',\n"{key}": {_list(lines)}' for key, lines in lists.items()) + "}\n"
+    return as_text(job, licenses, images=images, annotations=annotations, categories=map(as_line, categories))
+
+
+def as_text(job: ExportJob, licenses: dict[str, int], **lists: Iterable[str]) -> str:
+    """What is said of the dataset, and COCO's lists, an entry a line."""
+    every = {"licenses": [as_line(license_entry(id_, text)) for text, id_ in licenses.items()], **lists}
+    info = as_line(info_of(job.facts, job.label_map.dataset))
+    return f'{{"info": {info}' + "".join(f',\n"{key}": {_list(of)}' for key, of in every.items()) + "}\n"
+
+
+def image_entry(image: Image, number: int, name: str, licenses: dict[str, int], job: ExportJob) -> dict[str, Any]:
+    """One of `images`."""
+    entry = {"id": number, "file_name": name, "width": image.width, "height": image.height}
+    return entry | image_facts(image, licenses, job.facts.get("license", ""))
 
 
 def _in_group(categories: list[dict[str, Any]], group: str) -> list[dict[str, Any]]:
@@ -106,7 +111,8 @@ def _in_group(categories: list[dict[str, Any]], group: str) -> list[dict[str, An
     return [{"id": 0, "name": group, "supercategory": "none"}, *({**one, "supercategory": group} for one in gapless)]
 
 
-def _line(entry: dict[str, Any]) -> str:
+def as_line(entry: dict[str, Any]) -> str:
+    """An entry as JSON."""
     return json.dumps(entry, ensure_ascii=False)
 
 

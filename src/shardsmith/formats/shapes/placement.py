@@ -118,7 +118,7 @@ def outline_on_displayed(outline: str, info: ImageInfo, declared_px: Size | None
 
 
 def keypoints_on_displayed(keypoints: str, info: ImageInfo, declared_px: Size | None) -> str | None:
-    """Turn keypoints as `on_displayed` turns the boxes; those outside the image are not there: None for none."""
+    """Turn keypoints as `on_displayed` turns the boxes; None where no point is there."""
     if info.width is None or info.height is None:
         return keypoints
     turned = info.orientation if drawn_on_stored(info, declared_px) else 1

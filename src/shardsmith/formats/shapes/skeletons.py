@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shardsmith.dataset.manifest import Annotation
-from shardsmith.dataset.shapes import Skeleton, parse_skeleton, skeleton_of
+from shardsmith.dataset.shapes import Skeleton, numbered_names, parse_skeleton, skeleton_of
 
 
 def skeletons_of(annotations: pa.Table) -> dict[str, Skeleton]:
@@ -27,7 +27,7 @@ def common_skeleton(skeletons: Iterable[Skeleton]) -> Skeleton:
     largest = every[-1]
     if all(one.names == largest.names[: len(one.names)] for one in every):
         return largest
-    names = [f"point_{number}" for number in range(1, len(largest.names) + 1)]
+    names = numbered_names(len(largest.names))
     same = all(one.mirror == largest.mirror for one in every)
     return skeleton_of(names, (), largest.mirror if same else range(len(names)))
 

@@ -28,6 +28,7 @@ from shardsmith.formats.format import Format
 from shardsmith.formats.shapes.skeletons import clockwise, common_skeleton, skeletons_of
 from shardsmith.formats.shared.job import ExportJob, stored_size
 from shardsmith.formats.tfrecord.encode import KEYPOINT, Shard, write_shard
+from shardsmith.formats.tfrecord.masks import MASK
 from shardsmith.formats.tfrecord.metadata import SplitFiles, write_metadata
 from shardsmith.formats.tfrecord.reader import detect as detect
 from shardsmith.formats.tfrecord.reader import read as read
@@ -96,16 +97,17 @@ def write(job: ExportJob, out: Path) -> None:
     (out / "label_map.pbtxt").write_text(job.label_map.format(), encoding="utf-8")
     with (out / "label_map.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows((id_, name) for name, id_ in job.label_map.ids.items())
-    more = [*(["image/object/mask"] if job.masks else []), *further_keys(job.manifest.annotations)]
-    write_metadata(out, job.label_map, splits, *contents(job.manifest), more=more, facts=job.facts)
+    write_metadata(out, job.label_map, splits, *contents(job.manifest), more=further_keys(job), facts=job.facts)
 
 
-def further_keys(annotations: pa.Table) -> list[str]:
-    """The keys of keypoints and oriented boxes, where there are some."""
+def further_keys(job: ExportJob) -> list[str]:
+    """The keys of masks, keypoints and oriented boxes, where there are some."""
+    annotations = job.manifest.annotations
+    masks = [MASK] if job.masks else []
     points = ("x", "y", "visibility", "text", "num") if skeletons_of(annotations) else ()
     oriented = pc.any(pc.equal(annotations["kind"], "oriented")).as_py()
     corners = [f"image/object/corner/{side}" for side in "xy"] if oriented else []
-    return [*corners, *(f"{KEYPOINT}/{name}" for name in points)]
+    return [*masks, *corners, *(f"{KEYPOINT}/{name}" for name in points)]
 
 
 def plan_shards(job: ExportJob, out: Path) -> dict[str, list[ShardPlan]]:

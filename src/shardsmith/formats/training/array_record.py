@@ -61,7 +61,7 @@ def write(job: ExportJob, out: Path) -> None:
         for split, of_split in plans.items()
     ]
     (out / "label_map.pbtxt").write_text(job.label_map.format(), encoding="utf-8")
-    more = [*(["image/object/mask"] if job.masks else []), *tfrecord.further_keys(job.manifest.annotations)]
+    more = tfrecord.further_keys(job)
     write_metadata(out, job.label_map, splits, *tfrecord.contents(job.manifest), more=more, facts=job.facts)
     _edit(out / "dataset_info.json", lambda info: info.update(fileFormat=_NAME))
     _edit(out / "features.json", _without_optional)

@@ -37,12 +37,16 @@ class Frame:
     @property
     def mirrors(self) -> bool:
         """Whether left and right change places."""
-        return self.a * self.d - self.b * self.c < 0
+        return self._determinant < 0
 
     @property
     def scale(self) -> float:
         """How many times its old area a thing has."""
-        return abs(self.a * self.d - self.b * self.c)
+        return abs(self._determinant)
+
+    @property
+    def _determinant(self) -> float:
+        return self.a * self.d - self.b * self.c
 
     def move(self, points: np.ndarray) -> np.ndarray:
         """(n, 2) x y"""

@@ -132,9 +132,10 @@ class IsolateObjects(SetStep):
         across, down = self.padding * (box[2] - box[0]), self.padding * (box[3] - box[1])
         left, top = max(0, math.floor(box[0] - across)), max(0, math.floor(box[1] - down))
         right, bottom = min(scene.width, math.ceil(box[2] + across)), min(scene.height, math.ceil(box[3] + down))
-        label = replace(annotation, xmin=None, ymin=None, xmax=None, ymax=None, area=None, segmentation=None)
-        label.keypoints = label.skeleton = None
-        label.kind = "label"
+        label = replace(
+            annotation, xmin=None, ymin=None, xmax=None, ymax=None, area=None, segmentation=None,
+            keypoints=None, skeleton=None, kind="label",
+        )  # fmt: skip
         planned = one.then([cut(left, top, right - left, bottom - top)]).part(f"object{number}")
         return replace(planned, annotations=[label])
 
