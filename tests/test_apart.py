@@ -83,7 +83,7 @@ def test_it_follows_the_branch_and_keeps_its_versions(place: Place) -> None:
 
 
 def test_a_version_made_in_the_checkout_is_joined(place: Place) -> None:
-    place.write("params.yaml", place.read("params.yaml").replace("shard_size_mb: 150", "shard_size_mb: 100"))
+    place.write("params.yaml", place.read("params.yaml").replace("shard_size_mb: 16", "shard_size_mb: 100"))
     place.quick_build("here")
     place.add_image("10", "cat", 10)
     build_apart(place, "two")
@@ -94,10 +94,10 @@ def test_a_version_made_in_the_checkout_is_joined(place: Place) -> None:
 def test_what_only_a_person_can_settle_stops_it(place: Place) -> None:
     clone = Place(place.root / BUILDS, place.env)
     params = place.read("params.yaml")
-    clone.write("params.yaml", params.replace("shard_size_mb: 150", "shard_size_mb: 100"))
+    clone.write("params.yaml", params.replace("shard_size_mb: 16", "shard_size_mb: 100"))
     clone.commit("apart")
     clone.git("push", "-q", "origin", f"HEAD:{BRANCH}")
-    place.write("params.yaml", params.replace("shard_size_mb: 150", "shard_size_mb: 200"))
+    place.write("params.yaml", params.replace("shard_size_mb: 16", "shard_size_mb: 200"))
     place.commit("here")
     for _ in range(2):  # the second time, nothing is left of the first
         with pytest.raises(VersionError, match=r"params\.yaml: .* run `git merge builds`"):

@@ -67,7 +67,7 @@ WRONG = [
     ("augment: {steps: [{}]}", "augment.steps[0]: {}: each step is one"),
     ("export: {formats: []}", "export.formats: []: needs at least 1"),
     ("export: {formats: [tfrecrod]}", "export.formats.0: 'tfrecrod': did you mean tfrecord? allowed: "),
-    ("export: {shard_size_mb: 0}", "export.shard_size_mb: 0: allowed: above 0; for example 150"),
+    ("export: {shard_size_mb: 0}", "export.shard_size_mb: 0: allowed: above 0; for example 16"),
     ("- a", "['a']: not a mapping of blocks; allowed: dataset"),
     ("split: 3", "split: 3: not a mapping of keys"),
     ("split: {a", "not YAML (expected"),

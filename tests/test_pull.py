@@ -73,7 +73,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Place:
         ("strategy: stable", "strategy: source"),
         ("formats: [tfrecord]", "formats: [voc, tfrecord]"),
         ("masks: false", "masks: true"),
-        ("shard_size_mb: 150", "shard_size_mb: 0.005"),
+        ("shard_size_mb: 16", "shard_size_mb: 0.005"),
     ):
         assert old in params
         params = params.replace(old, new)

@@ -16,7 +16,7 @@ from PIL import Image as PilImage
 
 from shardsmith.dataset.errors import StageError
 from shardsmith.dataset.label_map import LabelMap
-from shardsmith.dataset.manifest import Image, Manifest
+from shardsmith.dataset.manifest import Manifest
 from shardsmith.formats.shared.ids import image_ids
 from shardsmith.formats.shared.job import ExportJob
 from shardsmith.formats.tfrecord import format as tfrecord
@@ -139,40 +139,6 @@ def test_a_new_image_changes_one_shard(tmp_path: Path) -> None:
     assert one.keys() == two.keys()
     assert len(one) > 3
     assert sum(one[name] != two[name] for name in one) == 1
-
-
-def test_doubling_the_shards_splits_each_in_two(tmp_path: Path) -> None:
-    whole = job(tmp_path, 64)
-    of = {
-        size: tfrecord.plan_shards(ExportJob(whole.manifest, whole.label_map, size), tmp_path) for size in (0.02, 0.01)
-    }
-    few, many = ([plan.rows.tolist() for plan in of[size]["train"]] for size in (0.02, 0.01))
-    assert len(many) == 2 * len(few)
-    assert [[*many[2 * k], *many[2 * k + 1]] for k in range(len(few))] == few
-
-
-@pytest.mark.parametrize(("megabytes", "count"), [(0, 1), (150, 1), (211, 1), (213, 2), (600, 4), (1000, 8)])
-def test_the_number_of_shards_is_a_power_of_two(megabytes: int, count: int) -> None:
-    assert tfrecord.shard_count(megabytes * 1_000_000, 150) == count
-
-
-@pytest.mark.parametrize(("least", "count"), [(1, 2), (2, 2), (3, 4), (8, 8)])
-def test_at_least_as_many_shards_as_asked(least: int, count: int) -> None:
-    assert tfrecord.shard_count(300_000_000, 150, least) == count
-
-
-def test_a_copy_goes_with_its_parent(tmp_path: Path) -> None:
-    rows: list[Image] = []
-    for number in range(20):
-        data = image_bytes(seed=number)
-        rows.append(make_image(tmp_path, f"{number}.jpg", data, split="train"))
-        rows.append(make_image(tmp_path, f"{number}#1", data, split="train", parent_id=f"{number}.jpg", copy=1))
-    manifest = make_manifest(*rows)
-    plans = tfrecord.plan_shards(ExportJob(manifest, LabelMap("ds"), 0.005), tmp_path)["train"]
-    ids = manifest.images["image_id"].to_pylist()
-    where = {ids[row]: number for number, plan in enumerate(plans) for row in plan.rows}
-    assert len(set(where.values())) > 2
-    assert all(where[f"{number}.jpg"] == where[f"{number}#1"] for number in range(20))
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ def add(commands: Commands) -> None:
     command.add_argument("--no-push", dest="push", action="store_false", help="record it here, and publish nothing")
     command.add_argument("--verify-remote", action="store_true", help="read every pushed object back and hash it")
     command.add_argument("--check-all", action="store_true", help="hash all stored data, not what is new alone")
+    command.add_argument("--compact", action="store_true", help="plan all shards anew, as many as the images need")
     command.add_argument(
         "--allow-label-change", action="store_true", help="record a label map that breaks readers of the last version"
     )
@@ -67,6 +68,8 @@ def build(options: argparse.Namespace) -> int:
 
     workspace = Workspace.find()
     settings = parse_settings(options.set)
+    if options.compact:
+        settings.setdefault("export.era", workspace.params().export.era + 1)
     with_settings(workspace.params_text(), settings, workspace.root)  # before what is slow to import
     from shardsmith.flow.build import build as run_flow
     from shardsmith.versions import summary

@@ -35,7 +35,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "augment": (*_GROUND, "transforms", "pipeline/augment.py", "pipeline/code.py"),
     "export": (
         *(*_GROUND, "formats", "transforms"),
-        *("pipeline/export.py", "pipeline/gates.py", "pipeline/description.py"),
+        *("pipeline/export.py", "pipeline/gates.py", "pipeline/description.py", "pipeline/splits/rows.py"),
     ),
     "report": (*_GROUND, "formats", "transforms", "report", "pipeline/report.py", "pipeline/description.py"),
 }

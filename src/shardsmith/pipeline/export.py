@@ -18,16 +18,19 @@ from shardsmith.dataset.manifest import SPLITS, Manifest
 from shardsmith.formats.losses import MASKS_OFF, find_losses, fitted, in_brief
 from shardsmith.formats.readme import Description, write_readme
 from shardsmith.formats.registry import WRITERS
-from shardsmith.formats.shared.job import ExportJob
+from shardsmith.formats.shared.job import ExportJob, Place
 from shardsmith.formats.training import croissant
 from shardsmith.ledger.balance import differing
 from shardsmith.ledger.counts import count_findings, count_manifest
 from shardsmith.ledger.fates import KEPT, Line, check_chain, unbalanced, write_ledger
 from shardsmith.pipeline.gates import missed_gates
 from shardsmith.pipeline.params import ExportParams
+from shardsmith.pipeline.splits.rows import read_rows, write_rows
 from shardsmith.pipeline.stage import write_table
 
 DESCRIPTION = "description.json"  # what the version says of itself, as data
+SHARD_COLUMNS = ("image_id", "split", "shard", "open", "era")
+_OPEN = "open"
 _LASTING = [
     "image_id", "sha256", "width", "height", "split", "parent_id", "copy", "tags", "metadata", "annotated", "origin",
     "source_id",
@@ -62,6 +65,30 @@ def export(job: ExportJob, about: Description, formats: list[str], ledger: list[
     return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
 
 
+def read_places(path: Path, era: int) -> dict[str, Place]:
+    """Where each image stands by data/shards.csv, in this era (export.era); nothing where there is no such file.
+
+    Raises:
+        StageError: it is not ours.
+    """
+    remedy = "restore it: git checkout HEAD -- data/shards.csv; or delete it, and all shards are planned anew"
+    places: dict[str, Place] = {}
+    for line, (image_id, split, shard, state, since) in read_rows(path, SHARD_COLUMNS, remedy):
+        if split not in SPLITS or not (shard.isdecimal() and since.isdecimal()) or state not in ("", _OPEN):
+            said = ",".join((image_id, split, shard, state, since))
+            raise StageError(f"{path}, line {line}: {said!r}: not a row of the record; {remedy}")
+        if int(since) == era:  # of two rows, as after a merge, the first: wherever an image is put, it is there once
+            places.setdefault(image_id, Place(split, int(shard), state == _OPEN))
+    return places
+
+
+def write_places(places: Mapping[str, Place], era: int, path: Path) -> None:
+    """data/shards.csv: a row an image that is no copy, sorted by its id."""
+    rows = ((name, place.split, str(place.shard), _OPEN if place.open else "", str(era))
+            for name, place in sorted(places.items()))  # fmt: skip
+    write_rows(path, SHARD_COLUMNS, rows)
+
+
 def write_tables(manifest: Manifest, folder: Path) -> None:
     """The manifest as far as it holds beyond this workspace: what `diff`, `show --image` and pandas read."""
     pq.write_table(manifest.images.select(_LASTING), folder / "images.parquet", compression="zstd")
@@ -94,6 +121,11 @@ def balance_tables(manifest: Manifest, folder: Path) -> list[Line]:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_counts(counts: dict[str, Any], metrics: Path, plots: Path) -> None:
+    write_json(metrics, counts)
+    write_plots(plots, counts)
 
 
 def write_plots(folder: Path, counts: dict[str, Any]) -> None:

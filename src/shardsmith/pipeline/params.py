@@ -166,8 +166,9 @@ class ExportParams(Block):
     """export: the formats a version is written in, and what a dataset must have for it."""
 
     formats: Annotated[list[Annotated[str, _one_of(list(WRITERS))]], Field(min_length=1)] = ["tfrecord"]
-    shard_size_mb: float = Field(150, gt=0)
+    shard_size_mb: float = Field(16, gt=0)
     min_shards: int = Field(1, ge=1, le=1024)
+    era: int = Field(1, ge=1)
     masks: bool = False
     on_loss: Literal["report", "fail"] = "report"
     require: RequireParams = RequireParams()

@@ -26,7 +26,7 @@ from shardsmith.workspace.dvc import dvc
 from shardsmith.workspace.git import git, subfolder, top_folder
 from shardsmith.workspace.lock_file import content
 from shardsmith.workspace.log import Log
-from shardsmith.workspace.paths import EXPORT, LABEL_MAP, METRICS, RAW, SPLITS
+from shardsmith.workspace.paths import EXPORT, LABEL_MAP, METRICS, RAW, SHARDS, SPLITS
 from shardsmith.workspace.workspace import Workspace
 
 _AGAIN = ("repro", "--force", "--no-run-cache", "--no-commit")
@@ -123,7 +123,7 @@ def _compare(stores: Stores, recorded: Recorded, root: Path, scratch: Path) -> l
     """What came out against what dvc.lock recorded; of TFRecords the first record that differs."""
     damage = [
         Damage(path, f"rebuilt otherwise than at {recorded.tag}", _REMEDY)
-        for path in (LABEL_MAP, SPLITS, METRICS)
+        for path in (LABEL_MAP, SPLITS, SHARDS, METRICS)
         if (md5 := recorded.hashes("outs").get(path)) and hash_file(root / path).md5 != md5
     ]
     md5 = content(recorded.lock)[EXPORT]

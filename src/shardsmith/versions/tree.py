@@ -1,8 +1,8 @@
 """The files that git tracks, at a build's start and end.
 
-A build begins with the label map and the splits of HEAD. One that records nothing leaves the files as they were:
-params.yaml (settings.py), and these. Metrics and plots are kept aside: DVC takes their
-stage for done, and the next build need not run it again.
+A build begins with the label map, the splits and the shards of HEAD. One that records nothing leaves the files as they
+were: params.yaml (settings.py), and these. Metrics and plots are kept aside: DVC takes their stage for done, and the
+next build need not run it again.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from shardsmith.workspace.paths import (  # fmt: skip
     PIPELINE,
     PLOTS,
     REQUIREMENTS,
+    SHARDS,
     SPLITS,
     TABLES,
 )
@@ -48,7 +49,7 @@ class Tree:
             now = _read(path)
             if now == before or (now is not None and file_at(self._root, "HEAD", file) == now.decode(errors="replace")):
                 continue
-            if now is not None and file not in (CODE, REQUIREMENTS, LABEL_MAP, SPLITS):
+            if now is not None and file not in (CODE, REQUIREMENTS, LABEL_MAP, SPLITS, SHARDS):
                 _write(self._root / KEPT_OUTS / file, now)
             if before is None:
                 path.unlink(missing_ok=True)
@@ -57,7 +58,7 @@ class Tree:
 
     def _files(self) -> list[str]:
         plots = sorted(path.name for path in (self._root / PLOTS).glob("*") if path.is_file())
-        return [CODE, REQUIREMENTS, LABEL_MAP, SPLITS, METRICS, *(f"{PLOTS}/{name}" for name in plots)]
+        return [CODE, REQUIREMENTS, LABEL_MAP, SPLITS, SHARDS, METRICS, *(f"{PLOTS}/{name}" for name in plots)]
 
 
 @contextmanager
@@ -75,11 +76,12 @@ def kept_tree(workspace: Workspace) -> Iterator[Tree]:
 
 
 def restore_recorded(workspace: Workspace, log: Log) -> None:
-    """Put back the label map and the splits of HEAD: what was given since then was never recorded, and leaves no trace.
+    """Put back what HEAD has of the label map and the records of splits and shards: what was given since then was never
+    recorded, and leaves no trace.
 
     A workspace whose versions are older than the record of splits begins it with those of its last version.
     """
-    for file in (LABEL_MAP, SPLITS):
+    for file in (LABEL_MAP, SPLITS, SHARDS):
         path = workspace.root / file
         recorded = workspace.file_at("HEAD", file)
         if recorded is None:

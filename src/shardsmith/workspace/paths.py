@@ -15,6 +15,7 @@ POINTER = "data/raw.dvc"
 LABEL_MAP = "data/label_map.pbtxt"
 WITHDRAWN = "data/withdrawn.csv"
 SPLITS = "data/splits.csv"  # where each image stands; the split stage alone writes it
+SHARDS = "data/shards.csv"  # which shard holds each image; the export stage alone writes it
 DECISIONS = "data/decisions.csv"  # what a person has decided about single images
 AUGMENTED = "data/augment"  # the images and annotations of a version, before they are written in any format
 EXPORT = "data/export"
@@ -27,7 +28,7 @@ DESCRIPTION = "description.json"  # in EXPORT
 
 # what a version's commit holds, and nothing else
 FILES = (
-    PARAMS, PIPELINE, LOCK, CODE, REQUIREMENTS, DECISIONS, LABEL_MAP, SPLITS, METRICS, PLOTS,
+    PARAMS, PIPELINE, LOCK, CODE, REQUIREMENTS, DECISIONS, LABEL_MAP, SPLITS, SHARDS, METRICS, PLOTS,
     ".gitignore", "data/.gitignore", ".dvc/.gitignore", ".dvc/config", ".dvcignore",
 )  # fmt: skip
 

@@ -20,11 +20,21 @@ _PART = re.compile(r"#(\w+)$")  # of the image_id of a copy, a tile or an isolat
 _EXTENSIONS = {"jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"), "png": (".png",), "webp": (".webp",)}
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The shard of an image, numbered from 0; open: images that come later may follow there."""
+
+    split: str
+    shard: int
+    open: bool = False
+
+
 @dataclass(frozen=True)
 class ExportJob:
     """One version to be written: every image has a split, a size and a format.
 
     min_shards: the fewest shards of a split.
+    places: image_id -> its place in the export before, which it keeps; see shards.py.
     masks: whether formats that hold masks by choice (TFRecord, VOC) get them.
     facts: about the whole dataset: its licence, its description, where it is from.
     numbers: image_id -> its id as a number, of the whole version, where the manifest may be a part of it.
@@ -32,11 +42,12 @@ class ExportJob:
 
     manifest: Manifest
     label_map: LabelMap
-    shard_size_mb: float = 150
+    shard_size_mb: float = 16
     masks: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
     numbers: Mapping[str, int] | None = None
     min_shards: int = 1
+    places: Mapping[str, Place] = field(default_factory=dict)
 
     def image_numbers(self) -> Mapping[str, int]:
         """image_id -> its id as a number; see ids.py.

@@ -8,11 +8,8 @@ for the keys.
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,12 +18,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shardsmith.dataset.manifest import SPLITS, Manifest
+from shardsmith.dataset.manifest import Manifest
 from shardsmith.dataset.shapes import array_of
 from shardsmith.dataset.workers import map_items
 from shardsmith.formats.format import Format
 from shardsmith.formats.shapes.skeletons import clockwise, common_skeleton, skeletons_of
-from shardsmith.formats.shared.job import ExportJob, stored_size
+from shardsmith.formats.shared.job import ExportJob
+from shardsmith.formats.shared.shards import ShardPlan, plan_shards
 from shardsmith.formats.tfrecord.encode import KEYPOINT, Shard, write_shard
 from shardsmith.formats.tfrecord.masks import MASK
 from shardsmith.formats.tfrecord.metadata import SplitFiles, write_metadata
@@ -68,18 +66,6 @@ first wants `label_map.pbtxt`, the other `label_map.csv`.
 """
 
 
-@dataclass(frozen=True)
-class ShardPlan:
-    """A file to be written, and the rows of the manifest's images that go into it, in order."""
-
-    path: Path
-    rows: np.ndarray
-
-
-def _hash(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()
-
-
 def write(job: ExportJob, out: Path) -> None:
     """DATASET-SPLIT.tfrecord-00000-of-00004 and so on, the label map (for TF Model Garden as a CSV of id and name, too)
     and TFDS's metadata.
@@ -108,40 +94,6 @@ def further_keys(job: ExportJob) -> list[str]:
     oriented = pc.any(pc.equal(annotations["kind"], "oriented")).as_py()
     corners = [f"image/object/corner/{side}" for side in "xy"] if oriented else []
     return [*masks, *corners, *(f"{KEYPOINT}/{name}" for name in points)]
-
-
-def plan_shards(job: ExportJob, out: Path) -> dict[str, list[ShardPlan]]:
-    """split -> its shards, in order.
-
-    A shard holds the images whose id's hash begins with its number, in the order of a hash: so new images change few
-    shards, and doubling the number of shards splits each in two. A copy goes with its parent.
-    """
-    images = job.manifest.images
-    image_ids, parents, splits, paths = (
-        images[name].to_pylist() for name in ("image_id", "parent_id", "split", "path")
-    )
-    members: dict[str, list[int]] = {split: [] for split in SPLITS}
-    for row, split in enumerate(splits):
-        members[split or "train"].append(row)
-    plans: dict[str, list[ShardPlan]] = {}
-    for split, rows in members.items():
-        if not rows:
-            continue
-        count = shard_count(sum(stored_size(paths[row]) for row in rows), job.shard_size_mb, job.min_shards)
-        of_shard: list[list[int]] = [[] for _ in range(count)]
-        for row in sorted(rows, key=lambda row: _hash(image_ids[row])):
-            of_shard[int.from_bytes(_hash(parents[row] or image_ids[row])) * count >> 256].append(row)
-        name = f"{job.label_map.dataset}-{split}.tfrecord"
-        plans[split] = [
-            ShardPlan(out / f"{name}-{number:05d}-of-{count:05d}", np.array(rows, np.int64))
-            for number, rows in enumerate(of_shard)
-        ]
-    return plans
-
-
-def shard_count(size_bytes: int, shard_size_mb: float, least: int = 1) -> int:
-    """The power of two that brings a shard nearest to the wanted size."""
-    return 1 << max(math.ceil(math.log2(least)), round(math.log2(max(size_bytes, 1) / (shard_size_mb * 1e6))))
 
 
 class Shards(Sequence[Shard]):

@@ -14,6 +14,7 @@ from typing import Any
 from shardsmith.dataset.workers import map_items
 from shardsmith.formats.format import Format
 from shardsmith.formats.shared.job import ExportJob
+from shardsmith.formats.shared.shards import plan_shards
 from shardsmith.formats.tfrecord import format as tfrecord
 from shardsmith.formats.tfrecord.encode import Shard, encode_examples
 from shardsmith.formats.tfrecord.metadata import SplitFiles, write_metadata
@@ -52,7 +53,7 @@ def write(job: ExportJob, out: Path) -> None:
     """
     need(_NAME)
     out.mkdir(parents=True, exist_ok=True)
-    plans = tfrecord.plan_shards(job, out)
+    plans = plan_shards(job, out)
     every = [plan for of_split in plans.values() for plan in of_split]
     write_one = partial(_write_shard, names=job.label_map.names_by_id())
     sizes = dict(map_items(write_one, tfrecord.Shards(job, every), f"export: {_NAME}", "shard", chunk=1))

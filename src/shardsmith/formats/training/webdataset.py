@@ -15,7 +15,8 @@ from shardsmith.dataset.manifest import Image
 from shardsmith.dataset.workers import map_items
 from shardsmith.formats.format import Format
 from shardsmith.formats.shared.job import ExportJob, leaving_image, leaving_names
-from shardsmith.formats.tfrecord.format import contents, plan_shards
+from shardsmith.formats.shared.shards import plan_shards
+from shardsmith.formats.tfrecord.format import contents
 from shardsmith.formats.training.record import CARRIES, KEYS, as_line, record_of
 
 _LOADING = f"""

@@ -1,4 +1,4 @@
-"""The rows of data/splits.csv and data/decisions.csv: tables that people and git see, with the line of each."""
+"""The rows of data/splits.csv, shards.csv and decisions.csv: tables that people and git see, with the line of each."""
 
 from __future__ import annotations
 
