@@ -25,7 +25,8 @@ FLOWN = [
     ("augment", "data/preprocess data/augment"),
     (
         "export",
-        "data/augment data/ingest/source.json data/label_map.pbtxt data/export data/metrics.json data/plots",
+        "data/augment data/ingest/source.json data/label_map.pbtxt data/export data/metrics.json data/plots "
+        "data/shards.csv",
     ),
 ]
 STAGES = [stage for stage, _ in FLOWN]

@@ -38,7 +38,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run() -> None:
-    run_stage("export", "data/augment source.json label_map.pbtxt data/export data/metrics.json data/plots")
+    run_stage("export", "data/augment source.json label_map.pbtxt data/export data/metrics.json data/plots shards.csv")
 
 
 def test_each_format_in_its_own_folder_with_a_readme(workspace: Path) -> None:

@@ -41,7 +41,7 @@ def test_a_version_is_a_tag_on_a_commit_of_just_its_files(built: Place) -> None:
     committed = set(built.git("show", "--name-only", "--format=", "HEAD").split())
     assert committed == {
         "data/label_map.pbtxt", "data/metrics.json", "data/plots/classes.csv", "data/plots/findings.csv",
-        "data/plots/splits.csv", "data/raw.dvc", "data/splits.csv", "dvc.lock",
+        "data/plots/splits.csv", "data/raw.dvc", "data/shards.csv", "data/splits.csv", "dvc.lock",
     }  # fmt: skip
 
 
@@ -226,7 +226,7 @@ def test_ctrl_c_in_a_stage_leaves_nothing_broken(place: Place, seconds: float) -
     command = [sys.executable, "stages/export.py", "data/augment", "data/ingest/source.json", "data/label_map.pbtxt"]
     before = locked(place)
     process = subprocess.Popen(
-        [*command, "data/export", "data/metrics.json", "data/plots"],
+        [*command, "data/export", "data/metrics.json", "data/plots", "data/shards.csv"],
         cwd=place.root, env=place.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     time.sleep(seconds)
@@ -304,7 +304,7 @@ def test_a_killed_build_leaves_no_half_version_and_the_next_one_works(place: Pla
 def test_a_full_disk_at_export_is_one_clear_message(place: Place) -> None:
     script = (
         "mkdir small && mount -t tmpfs -o size=16k none small && exec python stages/export.py data/augment "
-        "data/ingest/source.json data/label_map.pbtxt small/export data/metrics.json data/plots"
+        "data/ingest/source.json data/label_map.pbtxt small/export data/metrics.json data/plots data/shards.csv"
     )
     done = place.run("unshare", "--map-root-user", "--mount", "sh", "-c", script, ok=False)
     if "unshare" in done.stderr or "mount" in done.stderr:

@@ -131,7 +131,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Manifest:
 
 def run(require: str) -> None:
     Path("params.yaml").write_text(f"export: {{formats: [voc], require: {require}}}")
-    run_stage("export", "in source.json map.pbtxt out metrics.json plots")
+    run_stage("export", "in source.json map.pbtxt out metrics.json plots shards.csv")
 
 
 def test_a_build_that_misses_one_writes_nothing(workspace: Manifest) -> None:

@@ -37,7 +37,7 @@ for name, *paths in (
     ("preprocess", "data/split", "data/preprocess"),
     ("augment", "data/preprocess", "data/augment"),
     ("export", "data/augment", "data/ingest/source.json", "data/label_map.pbtxt", "data/export", "data/metrics.json",
-     "data/plots"),
+     "data/plots", "data/shards.csv"),
 ):
     importlib.import_module(f"stages.{name}").main(*map(Path, paths))
 """
@@ -104,7 +104,7 @@ def never_killed(place: Place, folder: Path) -> str:
             shutil.copytree(place.root / part, folder / part)
     for file in ("params.yaml", "requirements.lock"):
         shutil.copy(place.root / file, folder / file)
-    for file in ("data/label_map.pbtxt", "data/splits.csv"):
+    for file in ("data/label_map.pbtxt", "data/splits.csv", "data/shards.csv"):
         (folder / file).write_text(place.git("show", f"HEAD:{file}") + "\n")
     Place(folder, place.env).run(sys.executable, "-c", STAGES, PYTHONPATH=str(folder))
     return tree_hash(hash_files(folder / "data/export"))

@@ -26,6 +26,11 @@ def splits(place: Place) -> dict[str, dict[str, str]]:
     return {row["image_id"]: row for row in csv.DictReader(place.read("data/splits.csv").splitlines())}
 
 
+def shards(place: Place) -> dict[str, tuple[str, str, str]]:
+    rows = csv.DictReader(place.read("data/shards.csv").splitlines())
+    return {row["image_id"]: (row["split"], row["shard"], row["open"]) for row in rows}
+
+
 def findings(place: Place) -> dict[str, list[dict[str, str]]]:
     found: dict[str, list[dict[str, str]]] = {}
     for row in csv.DictReader(io.StringIO(place.read("data/split/findings.csv"))):
@@ -55,7 +60,7 @@ def place(one: Place, tmp_path: Path) -> Place:
 
 
 def test_a_version_is_rebuilt_from_its_own_record(place: Place) -> None:
-    before = splits(place)
+    before, stood = splits(place), shards(place)
     assert {row["since"] for row in before.values()} == {"1"}
     moved, gone = [name for name, row in before.items() if row["split"] == "train"][:2]
     place.write("data/decisions.csv", f"image_id,decision,why\r\n{moved},test,it is of the other camera\r\n")
@@ -71,6 +76,8 @@ def test_a_version_is_rebuilt_from_its_own_record(place: Place) -> None:
     assert {name: after[name] for name in stays} == {name: before[name] for name in stays}
     assert after[gone] == before[gone]
     assert after["twin.jpg"]["split"] == before[stays[0]]["split"]
+    assert {name: shards(place)[name] for name in stays} == {name: stood[name] for name in stays}
+    assert shards(place)["twin.jpg"] == (after["twin.jpg"]["split"], "1", "open")
     assert (after[moved]["split"], after[moved]["was"], after[moved]["since"]) == (
         "test", "train", "1 decision",
     )  # fmt: skip
