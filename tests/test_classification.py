@@ -292,7 +292,16 @@ def test_read_back_counts_and_checks_labels(tmp_path: Path) -> None:
     tfrecord.write(job, tmp_path / "out")
     counts = count_manifest(job.manifest)
     assert (counts["boxes"], counts["negatives"]) == (4, 1)
-    assert read_back(tmp_path / "out", counts) == {"train": (2, 3), "valid": (1, 0), "test": (1, 1)}
+    known = tmp_path / "known.json"
+    assert read_back(tmp_path / "out", counts, known) == {"train": (2, 3), "valid": (1, 0), "test": (1, 1)}
+    said = json.loads(known.read_text())
+    said["files"][min(said["files"])] = (0, 0)  # is believed, as the bytes are those
+    known.write_text(json.dumps(said))
+    with pytest.raises(StageError, match="TensorFlow reads"):
+        read_back(tmp_path / "out", counts, known)
+    for damaged in (json.dumps(said | {"judge": "another"}), "[]", '{"judge": '):
+        known.write_text(damaged)
+        assert read_back(tmp_path / "out", counts, known)["train"] == (2, 3)
     (tmp_path / "out/label_map.pbtxt").write_text(LabelMap("ds", {"cat": 2, "dög": 1, "<b>": 3}).format())
     with pytest.raises(StageError, match=r"class id \d is .* here, and .* in the label map"):
         read_back(tmp_path / "out", counts)

@@ -20,7 +20,7 @@ from shardsmith.versions.publish import Publishing
 from shardsmith.versions.record import Outcome
 from shardsmith.versions.tree import Tree, kept_tree
 from shardsmith.workspace.environment import prepare_environment
-from shardsmith.workspace.paths import EXPORT, METRICS
+from shardsmith.workspace.paths import EXPORT, JUDGED, METRICS
 from shardsmith.workspace.settings import applied
 from shardsmith.workspace.workspace import Workspace
 
@@ -186,7 +186,16 @@ def _read_back(run: Run) -> None:
 
 def _start_reader(workspace: Workspace) -> subprocess.Popen[str]:
     """A process that loads TensorFlow, and reads the export back when it is told to."""
-    command = [sys.executable, "-m", "shardsmith.proof.readback", f"{EXPORT}/tfrecord", METRICS, "--when-told"]
+    command = [
+        sys.executable,
+        "-m",
+        "shardsmith.proof.readback",
+        f"{EXPORT}/tfrecord",
+        METRICS,
+        "--known",
+        JUDGED,
+        "--when-told",
+    ]
     return subprocess.Popen(  # in a session of its own: Ctrl-C is ours, and ends it
         command, cwd=workspace.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
     )

@@ -2,6 +2,7 @@
 
     python -m shardsmith.proof.readback data/export/tfrecord data/metrics.json
 
+A file of the very bytes that TensorFlow has judged before, in this version and by this module, is not decoded again.
 In a process of its own: TensorFlow costs seconds and half a gigabyte in whichever process imports it.
 """
 
@@ -9,10 +10,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import hashlib
 import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +29,17 @@ _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _LABELLED = ("image/object", "image")  # each box, and the whole image
 
 
-def read_back(folder: Path, metrics: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+Counts = tuple[int, int]
+"""Images and boxes."""
+
+
+def read_back(folder: Path, metrics: Mapping[str, Any], known: Path | None = None) -> dict[str, Counts]:
     """Read every record: what it says is judged as `shardsmith verify` does, and TensorFlow reads and decodes it.
 
     Args:
         folder: shards and label map; the tables are beside it.
         metrics: the version's counts, as metrics.json has them.
+        known: a file that remembers what TensorFlow has judged; it is written anew.
 
     Returns:
         split -> (images, boxes).
@@ -47,23 +55,51 @@ def read_back(folder: Path, metrics: Mapping[str, Any]) -> dict[str, tuple[int, 
     if judged.damage:
         more = f" ({len(judged.damage):,} such problems)" if len(judged.damage) > 1 else ""
         raise StageError(f"{judged.damage[0]}{more}")
-    seen: dict[str, tuple[int, int]] = {}
+    before, now = _read_known(known), dict[str, Counts]()
+    seen: dict[str, Counts] = {}
     counts = metrics["splits"]
     total = sum(split["images"] for split in counts.values())
     with progress(total, "reading back with TensorFlow", "image") as bar:
         for split, expected in counts.items():
             images = boxes = 0
-            for record in _records(sorted(str(path) for path in folder.glob(f"*-{split}.tfrecord-*"))):
-                boxes += _check(record)
-                images += 1
-                bar.update()
+            for path in sorted(folder.glob(f"*-{split}.tfrecord-*")):
+                with path.open("rb") as file:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                now[digest] = before[digest] if digest in before else _count(path)
+                images, boxes = images + now[digest][0], boxes + now[digest][1]
+                bar.update(now[digest][0])
             if (images, boxes) != (expected["images"], expected["boxes"]):
                 raise StageError(
                     f"{folder}: {split}: TensorFlow reads {images} images and {boxes} boxes, "
                     f"{expected['images']} and {expected['boxes']} were written; {again}"
                 )
             seen[split] = images, boxes
+    if known:
+        known.parent.mkdir(parents=True, exist_ok=True)
+        known.write_text(json.dumps({"judge": _judge(), "files": now}), encoding="utf-8")
     return seen
+
+
+def _read_known(known: Path | None) -> dict[str, Counts]:
+    """sha256 of a file -> what TensorFlow read in it; nothing by another judge, or where that cannot be read."""
+    try:
+        said = json.loads(known.read_bytes()) if known else {}
+        files = said["files"] if said.get("judge") == _judge() else {}
+        return {digest: (int(images), int(boxes)) for digest, (images, boxes) in files.items()}
+    except (OSError, ValueError, TypeError, AttributeError, KeyError):
+        return {}
+
+
+def _judge() -> str:
+    return f"tensorflow {version('tensorflow')} {hashlib.sha256(Path(__file__).read_bytes()).hexdigest()}"
+
+
+def _count(path: Path) -> Counts:
+    images = boxes = 0
+    for record in _records([str(path)]):
+        boxes += _check(record)
+        images += 1
+    return images, boxes
 
 
 def _records(files: list[str]) -> Any:
@@ -128,6 +164,7 @@ def main() -> None:
     )
     parser.add_argument("folder", type=Path)
     parser.add_argument("metrics", type=Path)
+    parser.add_argument("--known", type=Path, help="remembers the files that TensorFlow has judged")
     parser.add_argument("--when-told", action="store_true", help="load TensorFlow, then wait for a line of input")
     options = parser.parse_args()
     if options.when_told:
@@ -135,7 +172,7 @@ def main() -> None:
         if not sys.stdin.readline():
             return  # whoever started this has ended
     metrics = json.loads(options.metrics.read_text(encoding="utf-8"))
-    seen = read_back(options.folder, metrics)
+    seen = read_back(options.folder, metrics, options.known)
     images, boxes = (sum(pair[position] for pair in seen.values()) for position in (0, 1))
     print(f"read back: TensorFlow reads and decodes all {images:,} images and {boxes:,} {kind_of(metrics)}")
 
