@@ -6,7 +6,6 @@ import importlib
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,7 +95,7 @@ def without(what: str, row: int) -> Change:
     def change(manifest: Manifest) -> Manifest:
         table = getattr(manifest, what)
         keep = [number for number in range(table.num_rows) if number != row % table.num_rows]
-        return replace(manifest, **{what: table.take(keep)})
+        return Manifest(**{"images": manifest.images, "annotations": manifest.annotations, what: table.take(keep)})
 
     return change
 
@@ -105,6 +104,6 @@ def twice(what: str, row: int) -> Change:
     def change(manifest: Manifest) -> Manifest:
         table = getattr(manifest, what)
         rows = sorted([*range(table.num_rows), row % table.num_rows])
-        return replace(manifest, **{what: table.take(rows)})
+        return Manifest(**{"images": manifest.images, "annotations": manifest.annotations, what: table.take(rows)})
 
     return change

@@ -72,7 +72,7 @@ def test_an_image_that_changed_fails_unless_the_stage_sets_it(rows: Manifest) ->
 
 
 def test_a_negative_that_comes_out_twice_fails(rows: Manifest) -> None:
-    empty = replace(rows, annotations=rows.annotations.slice(0, 0))
+    empty = Manifest(rows.images, rows.annotations.slice(0, 0))
     with pytest.raises(StageError, match=r"image b.jpg came out twice"):
         balance("s", empty, twice("images", 1)(empty), [])
 
@@ -150,7 +150,7 @@ def test_a_stage_without_boxes_has_a_line_for_them(rows: Manifest) -> None:
 
 @pytest.mark.parametrize("order", [[0, 2, 1], [2, 0, 1]])
 def test_boxes_that_enter_out_of_order_are_named(rows: Manifest, order: list[int]) -> None:
-    wrong = replace(rows, annotations=rows.annotations.take(order))
+    wrong = Manifest(rows.images, rows.annotations.take(order))
     with pytest.raises(StageError, match=r"a box of image a\.jpg entered without its image, or out of order"):
         balance("s", wrong, wrong, [])
 

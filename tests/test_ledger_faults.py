@@ -51,7 +51,7 @@ def swapped(manifest: Manifest) -> Manifest:
     rows[at], rows[at + 1] = at + 1, at
     ids = manifest.annotations["image_id"]
     table = manifest.annotations.take(rows).set_column(0, "image_id", ids)
-    return replace(manifest, annotations=table)
+    return Manifest(manifest.images, table)
 
 
 def spoilt(done: Any, wrong: Callable[[Manifest], Manifest]) -> Any:
@@ -101,7 +101,13 @@ def other(what: str, column: str, value: str) -> Change:
     def change(manifest: Manifest) -> Manifest:
         table = getattr(manifest, what)
         values = [value, *table[column].to_pylist()[1:]]
-        return replace(manifest, **{what: table.set_column(table.column_names.index(column), column, [values])})
+        return Manifest(
+            **{
+                "images": manifest.images,
+                "annotations": manifest.annotations,
+                what: table.set_column(table.column_names.index(column), column, [values]),
+            }
+        )
 
     return change
 

@@ -277,7 +277,7 @@ def test_workers_and_order_change_no_byte(tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.setenv("SHARDSMITH_WORKERS", workers)
         monkeypatch.setattr("shardsmith.dataset.workers.ALONE_S", 0)
         result, *_ = preprocess(make_manifest(*order, *boxes), resize(), tmp_path / workers)
-        write_stage(tmp_path / workers, replace(result, images=result.images.drop(["path"])), [])
+        write_stage(tmp_path / workers, Manifest(result.images.drop(["path"]), result.annotations), [])
         made.append(files(tmp_path / workers))
     assert made[0] == made[1]
 

@@ -39,142 +39,109 @@ reads it compares. DVC hands out a stage's files unhashed, and in most places of
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from itertools import chain, groupby, islice
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from shardsmith.dataset.boxes import with_columns
 from shardsmith.dataset.errors import StageError
+from shardsmith.dataset.tables.rows import (
+    ROWS_AT_ONCE,
+    Cursor,
+    InMemory,
+    InParquet,
+    Rows,
+    Spool,
+    ascends,
+    write_parquet,
+)
+from shardsmith.dataset.tables.schema import ANNOTATIONS as ANNOTATIONS
+from shardsmith.dataset.tables.schema import IMAGES as IMAGES
+from shardsmith.dataset.tables.schema import SPLITS as SPLITS
+from shardsmith.dataset.tables.schema import Annotation as Annotation
+from shardsmith.dataset.tables.schema import Image as Image
+from shardsmith.dataset.tables.schema import kind_of as kind_of
+from shardsmith.dataset.tables.schema import rows_of, table_of
+from shardsmith.dataset.tables.schema import word_for as word_for
+from shardsmith.dataset.tables.sums import SUMS as SUMS
+from shardsmith.dataset.tables.sums import check_sums as check_sums
+from shardsmith.dataset.tables.sums import write_sums as write_sums
 
 pa.set_memory_pool(pa.system_memory_pool())  # the default one keeps what is freed
 
-SPLITS = ("train", "valid", "test")
-SUMS = "SHA256SUMS"
 LEFT_OUT = "left_out"  # in ingest's folder, a manifest of its own: the images that it dropped
-
-IMAGES = pa.schema(
-    [
-        ("image_id", pa.string()),
-        ("path", pa.string()),
-        ("sha256", pa.string()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("format", pa.string()),
-        ("orientation", pa.int8()),
-        ("split", pa.string()),
-        ("parent_id", pa.string()),
-        ("copy", pa.int32()),
-        ("group", pa.string()),
-        ("tags", pa.list_(pa.string())),
-        ("metadata", pa.string()),
-        ("annotated", pa.bool_()),
-        ("origin", pa.string()),
-        ("source_id", pa.string()),
-        ("pixels", pa.string()),
-    ]
-)
-ANNOTATIONS = pa.schema(
-    [
-        ("image_id", pa.string()),
-        ("label", pa.string()),
-        ("xmin", pa.float64()),
-        ("ymin", pa.float64()),
-        ("xmax", pa.float64()),
-        ("ymax", pa.float64()),
-        ("is_crowd", pa.bool_()),
-        ("area", pa.float64()),
-        ("segmentation", pa.string()),
-        ("attributes", pa.string()),
-        ("source_image", pa.string()),
-        ("source_key", pa.string()),
-        ("kind", pa.string()),
-        ("keypoints", pa.string()),
-        ("skeleton", pa.string()),
-    ]
-)
+_IMAGES_AT_ONCE = 2048
 
 
-@dataclass(slots=True)
-class Image:
-    """One row of `images`; see the module."""
-
-    image_id: str
-    path: str
-    sha256: str
-    width: int | None
-    height: int | None
-    format: str | None
-    orientation: int = 1
-    split: str | None = None
-    parent_id: str | None = None
-    copy: int = 0
-    group: str | None = None
-    tags: list[str] = field(default_factory=list)
-    annotated: bool = True
-    origin: str | None = None
-    source_id: str | None = None
-    metadata: str | None = None
-    pixels: str | None = None
-
-    def metadata_dict(self) -> dict[str, Any]:
-        return json.loads(self.metadata) if self.metadata else {}
-
-
-@dataclass(slots=True)
-class Annotation:
-    """One row of `annotations`; see the module."""
-
-    image_id: str
-    label: str
-    xmin: float | None
-    ymin: float | None
-    xmax: float | None
-    ymax: float | None
-    is_crowd: bool = False
-    area: float | None = None
-    segmentation: str | None = None
-    attributes: str | None = None
-    source_image: str | None = None
-    source_key: str | None = None
-    kind: str | None = None
-    keypoints: str | None = None
-    skeleton: str | None = None
-
-    def attributes_dict(self) -> dict[str, Any]:
-        return json.loads(self.attributes) if self.attributes else {}
-
-
-def kind_of(row: Annotation) -> str:
-    """label (of an image), oriented (a turned box by four corners: readers say so), polygon, mask, keypoints or box."""
-    if row.xmin is None or not row.segmentation:
-        return "label" if row.xmin is None else "keypoints" if row.keypoints else "box"
-    return "oriented" if row.kind == "oriented" else "mask" if row.segmentation.startswith("{") else "polygon"
-
-
-_ROWS_AT_ONCE = 16_384  # what a writer holds beside the table
-Row = TypeVar("Row", Image, Annotation)
-
-
-def word_for(boxes: int, annotations: int) -> str:
-    """What people call that many annotations, of which so many have a box: "labels" are of whole images."""
-    return "boxes" if boxes == annotations else "annotations" if boxes else "labels"
-
-
-@dataclass(frozen=True)
 class Manifest:
-    """images and annotations as pyarrow tables with the schemas IMAGES and ANNOTATIONS."""
+    """images and annotations, with the schemas IMAGES and ANNOTATIONS: in memory as pyarrow tables, or on disk.
 
-    images: pa.Table
-    annotations: pa.Table
+    What is on disk is read whole where `images` or `annotations` is asked for; `parts` reads some of it at a time.
+    """
+
+    def __init__(self, images: pa.Table | Rows, annotations: pa.Table | Rows) -> None:
+        """
+        Args:
+            images, annotations: those on disk are in the order of image_id, and each image is there once.
+        """
+        self._images: Rows = InMemory(images) if isinstance(images, pa.Table) else images
+        self._annotations: Rows = InMemory(annotations) if isinstance(annotations, pa.Table) else annotations
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Manifest) and self.images == other.images and self.annotations == other.annotations
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def images(self) -> pa.Table:
+        return self._images.table
+
+    @property
+    def annotations(self) -> pa.Table:
+        return self._annotations.table
+
+    @property
+    def image_count(self) -> int:
+        return self._images.count
+
+    @property
+    def annotation_count(self) -> int:
+        return self._annotations.count
+
+    def image_columns(self, *names: str) -> pa.Table:
+        """Some columns of `images`."""
+        batches = self._images.batches(ROWS_AT_ONCE, names)
+        schema = pa.schema([IMAGES.field(name) for name in names])
+        return pa.concat_tables([schema.empty_table(), *batches]).combine_chunks()
+
+    def parts(
+        self, images: Sequence[str] | None = None, annotations: Sequence[str] | None = None
+    ) -> Iterator[Manifest]:
+        """The whole, in memory, some thousands of images with their annotations at a time; at once where it is small,
+        or not in order.
+
+        Args:
+            images, annotations: the columns wanted; all by default. `image_id` is one of them.
+        """
+        if self.image_count <= _IMAGES_AT_ONCE or not self._in_order:
+            yield Manifest(self.images, self.annotations)
+            return
+        cursor = Cursor(self._annotations, annotations)
+        left = self.image_count
+        for some in self._images.batches(_IMAGES_AT_ONCE, images):
+            left -= some.num_rows
+            theirs = cursor.up_to(some["image_id"][-1]) if left else cursor.rest()
+            schema = ANNOTATIONS if annotations is None else pa.schema([ANNOTATIONS.field(one) for one in annotations])
+            yield Manifest(some.combine_chunks(), pa.concat_tables([schema.empty_table(), *theirs]).combine_chunks())
+
+    @cached_property
+    def _in_order(self) -> bool:
+        return ascends(self._images, once=True) and ascends(self._annotations, once=False)
 
     @classmethod
     def of(cls, images: Iterable[Image], annotations: Iterable[Annotation]) -> Manifest:
@@ -183,18 +150,19 @@ class Manifest:
         annotation_rows = sorted(annotations, key=lambda annotation: annotation.image_id)
         for row in annotation_rows:
             row.kind = kind_of(row)
-        return cls(_table(image_rows, IMAGES), _table(annotation_rows, ANNOTATIONS))
+        return cls(table_of(image_rows, IMAGES), table_of(annotation_rows, ANNOTATIONS))
 
     @property
     def word(self) -> str:
         """What its annotations are; see word_for."""
-        return word_for(self.annotations.num_rows - self.annotations["xmin"].null_count, self.annotations.num_rows)
+        empty = sum(some["xmin"].null_count for some in self._annotations.batches(ROWS_AT_ONCE, ["xmin"]))
+        return word_for(self.annotation_count - empty, self.annotation_count)
 
     def pairs(self) -> Iterator[tuple[Image, list[Annotation]]]:
         """Each image with its annotations, in order; rows are built as they are asked for."""
-        by_image = groupby(_rows(self.annotations, Annotation), key=attrgetter("image_id"))
+        by_image = groupby(rows_of(self.annotations, Annotation), key=attrgetter("image_id"))
         ahead = next(by_image, None)
-        for image in _rows(self.images, Image):
+        for image in rows_of(self.images, Image):
             while ahead and ahead[0] < image.image_id:  # of an image that is not in the table
                 ahead = next(by_image, None)
             if ahead and ahead[0] == image.image_id:
@@ -214,10 +182,10 @@ class Manifest:
         )
 
     def image_rows(self) -> list[Image]:
-        return list(_rows(self.images, Image))
+        return list(rows_of(self.images, Image))
 
     def annotation_rows(self) -> list[Annotation]:
-        return list(_rows(self.annotations, Annotation))
+        return list(rows_of(self.annotations, Annotation))
 
     def annotations_by_image(self) -> dict[str, list[Annotation]]:
         """image_id -> its annotations, in order; an image without any has no key."""
@@ -229,72 +197,49 @@ class Manifest:
     def write(self, folder: Path) -> None:
         """As images.parquet and annotations.parquet; the same tables always give the same bytes."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name, table in (("images", self.images), ("annotations", self.annotations)):
-            path = folder / f"{name}.parquet"
-            part = path.with_suffix(".part")
-            pq.write_table(table, part, compression="zstd", row_group_size=_ROWS_AT_ONCE)
-            part.replace(path)
+        for name, rows in (("images", self._images), ("annotations", self._annotations)):
+            write_parquet(rows.batches(ROWS_AT_ONCE), rows.schema, folder / f"{name}.parquet")
         write_sums(folder, "images.parquet", "annotations.parquet")
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
+        """A stage's tables, in memory.
+
+        Raises:
+            StageError: the tables are not there, are not ours, or are damaged.
         """
+        manifest = cls.open(folder)
+        with _clear_errors(folder):
+            return cls(manifest.images, manifest.annotations)
+
+    @classmethod
+    def open(cls, folder: Path) -> Manifest:
+        """A stage's tables, on disk.
+
         Raises:
             StageError: the tables are not there, are not ours, or are damaged.
         """
         check_sums(folder, "images.parquet", "annotations.parquet")
-        try:
-            # not pq.read_table, which imports pandas: 0.5 s
-            images = pq.ParquetFile(folder / "images.parquet").read(use_threads=False)
-            annotations = pq.ParquetFile(folder / "annotations.parquet").read(use_threads=False)
-            shapes = with_columns(annotations, ANNOTATIONS, ("kind", "keypoints", "skeleton"))  # of older versions
-            return cls(images.cast(IMAGES), shapes.cast(ANNOTATIONS))
-        except (OSError, pa.ArrowInvalid, ValueError, KeyError) as error:
-            raise StageError(f"{folder}: no manifest can be read there ({error}); run dvc repro") from None
+        with _clear_errors(folder):
+            images = InParquet(folder / "images.parquet", IMAGES)
+            return cls(images, InParquet(folder / "annotations.parquet", ANNOTATIONS))
 
 
-def write_sums(folder: Path, *names: str) -> None:
-    """Say the digests of files in SHA256SUMS; those of other files that are still there stay."""
-    sums = {name: digest for name, digest in _read_sums(folder).items() if (folder / name).is_file()}
-    sums |= {name: _digest(folder / name) for name in names}
-    text = "".join(f"{sums[name]}  {name}\n" for name in sorted(sums))
-    (folder / SUMS).write_text(text, encoding="utf-8")
+def spooled(parts: Iterable[Manifest]) -> Manifest:
+    """One manifest of parts in order, on disk as they come; in memory where there is one."""
+    first, *second = islice(parts := iter(parts), 2)
+    if not second:
+        return first
+    images, annotations = Spool(IMAGES), Spool(ANNOTATIONS)
+    for part in chain([first], second, parts):
+        images.add(part.images)
+        annotations.add(part.annotations)
+    return Manifest(images, annotations)
 
 
-def check_sums(folder: Path, *names: str) -> None:
-    """Files are as they were written, where SHA256SUMS has them: older versions have none.
-
-    Raises:
-        StageError: one is not.
-    """
-    sums = _read_sums(folder)
-    for name in names:
-        path = folder / name
-        if name in sums and not (path.is_file() and _digest(path) == sums[name]):
-            raise StageError(
-                f"{path}: {'damaged' if path.is_file() else 'missing'}: not the bytes that its stage wrote, as {SUMS} "
-                f"beside it says; run `shardsmith repair`, or make it again: `dvc repro --force`"
-            )
-
-
-def _read_sums(folder: Path) -> dict[str, str]:
+@contextmanager
+def _clear_errors(folder: Path) -> Iterator[None]:
     try:
-        text = (folder / SUMS).read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return {}
-    return {name: digest for digest, _, name in (line.partition("  ") for line in text.split("\n")) if name}
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _rows(table: pa.Table, kind: type[Row]) -> Iterator[Row]:
-    for batch in table.to_batches(max_chunksize=1024):
-        yield from (kind(**row) for row in batch.to_pylist())
-
-
-def _table(rows: list, schema: pa.Schema) -> pa.Table:
-    columns = [pa.array([getattr(row, column.name) for row in rows], column.type) for column in schema]
-    return pa.Table.from_arrays(columns, schema=schema)
+        yield
+    except (OSError, pa.ArrowInvalid, ValueError, KeyError) as error:
+        raise StageError(f"{folder}: no manifest can be read there ({error}); run dvc repro") from None

@@ -21,7 +21,7 @@ def read_stage(folder: Path) -> tuple[Manifest, list[Finding]]:
     Raises:
         StageError: the folder does not hold a stage's output, its tables do not fit together, or one is damaged.
     """
-    manifest = Manifest.read(folder)
+    manifest = Manifest.open(folder)
     _check_rows(manifest, folder)
     check_sums(folder, FINDINGS)
     try:
@@ -32,17 +32,20 @@ def read_stage(folder: Path) -> tuple[Manifest, list[Finding]]:
 
 def _check_rows(manifest: Manifest, folder: Path) -> None:
     """Each image once, and each annotation's image there: what every stage takes for granted."""
-    images, annotations = manifest.images["image_id"], manifest.annotations["image_id"]
+    images = manifest.image_columns("image_id")["image_id"]
     counted = pc.value_counts(images).field("counts")
     if pc.any(pc.greater(counted, 1)).as_py():
         twice = pc.value_counts(images).field("values")[pc.index(counted, pc.max(counted)).as_py()]
         raise StageError(f"{folder / 'images.parquet'}: image {twice} stands there twice; run dvc repro")
-    there = pc.is_in(annotations, value_set=images.combine_chunks())
-    if pc.any(pc.invert(there)).as_py():
-        image_id = annotations.filter(pc.invert(there))[0]
-        raise StageError(
-            f"{folder / 'annotations.parquet'}: image {image_id}, of which it has a box, is not there; run dvc repro"
-        )
+    for part in manifest.parts(["image_id"], ["image_id"]):
+        annotations = part.annotations["image_id"]
+        there = pc.is_in(annotations, value_set=part.images["image_id"].combine_chunks())
+        if pc.any(pc.invert(there)).as_py():
+            image_id = annotations.filter(pc.invert(there))[0]
+            raise StageError(
+                f"{folder / 'annotations.parquet'}: image {image_id}, of which it has a box, is not there; run dvc "
+                "repro"
+            )
 
 
 def write_stage(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from shardsmith.dataset.manifest import Manifest
 from shardsmith.formats.coco.detect import detect as detect
 from shardsmith.formats.coco.reader import add as add
 from shardsmith.formats.coco.reader import read as read
@@ -50,7 +51,7 @@ def write_polygons(job: ExportJob, out: Path, layout: Layout = Layout()) -> None
     outlines = pa.array([outline if is_crowd else _as_polygons(outline) for outline, is_crowd in pairs], pa.string())
     place = table.column_names.index("segmentation")
     traced = table.set_column(place, table.schema.field(place), outlines)
-    write(replace(job, manifest=replace(job.manifest, annotations=traced)), out, layout)
+    write(replace(job, manifest=Manifest(job.manifest.images, traced)), out, layout)
 
 
 def _as_polygons(outline: str | None) -> str | None:

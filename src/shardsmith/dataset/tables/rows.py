@@ -1,0 +1,163 @@
+"""The rows of a table, in memory or on disk, some thousands at a time: what a stage holds must not grow with them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from shardsmith.dataset.boxes import with_columns
+
+ROWS_AT_ONCE = 16_384  # a row group of a file
+_LATER = ("kind", "keypoints", "skeleton")  # columns that older versions have not
+
+
+class Rows(Protocol):
+    @property
+    def schema(self) -> pa.Schema: ...
+
+    @property
+    def count(self) -> int: ...
+
+    @property
+    def table(self) -> pa.Table:
+        """All of them."""
+
+    def batches(self, most: int, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Them in order, at most so many at once."""
+
+
+class InMemory:
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+
+    @property
+    def schema(self) -> pa.Schema:
+        return self.table.schema
+
+    @property
+    def count(self) -> int:
+        return int(self.table.num_rows)
+
+    def batches(self, most: int, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        table = self.table if columns is None else self.table.select(columns)
+        return (table.slice(start, most) for start in range(0, table.num_rows, most))
+
+
+class InParquet:
+    """Of a file that a stage wrote, in the types of `schema`."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        """
+        Raises:
+            OSError, KeyError, ValueError, ArrowInvalid: the file is none, or has other columns.
+        """
+        self.path, self.schema = path, schema
+        with pq.ParquetFile(path) as file:
+            self.count = int(file.metadata.num_rows)
+            self._cast(file.schema_arrow.empty_table(), schema)
+
+    @cached_property
+    def table(self) -> pa.Table:
+        with pq.ParquetFile(self.path) as file:  # not pq.read_table, which imports pandas: 0.5 s
+            return self._cast(file.read(use_threads=False), self.schema)
+
+    def batches(self, most: int, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        schema = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
+        with pq.ParquetFile(self.path) as file:
+            there = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
+            for batch in file.iter_batches(most, columns=there, use_threads=False):
+                yield self._cast(pa.Table.from_batches([batch]), schema)
+
+    def _cast(self, table: pa.Table, schema: pa.Schema) -> pa.Table:
+        return with_columns(table, schema, _LATER)
+
+
+class Spool:
+    """Rows that are put down as they are made, in a file that no name leads to: it is gone with this process."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.schema, self.count = schema, 0
+        self._places: list[tuple[int, int]] = []
+        # beside the dataset: where there is room for it, and /tmp may be memory
+        self._file: Any = tempfile.TemporaryFile(dir="." if os.access(".", os.W_OK) else None)  # noqa: SIM115
+
+    def add(self, table: pa.Table) -> None:
+        for batch in table.to_batches(ROWS_AT_ONCE):
+            data = batch.serialize()
+            self._places.append((self._file.tell(), data.size))
+            self._file.write(data)
+            self.count += batch.num_rows
+
+    @property
+    def table(self) -> pa.Table:
+        return pa.concat_tables([self.schema.empty_table(), *self.batches(ROWS_AT_ONCE)]).combine_chunks()
+
+    def batches(self, most: int, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        self._file.flush()
+        for place, size in self._places:
+            data = pa.py_buffer(os.pread(self._file.fileno(), size, place))
+            table = pa.Table.from_batches([pa.ipc.read_record_batch(data, self.schema)])
+            yield from InMemory(table).batches(most, columns)
+
+
+def ascends(rows: Rows, once: bool) -> bool:
+    """Whether rows are in the order of image_id, each there once or not; a spool's are."""
+    follows = pc.less if once else pc.less_equal
+    last = pa.nulls(0, pa.string())
+    for some in () if isinstance(rows, Spool) else rows.batches(ROWS_AT_ONCE, ["image_id"]):
+        ids = pa.concat_arrays([last, *some["image_id"].chunks])
+        if pc.all(follows(ids[:-1], ids[1:])).as_py() is False:
+            return False
+        last = ids[-1:]
+    return True
+
+
+class Cursor:
+    """Rows in the order of image_id, taken image by image."""
+
+    def __init__(self, rows: Rows, columns: Sequence[str] | None = None) -> None:
+        self._batches = rows.batches(ROWS_AT_ONCE, columns)
+        self._left: pa.Table | None = next(self._batches, None)
+
+    def up_to(self, image_id: pa.Scalar) -> list[pa.Table]:
+        """Those that follow, as far as this image's."""
+        taken = []
+        while self._left is not None:
+            ids = self._left["image_id"]
+            count = pc.sum(pc.less_equal(ids, image_id)).as_py() or 0
+            taken.append(self._left.slice(0, count))
+            self._left = self._left.slice(count) if count < len(ids) else next(self._batches, None)
+            if count < len(ids):
+                break
+        return taken
+
+    def rest(self) -> list[pa.Table]:
+        taken = [] if self._left is None else [self._left, *self._batches]
+        self._left = None
+        return taken
+
+
+def write_parquet(batches: Iterable[pa.Table], schema: pa.Schema, path: Path) -> None:
+    """A row group after the other; the same rows always give the same bytes, however they come."""
+    part = path.with_suffix(".part")
+    with pq.ParquetWriter(part, schema, compression="zstd") as file:
+        waiting: list[pa.Table] = []
+        count, written = 0, False
+        for batch in batches:
+            waiting.append(batch)
+            count, written = count + batch.num_rows, True
+            while count >= ROWS_AT_ONCE:
+                whole = pa.concat_tables(waiting)
+                file.write_table(whole.slice(0, ROWS_AT_ONCE).combine_chunks(), ROWS_AT_ONCE)
+                waiting, count = [whole.slice(ROWS_AT_ONCE)], count - ROWS_AT_ONCE
+        if count or not written:
+            file.write_table(pa.concat_tables([schema.empty_table(), *waiting]).combine_chunks(), ROWS_AT_ONCE)
+    part.replace(path)
