@@ -31,6 +31,7 @@ import simplejpeg  # noqa: E402
 from benchmarks.inputs import prepare  # noqa: E402
 from shardsmith.dataset.workers import worker_count  # noqa: E402
 from shardsmith.pipeline.checks.copies import SIDE, find_copies  # noqa: E402
+from shardsmith.pipeline.checks.prints import Fingerprints  # noqa: E402
 from shardsmith.pipeline.checks.similar import find_pairs  # noqa: E402
 from shardsmith.workspace.template.pin import pin_code  # noqa: E402
 from shardsmith.workspace.workspace import Workspace  # noqa: E402
@@ -107,7 +108,7 @@ def search(counts: list[int]) -> None:
     print(f"\n{'near-duplicate search':24}{'CPU s':>10}{'added MB':>10}{'pairs':>10}")
     for crowded in (False, True):
         for count in counts:
-            prints = fingerprints(count, crowded)
+            prints = Fingerprints(fingerprints(count, crowded))
             start = time.process_time()
             pairs = find_pairs(prints, 20)
             seconds = time.process_time() - start

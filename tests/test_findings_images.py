@@ -15,8 +15,10 @@ from planted import HEIGHT, WIDTH, photograph, saved, turned, written_on
 
 from shardsmith.dataset.images import glance, probe
 from shardsmith.dataset.manifest import Image, Manifest
-from shardsmith.pipeline.checks.images import check_classes, check_sizes, covered
-from shardsmith.pipeline.checks.similar import find_all_pairs, find_clusters, find_pairs, fingerprint
+from shardsmith.pipeline.checks import similar
+from shardsmith.pipeline.checks.images import check_classes, check_sizes, count_images, covered
+from shardsmith.pipeline.checks.prints import Fingerprints
+from shardsmith.pipeline.checks.similar import find_clusters, fingerprint
 from shardsmith.pipeline.ingest import find_alike
 from shardsmith.pipeline.params import Params, parse_params
 from shardsmith.pipeline.splits.split import split
@@ -93,6 +95,14 @@ TRANSFORMED = [
     ("10 % off a corner", lambda image: image.crop((16, 12, 160, 120))),
     ("10 % off the left, mirrored", lambda image: ImageOps.mirror(image.crop((16, 0, 160, 120)))),
 ]
+
+
+def find_pairs(prints: list[bytes], most_bits: int) -> list[tuple]:
+    return similar.find_pairs(Fingerprints(prints), most_bits)
+
+
+def find_all_pairs(prints: list[bytes], most_bits: int) -> list[tuple]:
+    return similar.find_all_pairs(Fingerprints(prints), most_bits)
 
 
 def print_in_full(image: PilImage.Image) -> bytes:
@@ -312,7 +322,7 @@ SIZES = [
 @pytest.mark.parametrize(("size", "others", "far", "why"), SIZES, ids=[row[-1] for row in SIZES])
 def test_sizes(size: tuple[int, int], others: int, far: bool, why: str) -> None:
     rows = [Image(f"{number}.jpg", "", "", 160, 120, "jpeg") for number in range(others)]
-    findings = list(check_sizes(make_manifest(*rows, Image("odd.jpg", "", "", *size, "jpeg")), {}))
+    findings = list(check_sizes(make_manifest(*rows, Image("odd.jpg", "", "", *size, "jpeg")).images, {}))
     assert [finding.file for finding in findings] == (["odd.jpg"] if far else []), why
 
 
@@ -322,7 +332,8 @@ RARE = [(30, 2, True), (30, 3, False), (300, 19, True), (3000, 20, False), (2, 1
 @pytest.mark.parametrize(("common", "rare", "named"), RARE)
 def test_rare_classes(common: int, rare: int, named: bool) -> None:
     rows = [box(f"{number}.jpg") for number in range(common)] + [box(f"{number}.jpg", "dog") for number in range(rare)]
-    assert [finding.file for finding in check_classes(make_manifest(*rows, *rows), {})] == (["dog"] if named else [])
+    shown = count_images(make_manifest(*rows, *rows))
+    assert [finding.file for finding in check_classes(shown, {})] == (["dog"] if named else [])
 
 
 ALIKE = [

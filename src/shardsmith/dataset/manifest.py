@@ -119,6 +119,14 @@ class Manifest:
         schema = pa.schema([IMAGES.field(name) for name in names])
         return pa.concat_tables([schema.empty_table(), *batches]).combine_chunks()
 
+    def annotation_batches(self, *names: str) -> Iterator[pa.Table]:
+        """Some columns of `annotations`, some rows at a time."""
+        return self._annotations.batches(ROWS_AT_ONCE, names)
+
+    def with_images(self, images: pa.Table) -> Manifest:
+        """The same annotations, wherever they are, beside another table of images."""
+        return Manifest(images, self._annotations)
+
     def parts(
         self, images: Sequence[str] | None = None, annotations: Sequence[str] | None = None
     ) -> Iterator[Manifest]:
@@ -139,6 +147,26 @@ class Manifest:
             schema = ANNOTATIONS if annotations is None else pa.schema([ANNOTATIONS.field(one) for one in annotations])
             yield Manifest(some.combine_chunks(), pa.concat_tables([schema.empty_table(), *theirs]).combine_chunks())
 
+    def beside(self, other: Manifest) -> Iterator[tuple[Manifest, Manifest]]:
+        """`parts` of this one, each with what another has of the same images; what that one has besides, anywhere."""
+        if self is other:
+            yield from ((part, part) for part in self.parts())
+            return
+        if self.image_count <= _IMAGES_AT_ONCE or not (self._in_order and other._in_order):
+            yield Manifest(self.images, self.annotations), Manifest(other.images, other.annotations)
+            return
+        images, annotations = Cursor(other._images), Cursor(other._annotations)
+        left = self.image_count
+        for part in self.parts():
+            left -= part.image_count
+            last = part.images["image_id"][-1]
+            some = [cursor.up_to(last) if left else cursor.rest() for cursor in (images, annotations)]
+            tables = (
+                pa.concat_tables([schema.empty_table(), *batches]).combine_chunks()
+                for schema, batches in zip((other._images.schema, other._annotations.schema), some, strict=True)
+            )
+            yield part, Manifest(*tables)
+
     @cached_property
     def _in_order(self) -> bool:
         return ascends(self._images, once=True) and ascends(self._annotations, once=False)
@@ -155,7 +183,7 @@ class Manifest:
     @property
     def word(self) -> str:
         """What its annotations are; see word_for."""
-        empty = sum(some["xmin"].null_count for some in self._annotations.batches(ROWS_AT_ONCE, ["xmin"]))
+        empty = sum(some["xmin"].null_count for some in self.annotation_batches("xmin"))
         return word_for(self.annotation_count - empty, self.annotation_count)
 
     def pairs(self) -> Iterator[tuple[Image, list[Annotation]]]:

@@ -23,12 +23,13 @@ from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Manifest
 from shardsmith.inspect.made import Preprocessing, PreviewRow, choose, left, rows_of
 from shardsmith.pipeline.checks.boxes import check_boxes
+from shardsmith.pipeline.checks.files import check_images
 from shardsmith.pipeline.ingest import ingest
 from shardsmith.pipeline.params import Params
 from shardsmith.pipeline.splits.decisions import Decisions, find_excluded
 from shardsmith.pipeline.splits.record import Record
 from shardsmith.pipeline.splits.split import split
-from shardsmith.pipeline.validate import check_images, check_left_empty, validate
+from shardsmith.pipeline.validate import check_left_empty, validate
 from shardsmith.transforms.scene import Planned, planned_of
 
 _BESIDE_OTHERS = ("image-colours", "image-plain", "image-size-far", "image-near-duplicate")

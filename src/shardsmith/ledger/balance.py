@@ -5,9 +5,10 @@ Nothing here asks the stage's own counts: both tables are compared by row, and e
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +17,17 @@ import pyarrow.compute as pc
 from shardsmith.dataset.boxes import CORNERS, EDGE_NOISE, ROUNDING_PX
 from shardsmith.dataset.findings import Finding
 from shardsmith.dataset.manifest import ANNOTATIONS, IMAGES, Manifest
-from shardsmith.ledger.fates import DROPPED, REPAIRED, Fates, Line, take_findings, unbalanced
+from shardsmith.ledger.fates import (
+    DROPPED,
+    GIVING,
+    REPAIRED,
+    Fates,
+    Line,
+    summed,
+    take_findings,
+    unbalanced,
+    without_row,
+)
 
 _PLACES = (*CORNERS, "keypoints")
 _FOLLOWS = ("label", "is_crowd", "attributes", "source_image", "source_key")  # what no step changes of an object
@@ -200,6 +211,25 @@ def balance(
     Raises:
         StageError: a row was lost, invented or changed without a finding; it names the first.
     """
+    of_image: dict[str, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        if finding.action in GIVING:
+            of_image[finding.image_id].append(finding)
+
+    def parts() -> Iterator[list[Line]]:
+        for one, other in before.beside(after):
+            ids = one.images["image_id"].to_pylist() if of_image else ()
+            own = [finding for image_id in ids for finding in of_image.pop(image_id, ())]
+            yield _balance(stage, one, other, own, sets)
+        for astray in chain.from_iterable(of_image.values()):
+            raise without_row(stage, astray)
+
+    return summed(parts())
+
+
+def _balance(
+    stage: str, before: Manifest, after: Manifest, findings: Collection[Finding], sets: Collection[str]
+) -> list[Line]:
     entered = Input(stage, before)
     entered.take(findings)
     out = Output(entered, after)

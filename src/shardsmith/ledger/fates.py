@@ -31,6 +31,7 @@ KEPT, REPAIRED, REPLACED, DROPPED, MADE, NOT_MADE = "kept", "repaired", "replace
 FATES = (KEPT, REPAIRED, REPLACED, DROPPED, MADE, NOT_MADE)
 ENTERS = (KEPT, REPAIRED, REPLACED, DROPPED)
 LEAVES = (KEPT, REPAIRED, MADE)
+GIVING = ("drop", "repair")  # actions of findings that give a row its fate
 FILE = "ledger.csv"
 
 
@@ -94,6 +95,24 @@ def check_chain(lines: Sequence[Line], images: int, boxes: int) -> None:
             leaves = total(lines, stage, what, LEAVES)
             if leaves != count:
                 raise unbalanced(stage, f"{leaves:,} {what}", f"leave it, and {count:,} {verb}")
+
+
+def without_row(stage: str, finding: Finding) -> StageError:
+    return unbalanced(stage, f"the finding {finding.code} at {finding.where}", "names no image and no box")
+
+
+def summed(parts: Iterable[Iterable[Line]]) -> list[Line]:
+    """The lines of several parts of a stage's rows, as they are of all."""
+    counts: Counter[tuple[str, str, str, str]] = Counter()
+    for line in (line for lines in parts for line in lines):
+        counts[line.stage, line.what, line.fate, line.reason] += line.count
+    totals: Counter[tuple[str, str]] = Counter()
+    for (stage, what, *_), count in counts.items():
+        totals[stage, what] += count
+    kinds = list(totals)
+    there = [key for key, count in counts.items() if count or not totals[key[:2]]]
+    order = sorted(there, key=lambda key: (kinds.index(key[:2]), FATES.index(key[2]), key[3]))
+    return [Line(*key, counts[key]) for key in order]
 
 
 class Fates:
@@ -168,14 +187,14 @@ def take_findings(
     """
     gone = []
     for one in findings:
-        if one.action not in ("drop", "repair"):
+        if one.action not in GIVING:
             continue
         if one.source_key:
             row, fates = box_of.get((one.image_id, one.source_key)), boxes
         else:
             row, fates = row_of.get(one.image_id), images
         if row is None:
-            raise unbalanced(images.stage, f"the finding {one.code} at {one.where}", "names no image and no box")
+            raise without_row(images.stage, one)
         fates.drop(row, one.code) if one.action == "drop" else fates.repair(row, one.code)
         gone += [(row, one.code)] if one.action == "drop" and not one.source_key else []
     return gone

@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 from shardsmith.dataset.findings import Finding
 from shardsmith.dataset.manifest import Manifest
 from shardsmith.ledger.balance import Input, Output, Traced
-from shardsmith.ledger.fates import MADE, NOT_MADE, REPLACED, Line, unbalanced
+from shardsmith.ledger.fates import MADE, NOT_MADE, REPLACED, Line, summed, unbalanced
 
 _KINDS = ((re.compile(r"r\d+c\d+"), "tile"), (re.compile(r"object\d+"), "isolate_objects"))
 
@@ -30,6 +31,17 @@ def balance_made(
     Raises:
         StageError: a row was lost, invented or changed without a finding; also a box that a part or a copy was to show.
     """
+    if len(traced.ids) or findings or traced.passed_over:
+        return _balance(stage, before, after, findings, traced)
+    return summed(
+        _balance(stage, one, other, (), replace(traced, planned=np.zeros(one.annotation_count, bool)))
+        for one, other in before.beside(after)
+    )
+
+
+def _balance(
+    stage: str, before: Manifest, after: Manifest, findings: Collection[Finding], traced: Traced
+) -> list[Line]:
     entered = Input(stage, before)
     out = Output(entered, after, traced)
     alike = {one.made for one in findings if one.code == "copy-identical"}

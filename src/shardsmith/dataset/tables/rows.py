@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -80,14 +80,18 @@ class InParquet:
         return with_columns(table, schema, _LATER)
 
 
+def scratch_file() -> IO[bytes]:
+    """A file that no name leads to, gone with this process; beside the dataset, as /tmp may be memory."""
+    return tempfile.TemporaryFile(dir="." if os.access(".", os.W_OK) else None)
+
+
 class Spool:
-    """Rows that are put down as they are made, in a file that no name leads to: it is gone with this process."""
+    """Rows that are put down as they are made."""
 
     def __init__(self, schema: pa.Schema) -> None:
         self.schema, self.count = schema, 0
         self._places: list[tuple[int, int]] = []
-        # beside the dataset: where there is room for it, and /tmp may be memory
-        self._file: Any = tempfile.TemporaryFile(dir="." if os.access(".", os.W_OK) else None)  # noqa: SIM115
+        self._file = scratch_file()
 
     def add(self, table: pa.Table) -> None:
         for batch in table.to_batches(ROWS_AT_ONCE):

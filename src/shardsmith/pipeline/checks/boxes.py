@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ CODES = (
     *("box-not-finite", "box-inverted", "box-in-shares", "box-outside-image", "box-over-edge", "box-empty"),
     *("box-duplicate", "box-near-duplicate", "box-overlap", "box-tiny", "box-covers-image"),
 )
+_REMARKS = ("box-tiny", "box-covers-image", "box-near-duplicate", "box-overlap")  # in the order in which they are made
 _WITH_NOTES = ("box-outside-image", "box-over-edge", *CODES[7:])
 _MIN_TOLERANCE_PX = 2.0
 _TWICE_IOU, _OVERLAP_IOU = 0.95, 0.9
@@ -132,6 +133,16 @@ def check_boxes(
         where = {"place": f"box {places[row]}", "value": value, "reason": verdict.reason, "source_key": key}
         findings.append(about(verdict.code, image_id, verdict.action, **where))
     return Manifest(manifest.images, _rebuilt(table, rows, judged.boxes, judged.lost)), findings
+
+
+def in_order(findings: Iterable[Finding], actions: Mapping[str, Action]) -> list[Finding]:
+    """Those of several calls of check_boxes, one after the other, as of one call with all boxes."""
+
+    def place(finding: Finding) -> int:
+        is_remark = finding.code in _REMARKS and action_for(finding.code, actions) not in LOST
+        return len(CODES) + _REMARKS.index(finding.code) if is_remark else CODES.index(finding.code)
+
+    return sorted(findings, key=place)
 
 
 def boxes_inside(table: pa.Table, boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import product
+from typing import Protocol
 
 import numpy as np
 
@@ -31,6 +32,7 @@ _LEAST_CORRELATION = 0.93
 _CROPPED = 2.75  # times as many bits may differ as in two that lie as they are
 _BITS_OF = 2 * _CELLS * (_CELLS - 1)
 _BLOCK = 256
+_PICTURES_AT_ONCE, _ROWS_AT_ONCE = 1024, 4096
 _NEIGHBOURS = 15_000  # on either side, that an image is compared with: from there on the time grows with the number
 _REFINED = 20  # pairs an image, on average, that are laid over each other; the likeliest first
 
@@ -41,11 +43,18 @@ _FIRST = [k for k, (u, v) in enumerate(_UV) if u <= v]
 _SIGNS = np.array([[(-1) ** (v * (k & 1) + u * (k >> 1)) for k in range(4)] for u, v in _UV], np.float32)
 
 
-def find_copies(thumbnails: np.ndarray, most_bits: int) -> list[tuple[int, int, int]]:
+class Pictures(Protocol):
+    """(n, SIDE, SIDE) uint8, of which some are taken at a time."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: np.ndarray, /) -> np.ndarray: ...
+
+
+def find_copies(thumbnails: Pictures, most_bits: int) -> list[tuple[int, int, int]]:
     """(one, other, bits) of pairs that are one picture, one before other: enough to join each cluster.
 
     Args:
-        thumbnails: (n, SIDE, SIDE) uint8.
         most_bits: of 256 bits, those that may differ in two that lie as they are. `bits` is of 256 too.
     """
     count = len(thumbnails)
@@ -69,46 +78,59 @@ def _batches(pairs: np.ndarray) -> Iterator[np.ndarray]:
         yield pairs[start : start + _BLOCK]
 
 
-def _candidates(thumbnails: np.ndarray) -> np.ndarray:
+def _candidates(thumbnails: Pictures) -> np.ndarray:
     """(m, 4) one, other, the start of one's crop, how other is turned; each pair once, the likeliest first."""
     whole = _features(thumbnails, ((0, 0), (0, 0)))
     order = np.argsort(_unsigned(whole)[:, 0], kind="stable")  # near ones together, where there are too many for all
-    thumbnails, whole = thumbnails[order], whole[order]
-    unsigned, turned = _unsigned(whole), whole[:, _TURNED]
-    found = [np.empty((0, 5), np.int64)]
+    whole = whole[order]
+    unsigned = _unsigned(whole)
+    found = [np.empty((0, 5), np.int32)]
     for start, cut in enumerate(_STARTS):
-        cropped = _features(thumbnails, cut)
+        cropped = _features(thumbnails, cut)[order]
         of_cropped = _unsigned(cropped)
-        for first in range(0, len(whole), _BLOCK):
-            low, high = max(0, first - _NEIGHBOURS), first + _BLOCK + _NEIGHBOURS
-            alike = of_cropped[low:high] @ unsigned[first : first + _BLOCK].T
-            one, other = np.divmod(np.flatnonzero(alike.ravel() >= _LEAST_ALIKE * _UNIT**2), alike.shape[1])
-            one, other = one + low, other + first
-            one, other = one[one != other], other[one != other]
-            signed = np.hstack([(cropped[one] * side[other]) @ _SIGNS for side in (whole, turned)])
+        for one, other in _alike(of_cropped, unsigned):
+            sides = (whole[other], whole[other][:, _TURNED])
+            signed = np.hstack([(_exact(cropped[one]) * _exact(side)) @ _SIGNS for side in sides])
             how = signed.argmax(axis=1)
             best = signed[np.arange(len(one)), how]
             keep = best >= _LEAST_SIGNED * _UNIT**2
             columns = (order[one[keep]], order[other[keep]], np.full(keep.sum(), start), how[keep], best[keep])
-            found.append(np.stack(columns, axis=1).astype(np.int64))
+            found.append(np.stack(columns, axis=1).astype(np.int32))
     pairs = np.concatenate(found)
     ends = np.sort(pairs[:, :2], axis=1)
     pairs = pairs[np.lexsort([pairs[:, 3], pairs[:, 2], pairs[:, 0], ends[:, 1], ends[:, 0], -pairs[:, 4]])]
-    ends = np.sort(pairs[:, :2], axis=1)
+    ends = np.sort(pairs[:, :2], axis=1).astype(np.int64)
     _, once = np.unique(ends[:, 0] * len(whole) + ends[:, 1], return_index=True)
     return pairs[np.sort(once), :4]
 
 
-def _features(thumbnails: np.ndarray, cut: tuple[tuple[int, int], tuple[int, int]]) -> np.ndarray:
-    """(n, 27) whole numbers as float32: the low frequencies of the crop, of length _UNIT."""
+def _alike(ones: np.ndarray, others: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(rows of ones, rows of others) whose features are alike, of neighbours."""
+    for first in range(0, len(others), _BLOCK):
+        some = _exact(others[first : first + _BLOCK]).T
+        end = min(first + _BLOCK + _NEIGHBOURS, len(ones))
+        for low in range(max(0, first - _NEIGHBOURS), end, _ROWS_AT_ONCE):
+            alike = _exact(ones[low : min(low + _ROWS_AT_ONCE, end)]) @ some
+            one, other = np.divmod(np.flatnonzero(alike.ravel() >= _LEAST_ALIKE * _UNIT**2), alike.shape[1])
+            one, other = one + low, other + first
+            yield one[one != other], other[one != other]
+
+
+def _exact(features: np.ndarray) -> np.ndarray:
+    """As float32, in which their products are whole numbers, too."""
+    return features.astype(np.float32)
+
+
+def _features(thumbnails: Pictures, cut: tuple[tuple[int, int], tuple[int, int]]) -> np.ndarray:
+    """(n, 27) int8: the low frequencies of the crop, of length _UNIT."""
     down, across = (_COSINES @ _weights(*edges) for edges in cut)
     rows = []
-    for start in range(0, len(thumbnails), 4 * _BLOCK):
-        grey = thumbnails[start : start + 4 * _BLOCK].astype(np.float64) - 128
+    for some in np.array_split(np.arange(len(thumbnails)), max(1, len(thumbnails) // _PICTURES_AT_ONCE)):
+        grey = thumbnails[some].astype(np.float64) - 128
         low = (down @ grey @ across.T)[:, [u for u, _ in _UV], [v for _, v in _UV]]
         low = np.rint(low / 2**26)
         length = np.sqrt(np.maximum((low * low).sum(axis=1, keepdims=True), 1))
-        rows.append(np.rint(low * _UNIT / length).astype(np.float32))
+        rows.append(np.rint(low * _UNIT / length).astype(np.int8))
     return np.concatenate(rows)
 
 
@@ -139,10 +161,11 @@ _EDGES = list(product(range(_MOST_CUT + 1), repeat=2))
 _ALL_WEIGHTS = np.array([_weights(*edges) for edges in _EDGES])
 
 
-def _differing(thumbnails: np.ndarray, pairs: np.ndarray, most_bits: int) -> Sequence[int]:
+def _differing(thumbnails: Pictures, pairs: np.ndarray, most_bits: int) -> Sequence[int]:
     """Of each pair, the bits of 256 that differ where the two lie best over each other; -1 where they are not one."""
     one = thumbnails[pairs[:, 0]].astype(np.float64) - 128
-    other = np.stack([_turn(thumbnails[row], how) for row, how in pairs[:, [1, 3]].tolist()] or [one[:0]])
+    others = zip(thumbnails[pairs[:, 1]], pairs[:, 3].tolist(), strict=True)
+    other = np.stack([_turn(picture, how) for picture, how in others] or [one[:0]])
     other = (other.astype(np.float64) - 128).reshape(-1, _CELLS, 2, _CELLS, 2).sum(axis=(2, 4))
     starts = [[_EDGES.index(edges) for edges in _STARTS[start]] for start in pairs[:, 2].tolist()]
     down = np.array(starts, int).reshape(-1, 2)[:, 0]

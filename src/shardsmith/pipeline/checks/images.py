@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,12 +17,17 @@ from shardsmith.dataset.errors import StageError
 from shardsmith.dataset.findings import Finding, about, action_for, found
 from shardsmith.dataset.images import glance, probe
 from shardsmith.dataset.manifest import Image, Manifest
+from shardsmith.dataset.tables.schema import rows_of
+from shardsmith.pipeline.checks.prints import Fingerprints
 from shardsmith.pipeline.checks.similar import HASH_BITS, find_all_pairs, find_clusters, fingerprint
 from shardsmith.pipeline.splits.links import Links, cluster_group, roboflow_source
 
 _FEWEST_SIZES = 10  # with fewer images there is no usual size
 _SIDES_APART, _ASPECTS_APART = 4.0, 3.0  # times the median, or less than its inverse
 _RARE_IMAGES, _RARE_SHARE = 20, 0.1
+_PIXELS_DIGITS = 16
+_VALUES_AT_ONCE = 1024
+NUMBER = "number"  # a column beside those of images
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +91,42 @@ def hash_pixels(grey: np.ndarray) -> str:
     return hashlib.sha256(f"{grey.shape} ".encode() + np.ascontiguousarray(grey).tobytes()).hexdigest()[:16]
 
 
-def with_pixels(manifest: Manifest, seen: Mapping[str, Decoded]) -> Manifest:
-    """The column `pixels` filled. `seen` is by image_id."""
-    images = manifest.images
-    at = images.schema.get_field_index("pixels")
-    column = pa.array([seen[image_id].pixels or None for image_id in images["image_id"].to_pylist()], pa.string())
-    return Manifest(images.set_column(at, images.schema.field(at), column), manifest.annotations)
+class Seen:
+    """What decoding told of each image, by its number."""
+
+    def __init__(self, decoded: Iterable[tuple[int, Decoded]] = ()) -> None:
+        """
+        Args:
+            decoded: in the order of the numbers.
+        """
+        self.errors: dict[int, str] = {}
+        self.colours: dict[int, str] = {}
+        self.prints = Fingerprints()
+        self._pixels = bytearray()
+        for number, one in decoded:
+            for _ in range(len(self.prints), number):
+                self._add(Decoded())
+            self.errors |= {number: one.error} if one.error else {}
+            self.colours |= {number: one.colours} if one.colours else {}
+            self._add(one)
+
+    def _add(self, one: Decoded) -> None:
+        self.prints.add(one.fingerprint)
+        self._pixels += one.pixels.encode().ljust(_PIXELS_DIGITS)
+
+    def pixels(self, number: int) -> str | None:
+        start = number * _PIXELS_DIGITS
+        return self._pixels[start : start + _PIXELS_DIGITS].decode().strip() or None
 
 
-def check_sources(manifest: Manifest, actions: Mapping[str, Action]) -> list[Finding]:
+def numbers_of(images: pa.Table) -> list[int]:
+    """The number that each image was looked at under."""
+    return images[NUMBER].to_numpy().tolist()
+
+
+def check_sources(images: pa.Table, actions: Mapping[str, Action]) -> list[Finding]:
     """That Roboflow's export holds several versions of a picture: one finding, however many pictures."""
-    counts = Counter(map(roboflow_source, manifest.images["image_id"].to_pylist()))
+    counts = Counter(map(roboflow_source, _ids(images)))
     counts.pop(None, None)
     several = sorted(str(source) for source, count in counts.items() if count > 1)
     if not several:
@@ -104,18 +135,28 @@ def check_sources(manifest: Manifest, actions: Mapping[str, Action]) -> list[Fin
     return [replace(found("source-augmented", "", value=value), action=action_for("source-augmented", actions))]
 
 
-def check_looks(manifest: Manifest, seen: Mapping[str, Decoded], actions: Mapping[str, Action]) -> Iterator[Finding]:
-    """Odd colours, and images that show nothing. `seen` is by image_id."""
-    for image_id in manifest.images["image_id"].to_pylist():
-        if colours := seen[image_id].colours:
-            yield about("image-colours", image_id, action_for("image-colours", actions), value=colours)
-        elif not seen[image_id].fingerprint:
+def check_looks(images: pa.Table, seen: Seen, actions: Mapping[str, Action]) -> Iterator[Finding]:
+    """Odd colours, and images that show nothing."""
+    is_there = seen.prints.is_there
+    for image_id, number in zip(_ids(images), numbers_of(images), strict=True):
+        if number in seen.colours:
+            value = seen.colours[number]
+            yield about("image-colours", image_id, action_for("image-colours", actions), value=value)
+        elif not is_there[number]:
             yield about("image-plain", image_id, action_for("image-plain", actions))
 
 
-def check_sizes(manifest: Manifest, actions: Mapping[str, Action]) -> Iterator[Finding]:
+def _ids(images: pa.Table) -> Iterator[str]:
+    return _values(images, "image_id")
+
+
+def _values(images: pa.Table, name: str) -> Iterator[Any]:
+    """A column's values, few of them as objects at a time."""
+    return (value for batch in images.select([name]).to_batches(_VALUES_AT_ONCE) for value in batch[name].to_pylist())
+
+
+def check_sizes(images: pa.Table, actions: Mapping[str, Action]) -> Iterator[Finding]:
     """Images whose side (of a square of the same area) or aspect ratio is far from the median."""
-    images = manifest.images
     if len(images) < _FEWEST_SIZES:
         return
     width, height = (images[name].to_numpy().astype(float) for name in ("width", "height"))
@@ -132,18 +173,24 @@ def check_sizes(manifest: Manifest, actions: Mapping[str, Action]) -> Iterator[F
 
 
 def check_similar(
-    manifest: Manifest, seen: Mapping[str, Decoded], most_bits: int, actions: Mapping[str, Action]
+    images: pa.Table, seen: Seen, most_bits: int, actions: Mapping[str, Action]
 ) -> tuple[list[Finding], list[list[Image]]]:
     """A finding for each image that is nearly identical to another before it, as it is or mirrored, turned or cropped,
     and the clusters, each sorted.
 
     Copies with the same bytes belong to the cluster too. A finding names the nearest twin.
     """
-    by_content: dict[str, list[Image]] = defaultdict(list)
-    for image in manifest.image_rows():
-        by_content[image.sha256].append(image)
-    contents = list(by_content.values())
-    pairs = find_all_pairs([seen[same[0].image_id].fingerprint for same in contents], most_bits)
+    codes = images["sha256"].combine_chunks().dictionary_encode().indices.to_numpy()
+    order, first = np.argsort(codes, kind="stable"), np.unique(codes, return_index=True)[1]
+    starts = np.searchsorted(codes[order], np.arange(len(first) + 1))
+    numbers = images[NUMBER].to_numpy()[first]
+    pairs = find_all_pairs(seen.prints, most_bits, numbers)
+    names = images.schema.names
+    own = images.select([name for name in names if name != NUMBER])
+
+    def of_content(content: int) -> list[Image]:
+        return list(rows_of(own.take(pa.array(order[starts[content] : starts[content + 1]])), Image))
+
     twins: dict[int, tuple[int, int]] = {}
     for one, other, bits in pairs:
         twins[other] = min(twins.get(other, (bits, one)), (bits, one))
@@ -151,6 +198,7 @@ def check_similar(
     findings, clusters = [], []
     action = action_for("image-near-duplicate", actions)
     for members in find_clusters(pairs):
+        contents = {row: of_content(row) for row in members}
         clusters.append(sorted((image for row in members for image in contents[row]), key=lambda image: image.image_id))
         for row in members:
             bits, twin = twins[row]
@@ -163,7 +211,7 @@ def check_similar(
     return sorted(findings, key=lambda finding: finding.file), clusters
 
 
-def with_groups(manifest: Manifest, clusters: Sequence[Sequence[Image]]) -> Manifest:
+def with_groups(images: pa.Table, clusters: Sequence[Sequence[Image]]) -> pa.Table:
     """Each cluster as a group. Where its images have groups of their source, those become one, the first of them."""
     links: Links[str] = Links()
     digests: dict[str, list[str]] = {}
@@ -177,22 +225,27 @@ def with_groups(manifest: Manifest, clusters: Sequence[Sequence[Image]]) -> Mani
         first = min(name for name in together if name not in digests)
         declared |= dict.fromkeys(together, first)
     group_of = {image_id: declared.get(name, name) for name, image_ids in digests.items() for image_id in image_ids}
-    images = manifest.images
     groups = [
         group_of.get(image_id, declared.get(group, group) if group else None)
-        for image_id, group in zip(images["image_id"].to_pylist(), images["group"].to_pylist(), strict=True)
+        for image_id, group in zip(_ids(images), _values(images, "group"), strict=True)
     ]
     at = images.schema.get_field_index("group")
-    return Manifest(images.set_column(at, images.schema.field(at), pa.array(groups, pa.string())), manifest.annotations)
+    return images.set_column(at, images.schema.field(at), pa.array(groups, pa.string()))
 
 
-def check_classes(manifest: Manifest, actions: Mapping[str, Action]) -> Iterator[Finding]:
-    """Classes that few images show, while many show another."""
-    table = manifest.annotations
-    shown: dict[str, set[str]] = defaultdict(set)
-    for label, image_id in zip(table["label"].to_pylist(), table["image_id"].to_pylist(), strict=True):
-        shown[label].add(image_id)
-    counts = {label: len(image_ids) for label, image_ids in sorted(shown.items())}
+def count_images(manifest: Manifest) -> Counter[str]:
+    """Class -> how many images show it."""
+    annotations = manifest.annotations
+    images = annotations["image_id"].combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
+    labels = annotations["label"].combine_chunks().dictionary_encode()
+    count = len(labels.dictionary)
+    shown = np.bincount(np.unique(images * count + labels.indices.to_numpy()) % max(count, 1), minlength=count)
+    return Counter(dict(zip(labels.dictionary.to_pylist(), shown.tolist(), strict=True)))
+
+
+def check_classes(shown: Mapping[str, int], actions: Mapping[str, Action]) -> Iterator[Finding]:
+    """Classes that few images show, while many show another; `shown` is as count_images has it."""
+    counts = dict(sorted(shown.items()))
     most = max(counts.values(), default=0)
     for label, count in counts.items():
         if count < min(_RARE_IMAGES, _RARE_SHARE * most):

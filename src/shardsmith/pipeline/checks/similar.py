@@ -18,15 +18,16 @@ import numpy as np
 from PIL import Image
 
 from shardsmith.pipeline.checks.copies import SIDE, find_copies
+from shardsmith.pipeline.checks.prints import HASH_BYTES, Chosen, Fingerprints
 from shardsmith.pipeline.splits.links import Links
 
 _SIDE = 16
-HASH_BITS = _SIDE * _SIDE
-_HASH_BYTES = HASH_BITS // 8
+HASH_BITS = 8 * HASH_BYTES
 _LEAST_CONTRAST = 4.0  # standard deviation of the thumbnail, in grey levels; below it the hash is of noise
 _LEAST_SET = 96  # bits that a photograph and its twin set between them, at least; 110 to 160 are usual
 _MOST_APART = 0.1  # 1 - the correlation of two thumbnails
 _WINDOW = 128  # neighbours that an image is compared with where many share a band
+_PAIRS_AT_ONCE = 4096
 
 Pair = tuple[int, int, int]
 
@@ -47,17 +48,22 @@ def fingerprint(grey: np.ndarray, box: tuple[float, float, float, float] | None 
     return np.packbits(wide[:, 1:] > wide[:, :-1]).tobytes() + thumbnail.tobytes()
 
 
-def find_all_pairs(fingerprints: Sequence[bytes], most_bits: int) -> list[Pair]:
-    """As `find_pairs`, with mirrored, turned and cropped copies: of each cluster, its first image is looked at."""
-    pairs = find_pairs(fingerprints, most_bits)
-    later = {row for cluster in find_clusters(pairs) for row in cluster[1:]}
-    rows = [row for row, print_ in enumerate(fingerprints) if print_ and row not in later]
-    thumbnails = b"".join(fingerprints[row][_HASH_BYTES:] for row in rows)
-    copies = find_copies(np.frombuffer(thumbnails, np.uint8).reshape(-1, SIDE, SIDE), most_bits)
-    return sorted([*pairs, *((rows[one], rows[other], bits) for one, other, bits in copies)])
+def find_all_pairs(prints: Fingerprints, most_bits: int, among: np.ndarray | None = None) -> list[Pair]:
+    """As `find_pairs`, with mirrored, turned and cropped copies: of each cluster, its first image is looked at.
+
+    Args:
+        among: (n,) whose fingerprints are looked at; a pair names them by their places there. All by default.
+    """
+    among = np.arange(len(prints)) if among is None else among
+    pairs = find_pairs(prints, most_bits, among)
+    looked_at = prints.is_there[among]
+    looked_at[[row for cluster in find_clusters(pairs) for row in cluster[1:]]] = False
+    rows = np.flatnonzero(looked_at)
+    copies = find_copies(Chosen(prints.thumbnails, among[rows]), most_bits)
+    return sorted([*pairs, *((int(rows[one]), int(rows[other]), bits) for one, other, bits in copies)])
 
 
-def find_pairs(fingerprints: Sequence[bytes], most_bits: int) -> list[Pair]:
+def find_pairs(prints: Fingerprints, most_bits: int, among: np.ndarray | None = None) -> list[Pair]:
     """(one, other, bits that differ) of near-identical images, one before other: enough pairs to join each cluster.
 
     Two hashes that differ in fewer than 16 bits agree in one of their 16 bands of 16 bits, and those of a few more
@@ -66,16 +72,17 @@ def find_pairs(fingerprints: Sequence[bytes], most_bits: int) -> list[Pair]:
     grows with the number of images, not with its square.
 
     Args:
-        fingerprints: as `fingerprint` gives them; one that is empty matches nothing.
+        prints: as `fingerprint` gives them; one that is empty matches nothing.
         most_bits: how many may differ; fewer where a hash has few bits set.
+        among: as for find_all_pairs.
     """
-    rows = np.array([row for row, print_ in enumerate(fingerprints) if print_], int)
+    among = np.arange(len(prints)) if among is None else among
+    rows = np.flatnonzero(prints.is_there[among])
     if len(rows) < 2 or most_bits < 1:
         return []
-    packed = np.frombuffer(b"".join(fingerprints[row] for row in rows), np.uint8).reshape(len(rows), -1)
-    hashes = np.ascontiguousarray(packed[:, :_HASH_BYTES])
+    hashes = prints.hashes[among[rows]]
     bands, words = hashes.view(np.uint16), hashes.view(np.uint64)
-    thumbnails = _halved(packed[:, _HASH_BYTES:].reshape(-1, SIDE, SIDE))
+    thumbnails = Chosen(prints.thumbnails, among[rows])
     joined = np.arange(len(rows))
     found: list[Pair] = []
     for band in bands.T:
@@ -90,7 +97,7 @@ def find_pairs(fingerprints: Sequence[bytes], most_bits: int) -> list[Pair]:
             set_bits = np.bitwise_count(words[one] | words[other]).sum(axis=1)
             near = bits * _LEAST_SET <= most_bits * np.minimum(set_bits, _LEAST_SET)
             one, other, bits = one[near], other[near], bits[near]
-            agree = _apart(thumbnails[one], thumbnails[other]) <= _MOST_APART
+            agree = _agree(thumbnails, one, other)
             one, other, bits = one[agree], other[agree], bits[agree]
             joined = _join(joined, one, other)
             ends = np.sort([rows[one], rows[other]], axis=0)
@@ -122,6 +129,15 @@ def _join(roots: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
         while (roots[roots] != roots).any():
             roots = roots[roots]
     return roots
+
+
+def _agree(thumbnails: Chosen, ones: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """(n,) bool: the thumbnails of two rows are of one picture."""
+    agree = np.zeros(len(ones), bool)
+    for start in range(0, len(ones), _PAIRS_AT_ONCE):
+        some = slice(start, start + _PAIRS_AT_ONCE)
+        agree[some] = _apart(*(_halved(thumbnails[rows[some]]) for rows in (ones, others))) <= _MOST_APART
+    return agree
 
 
 def _apart(ones: np.ndarray, others: np.ndarray) -> np.ndarray:

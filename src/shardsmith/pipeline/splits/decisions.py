@@ -134,4 +134,4 @@ def with_tags(manifest: Manifest, tags: Mapping[str, Iterable[str]]) -> Manifest
         for image_id, own in zip(images["image_id"].to_pylist(), images["tags"].to_pylist(), strict=True)
     ]
     tagged = images.set_column(at, images.schema.field(at), pa.array(column, images.schema.field(at).type))
-    return Manifest(tagged, manifest.annotations)
+    return manifest.with_images(tagged)

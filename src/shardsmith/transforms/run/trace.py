@@ -6,6 +6,7 @@ from array import array
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from operator import attrgetter
 
 import numpy as np
@@ -32,11 +33,7 @@ class Trace:
     """Sees every image three times: as it enters, as it is planned, and as it is made."""
 
     def __init__(self, stage: str, before: Manifest) -> None:
-        self.stage = stage
-        entered = Input(stage, before)
-        self._first = entered.first
-        self._image_rows = {image_id: row for row, image_id in enumerate(entered.ids.to_pylist())}
-        self._planned = np.zeros(len(entered.image_of), bool)
+        self.stage, self._before = stage, before
         self._pending: deque[Planned] = deque()
         self._ids: list[str] = []
         self._parts: list[pa.Array] = []
@@ -44,10 +41,22 @@ class Trace:
         self._lost: Counter[tuple[str, str, str]] = Counter()
         self._passed_over: set[tuple[str, str]] = set()
 
+    @cached_property
+    def _entered(self) -> Input:
+        return Input(self.stage, self._before)
+
+    @cached_property
+    def _image_rows(self) -> dict[str, int]:
+        return {image_id: row for row, image_id in enumerate(self._entered.ids.to_pylist())}
+
+    @cached_property
+    def _planned(self) -> np.ndarray:
+        return np.zeros(self._before.annotation_count, bool)
+
     def entering(self, images: Iterable[Planned]) -> Iterator[Planned]:
         """With annotations that know their rows."""
         for one in images:
-            first = int(self._first[self._image_rows[one.image.image_id]])
+            first = int(self._entered.first[self._image_rows[one.image.image_id]])
             numbered: list[Annotation] = [
                 _Numbered(*_columns(row), first + place)  # type: ignore[call-arg]  # columns are all but the last
                 for place, row in enumerate(one.annotations)
