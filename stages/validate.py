@@ -11,6 +11,8 @@ except ModuleNotFoundError as error:
 from shardsmith.dataset.findings import count_severities
 from shardsmith.ledger.balance import balance
 from shardsmith.ledger.fates import read_ledger
+from shardsmith.pipeline.checks.kept import LOOKS, Keeping
+from shardsmith.pipeline.code import digest
 from shardsmith.pipeline.params import load_params
 from shardsmith.pipeline.splits.decisions import read_decisions
 from shardsmith.pipeline.stage import read_stage, write_stage
@@ -21,9 +23,12 @@ def main(source: Path, decisions: Path, out: Path) -> None:
     params = load_params()
     before, earlier = read_stage(source)
 
+    # what decoding an image tells is kept by its content: what has not changed is not decoded again
+    keeping = Keeping(LOOKS, digest("validate"))
+
     # validate.actions in params.yaml says what becomes of each kind of finding, and data/decisions.csv which images are
     # left out or tagged; all findings so far come back
-    after, findings = validate(before, earlier, params, read_decisions(decisions))
+    after, findings = validate(before, earlier, params, read_decisions(decisions), keeping)
 
     # a check of your own goes here: docs/your-own.md has one
 

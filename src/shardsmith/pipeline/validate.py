@@ -21,12 +21,10 @@ from shardsmith.dataset.codes import Action
 from shardsmith.dataset.errors import ParamsError, StageError
 from shardsmith.dataset.findings import Finding, about, action_for, count_severities, stop_on_fail, summarise
 from shardsmith.dataset.manifest import Manifest, spooled
-from shardsmith.dataset.workers import map_items
 from shardsmith.pipeline.checks.boxes import check_boxes, in_order
 from shardsmith.pipeline.checks.files import LOOKED_AT, check_images, count_annotations, told_in_full
 from shardsmith.pipeline.checks.images import (
     NUMBER,
-    Decoded,
     Seen,
     check_classes,
     check_looks,
@@ -34,16 +32,15 @@ from shardsmith.pipeline.checks.images import (
     check_sizes,
     check_sources,
     count_images,
-    look,
     numbers_of,
     with_groups,
 )
+from shardsmith.pipeline.checks.kept import Keeping, decode
 from shardsmith.pipeline.checks.points import check_points
 from shardsmith.pipeline.params import Params
 from shardsmith.pipeline.splits.decisions import Decisions, find_excluded, with_tags
 
 _SET = ("group", "tags", "pixels")  # of images, what their checks set
-_ITEMS_AT_ONCE = 1024
 
 
 def validate(
@@ -51,6 +48,7 @@ def validate(
     findings: list[Finding],
     params: Params,
     decisions: Decisions = Decisions(),  # noqa: B008
+    keeping: Keeping | None = None,
 ) -> tuple[Manifest, list[Finding]]:
     """The manifest without what is dropped and with what is repaired, and the findings given plus its own.
 
@@ -58,13 +56,14 @@ def validate(
         manifest: as ingest wrote it; the images' files are read.
         findings: those of ingest.
         decisions: which images a person excludes, and tags.
+        keeping: where what decoding told is kept for the next run, and from the last one.
 
     Raises:
         FindingError: a code was found whose action is `fail`.
         ParamsError: an action that comes too late, as ingest has done otherwise.
         StageError: an image file is gone or changed, or no image is left.
     """
-    after, found_all = examine(manifest, findings, params, decisions)
+    after, found_all = examine(manifest, findings, params, decisions, keeping)
     if not after.image_count:
         because = _because(found_all[len(findings) :])
         raise StageError(f"none of {manifest.image_count} images is left{because}")
@@ -76,13 +75,14 @@ def examine(
     findings: list[Finding],
     params: Params,
     decisions: Decisions = Decisions(),  # noqa: B008
+    keeping: Keeping | None = None,
 ) -> tuple[Manifest, list[Finding]]:
     """As `validate`, where it is no error that no image is left."""
     actions = params.validate_.actions
     _refuse_late_actions(findings, actions)
     if not manifest.image_count:
         raise StageError("there is no image to validate: ingest left none" + _because(findings))
-    images, own = _check_whole(manifest, params, decisions)
+    images, own = _check_whole(manifest, params, decisions, keeping)
     lost: dict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
         if finding.action in LOST:
@@ -112,7 +112,9 @@ def examine(
     return after, [*findings, *own]
 
 
-def _check_whole(manifest: Manifest, params: Params, decisions: Decisions) -> tuple[pa.Table, list[Finding]]:
+def _check_whole(
+    manifest: Manifest, params: Params, decisions: Decisions, keeping: Keeping | None
+) -> tuple[pa.Table, list[Finding]]:
     """(what is left of the images, as far as it was looked at or set, and NUMBER, the row of each; the findings) of the
     checks of whole images.
     """
@@ -121,7 +123,7 @@ def _check_whole(manifest: Manifest, params: Params, decisions: Decisions) -> tu
     rows = rows.append_column(NUMBER, pa.array(np.arange(len(rows), dtype=np.int32)))
     own = told_in_full(find_excluded(decisions, rows["image_id"].to_pylist(), actions), manifest)
     images = with_tags(manifest.with_images(_left(rows, own)), decisions.tags).images
-    seen = Seen(zip(numbers_of(images), _decode(images), strict=True))
+    seen = Seen(zip(numbers_of(images), decode(images, keeping), strict=True))
     errors = [seen.errors.get(number, "") for number in numbers_of(images)]
     own += check_images(manifest.with_images(images), errors, actions)
     images = _left(images, own)
@@ -203,17 +205,6 @@ def summary(before: Manifest, after: Manifest, findings: list[Finding]) -> str:
     if findings:
         lines += ["", "All of them, a row each, stand in findings.csv beside this file."]
     return "\n".join(lines).rstrip() + "\n"
-
-
-def _decode(images: pa.Table) -> Iterator[Decoded]:
-    """What decoding each image tells."""
-    columns = images.select(["path", "format", "orientation", "width", "height"])
-    items = (
-        (*first, (width, height))
-        for batch in columns.to_batches(_ITEMS_AT_ONCE)
-        for *first, width, height in zip(*(column.to_pylist() for column in batch.columns), strict=True)
-    )
-    return map_items(look, items, "validate", total=len(images))
 
 
 def _refuse_late_actions(findings: list[Finding], actions: Mapping[str, Action]) -> None:

@@ -25,7 +25,7 @@ from shardsmith.pipeline.splits.links import Links, cluster_group, roboflow_sour
 _FEWEST_SIZES = 10  # with fewer images there is no usual size
 _SIDES_APART, _ASPECTS_APART = 4.0, 3.0  # times the median, or less than its inverse
 _RARE_IMAGES, _RARE_SHARE = 20, 0.1
-_PIXELS_DIGITS = 16
+PIXELS_DIGITS = 16
 _VALUES_AT_ONCE = 1024
 NUMBER = "number"  # a column beside those of images
 
@@ -42,8 +42,12 @@ class Decoded:
     pixels: str = ""
 
 
-def look(item: tuple[str, str | None, int, tuple[int, int]]) -> Decoded:
-    """Decode the image at (path, format, orientation, displayed size), once for every check.
+Item = tuple[str, str | None, int, tuple[int, int]]
+"""Path, format, orientation, displayed size."""
+
+
+def look(item: Item) -> Decoded:
+    """Decode an image, once for every check.
 
     Raises:
         StageError: the file is gone, or is not the one that was ingested.
@@ -112,11 +116,11 @@ class Seen:
 
     def _add(self, one: Decoded) -> None:
         self.prints.add(one.fingerprint)
-        self._pixels += one.pixels.encode().ljust(_PIXELS_DIGITS)
+        self._pixels += one.pixels.encode().ljust(PIXELS_DIGITS)
 
     def pixels(self, number: int) -> str | None:
-        start = number * _PIXELS_DIGITS
-        return self._pixels[start : start + _PIXELS_DIGITS].decode().strip() or None
+        start = number * PIXELS_DIGITS
+        return self._pixels[start : start + PIXELS_DIGITS].decode().strip() or None
 
 
 def numbers_of(images: pa.Table) -> list[int]:
