@@ -27,7 +27,7 @@ def main(source: Path, decisions: Path, record: Path, out: Path) -> None:
     placed = place(before, params, read_decisions(decisions), read_record(record))
     after, own = placed.manifest, placed.findings
 
-    ledger = balance("split", before, after, own, sets=("split", "group"))
+    ledger = balance("split", before, after, own, sets=("split", "group", "batch"))
 
     write_stage(out, after, [*earlier, *own], read_ledger(source) + ledger)
     write_record(placed.rows, record)

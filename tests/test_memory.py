@@ -75,6 +75,7 @@ def test_a_version_is_rebuilt_from_its_own_record(place: Place) -> None:
     after = splits(place)
     assert {name: after[name] for name in stays} == {name: before[name] for name in stays}
     assert after[gone] == before[gone]
+    assert (after[stays[0]]["batch"], after["twin.jpg"]["batch"]) == ("1", "2")
     assert after["twin.jpg"]["split"] == before[stays[0]]["split"]
     assert {name: shards(place)[name] for name in stays} == {name: stood[name] for name in stays}
     assert shards(place)["twin.jpg"] == (after["twin.jpg"]["split"], "1", "open")

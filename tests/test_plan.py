@@ -1,6 +1,7 @@
 """Steps that choose, cut and join: what is planned, and how little of it changes as a dataset grows."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -170,6 +171,16 @@ def test_one_image_in_a_hundred_more_changes_about_that_share() -> None:
     assert max(uses.values()) < 20  # of 6 on average: nobody is in every mosaic
     changed = sum(new[name].operations != one.operations for name, one in old.items())
     assert 0 < changed / len(old) < 0.05  # one of three partners, each with a chance of 1 in 100
+
+
+def test_images_that_come_later_change_no_mosaic_and_take_from_all() -> None:
+    batches = [replace(row, batch=1 if number < 1000 else 2) for number, row in enumerate(MANY)]
+    listed = [{"mosaic": {"probability": 1}}]
+    old, new = (copies_of([Planned(row, ()) for row in batches[:count]], listed, 2) for count in (1000, 1010))
+    operations = {one.image.image_id: one.operations for one in new}
+    assert all(operations[one.image.image_id] == one.operations for one in old)
+    later = [one for one in new if one.image.batch == 2]
+    assert {image.batch for one in later for image, _ in one.partners} == {1} and len(later) == 20
 
 
 def test_draws_depend_on_nothing_but_seed_image_copy_and_place() -> None:

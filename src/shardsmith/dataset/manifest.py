@@ -20,6 +20,7 @@ images, a row an image, sorted by image_id:
     annotated    true for an image somebody looked at: with boxes, or a negative; false for an unlabelled one
     pixels       16 hex digits of a hash of the pixels of the image of data/raw that it is from, whatever else its file
                  holds; null before validate has decoded it
+    batch        the number of the version's build that brought it, as data/splits.csv has it; null before the split
 
 annotations, a row an annotation, in the order of image_id, then as in the source:
     image_id, label

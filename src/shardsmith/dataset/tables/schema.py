@@ -30,6 +30,7 @@ IMAGES = pa.schema(
         ("origin", pa.string()),
         ("source_id", pa.string()),
         ("pixels", pa.string()),
+        ("batch", pa.int32()),
     ]
 )
 ANNOTATIONS = pa.schema(
@@ -74,6 +75,7 @@ class Image:
     source_id: str | None = None
     metadata: str | None = None
     pixels: str | None = None
+    batch: int | None = None
 
     def metadata_dict(self) -> dict[str, Any]:
         return json.loads(self.metadata) if self.metadata else {}

@@ -1,9 +1,11 @@
 """The record of splits, data/splits.csv: where each image stands, so that it stays there.
 
-image_id,pixels,split,was,since: a row an image of data/raw that ever had a split, sorted. `pixels` is the hash of its
-pixels. `was` is the split that it had before it was moved, and `since` the era (split.era) in which it got the one it
-has, with `decision` or `source` behind it where that moved it. The split stage alone writes the record, and whatever
-else it writes depends on the record as it leaves it, never as it found it: so a version is rebuilt from its own record.
+image_id,pixels,split,was,since,batch: a row an image of data/raw that ever had a split, sorted. `pixels` is the hash of
+its pixels. `was` is the split that it had before it was moved, and `since` the era (split.era) in which it got the one
+it has, with `decision` or `source` behind it where that moved it. `batch` numbers the builds that brought new images: a
+mosaic takes others from those that came with its image or before it. The split stage alone writes the record, and
+whatever else it writes depends on the record as it leaves it, never as it found it: so a version is rebuilt from its
+own record.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from shardsmith.dataset.errors import StageError
 from shardsmith.dataset.manifest import SPLITS, Image
 from shardsmith.pipeline.splits.rows import read_rows, write_rows
 
-COLUMNS = ("image_id", "pixels", "split", "was", "since")
+COLUMNS = ("image_id", "pixels", "split", "was", "since", "batch")
 _RESTORE = "restore it: git checkout HEAD -- data/splits.csv"
 _NAMED = 5
 
@@ -31,6 +33,7 @@ class Row:
     split: str
     was: str = ""
     since: str = "1"
+    batch: str = "1"
 
     @property
     def era(self) -> str:
@@ -72,9 +75,10 @@ def read_record(path: Path) -> Record:
         StageError: it is not ours, or an image has two splits, as after a merge.
     """
     lines: dict[str, list[tuple[int, Row]]] = defaultdict(list)
-    for line, cells in read_rows(path, COLUMNS, _RESTORE):
+    for line, cells in read_rows(path, COLUMNS, _RESTORE, without=1):
         row = Row(*cells)
-        if row.split not in SPLITS or row.was not in ("", *SPLITS) or not row.era.isdigit():
+        numbers = row.era.isdecimal() and row.batch.isdecimal()
+        if row.split not in SPLITS or row.was not in ("", *SPLITS) or not numbers:
             raise StageError(f"{path}, line {line}: {','.join(cells)!r}: not a row of the record; {_RESTORE}")
         lines[row.image_id].append((line, row))
     if twice := [name for name, found in lines.items() if len({row.split for _, row in found}) > 1]:
@@ -107,21 +111,22 @@ def recorded(
     """
     rows = {}
     images = list(images)
+    next_batch = str(max((int(row.batch) for row in record.rows.values()), default=0) + 1)
     present = {image.image_id for image in images}
     for image in images:
         pixels = image.pixels or ""
         old = record.find(image)[0]
         if old and old.image_id != image.image_id and old.image_id in present:
             old = None  # a copy of that image, which is still there: nothing has moved
-        split, since = str(image.split), str(era)
+        split, since, batch = str(image.split), str(era), old.batch if old else next_batch
         if old and old.era == since and old.split == split:
-            row = Row(image.image_id, pixels or old.pixels, split, old.was, old.since)
+            row = Row(image.image_id, pixels or old.pixels, split, old.was, old.since, batch)
         elif old and old.split != split and old.era != since:
-            row = Row(image.image_id, pixels, split, old.split, since)
+            row = Row(image.image_id, pixels, split, old.split, since, batch)
         elif old and old.split != split and (cause := causes.get(image.image_id)):
-            row = Row(image.image_id, pixels, split, old.split, f"{since} {cause}")
+            row = Row(image.image_id, pixels, split, old.split, f"{since} {cause}", batch)
         else:
-            row = Row(image.image_id, pixels, split, "", since)
+            row = Row(image.image_id, pixels, split, "", since, batch)
         rows[image.image_id] = row
     alike = {row.pixels: row for row in sorted(rows.values(), reverse=True) if row.pixels}
     return list(rows.values()), [_gone(row, alike) for row in record.rows.values() if row.image_id not in rows]

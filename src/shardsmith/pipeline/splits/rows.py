@@ -12,11 +12,14 @@ from shardsmith.dataset.errors import StageError
 _MOST_SHOWN = 60
 
 
-def read_rows(path: Path, columns: tuple[str, ...], remedy: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+def read_rows(
+    path: Path, columns: tuple[str, ...], remedy: str, without: int = 0
+) -> Iterator[tuple[int, tuple[str, ...]]]:
     """(line, cells) of each row below the header; none where there is no file. Any line ends, `,` or `;` between.
 
     Args:
         remedy: what to do about a row that is none.
+        without: how many of the last cells a row of an older file may lack.
 
     Raises:
         StageError: it is no table of these columns.
@@ -27,13 +30,14 @@ def read_rows(path: Path, columns: tuple[str, ...], remedy: str) -> Iterator[tup
         return
     except UnicodeDecodeError as error:
         raise StageError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); {remedy}") from None
-    between = ";" if text.partition("\n")[0].strip() == ";".join(columns) else ","
+    headers = [columns[: len(columns) - count] for count in range(without + 1)]
+    between = ";" if text.partition("\n")[0].strip() in map(";".join, headers) else ","
     table = csv.reader(io.StringIO(text, newline=""), delimiter=between)
     for number, row in enumerate(table):
         if number == 0:
-            if tuple(row) != columns:
+            if tuple(row) not in headers:
                 raise StageError(f"{path}, line 1: {_shown(row)}: not the header {','.join(columns)}; {remedy}")
-        elif len(row) == len(columns):
+        elif len(columns) - without <= len(row) <= len(columns):
             yield table.line_num, tuple(row)
         elif row:
             raise StageError(f"{path}, line {table.line_num}: {_shown(row)}: not a row of {len(columns)}; {remedy}")

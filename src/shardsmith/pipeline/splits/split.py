@@ -94,6 +94,7 @@ def place(manifest: Manifest, params: Params, decisions: Decisions, record: Reco
     findings += find_leaks(present, {name: tie for name, tie in ties.items() if tie not in bridged})
     causes = dict.fromkeys(of_source, "source") | dict.fromkeys(decided, "decision")
     here, gone_rows = recorded(record, present, own.era, causes)
+    after = _with_batches(after, {row.image_id: int(row.batch) for row in here})
     findings += _moved(here, own.era)
     wanted = own.fractions.model_dump() if own.strategy != "source" else dict.fromkeys(SPLITS, 1.0)
     findings += _missing(after, wanted)
@@ -171,6 +172,12 @@ def _with_splits(manifest: Manifest, groups: Mapping[str, str | None], splits: M
     gone = pa.array([image_id for image_id in image_ids if image_id not in splits], pa.string())
     images, annotations = (rows.filter(pc.invert(pc.is_in(rows["image_id"], gone))) for rows in (images, annotations))
     return Manifest(images.combine_chunks(), annotations.combine_chunks())
+
+
+def _with_batches(manifest: Manifest, batches: Mapping[str, int]) -> Manifest:
+    column = pa.array([batches[image_id] for image_id in manifest.images["image_id"].to_pylist()], pa.int32())
+    images = manifest.images
+    return manifest.with_images(images.set_column(images.schema.get_field_index("batch"), "batch", column))
 
 
 def _missing(manifest: Manifest, wanted: Mapping[str, float]) -> list[Finding]:

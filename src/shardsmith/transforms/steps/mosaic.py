@@ -39,7 +39,7 @@ class Mosaic(RandomStep):
         """With three other images, where there are any; not twice, and no images that are labelled as a whole."""
         x, y = between(rng, 0.5 - self.shift, 0.5 + self.shift), between(rng, 0.5 - self.shift, 0.5 + self.shift)
         place, key = int(rng.integers(OTHERS + 1)), int(rng.integers(2**63))
-        others = partners.draw(planned.image.parent_id or planned.image.image_id, key)
+        others = partners.draw(planned.image.parent_id or planned.image.image_id, key, planned.image.batch)
         if planned.partners or planned.whole() or not others:
             return planned
         origins = [origin_so_far(image) for image, _ in others]
@@ -54,20 +54,25 @@ class Partners:
         self.images = [(one.image, one.annotations) for one in images if not one.whole()]
         ids = [int.from_bytes(hashlib.sha256(image.image_id.encode()).digest()[:8]) for image, _ in self.images]
         self._hashes = np.array(ids, np.uint64)
+        self._batches = np.array([image.batch or 0 for image, _ in self.images], np.int64)
 
-    def draw(self, own_id: str, key: int) -> tuple[tuple[Image, Sequence[Annotation]], ...]:
+    def draw(self, own_id: str, key: int, batch: int | None = None) -> tuple[tuple[Image, Sequence[Annotation]], ...]:
         """Three others, or fewer images more than once; none where there is no other.
 
-        By rendezvous hashing: of all images, those whose hash with the key is the lowest. So a set with one image in a
-        hundred more gives one mosaic in a hundred another partner, for each of the three.
+        By rendezvous hashing: of the images, those whose hash with the key is the lowest. Only of those that came with
+        the image or before it: images that come later give no old mosaic another partner.
+
+        Args:
+            batch: the image's own; None where it has none, and any other may be drawn.
         """
-        mixed = self._hashes ^ np.uint64(key)
+        choice = np.flatnonzero(self._batches <= batch) if batch is not None else np.arange(len(self.images))
+        mixed = self._hashes[choice] ^ np.uint64(key)
         for shift, factor in zip((np.uint64(30), np.uint64(27)), _WHITENING, strict=True):
             mixed = (mixed ^ (mixed >> shift)) * factor
         mixed ^= mixed >> np.uint64(31)
         few = min(OTHERS + 1, len(mixed))
         lowest = np.argpartition(mixed, few - 1)[:few] if few else np.array([], int)
-        in_order = [self.images[number] for number in lowest[np.argsort(mixed[lowest])].tolist()]
+        in_order = [self.images[number] for number in choice[lowest[np.argsort(mixed[lowest])]].tolist()]
         others = [one for one in in_order if one[0].image_id != own_id][:OTHERS]
         return tuple(others[number % len(others)] for number in range(OTHERS)) if others else ()
 
