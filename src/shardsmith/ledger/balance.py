@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 
 import numpy as np
@@ -66,7 +67,8 @@ class Input:
         count = len(self.ids)
         self.image_of = _rows_of(_ids(manifest.annotations), self.ids)
         self.first = np.searchsorted(self.image_of, np.arange(count + 1))
-        self.images = Fates(stage, "images", count, lambda row: f"image {self.ids[row]}")
+        self.box_name = partial(_box_name, self.ids, self.image_of, self.first, manifest.annotations["label"])
+        self.images = Fates(stage, "images", count, partial(_image_name, self.ids))  # no cycle that keeps the tables
         self.boxes = Fates(stage, "boxes", len(self.image_of), self.box_name)
         bad = (self.image_of < 0) | (np.diff(self.image_of, prepend=0) < 0)
         if bad.any():
@@ -83,11 +85,6 @@ class Input:
         for image, code in take_findings(findings, row_of, box_of, self.images, self.boxes):
             rows = np.arange(self.first[image], self.first[image + 1])
             self.boxes.give(rows[~self.boxes.are(DROPPED)[rows]], DROPPED, code)
-
-    def box_name(self, row: int) -> str:
-        image = int(self.image_of[row])
-        label = self.manifest.annotations["label"][row]
-        return f"box {row - int(self.first[image]) + 1} ({label}) of image {self.ids[image]}"
 
 
 class Output:
@@ -255,6 +252,15 @@ def differing(old: pa.ChunkedArray, new: pa.ChunkedArray) -> int | None:
         if one != other and not (one != one and other != other):  # NaN is like NaN
             return row
     return None if len(old) == len(new) else min(len(old), len(new))
+
+
+def _image_name(ids: pa.Array, row: int) -> str:
+    return f"image {ids[row]}"
+
+
+def _box_name(ids: pa.Array, image_of: np.ndarray, first: np.ndarray, labels: pa.ChunkedArray, row: int) -> str:
+    image = int(image_of[row])
+    return f"box {row - int(first[image]) + 1} ({labels[row]}) of {_image_name(ids, image)}"
 
 
 def _ids(table: pa.Table) -> pa.Array:

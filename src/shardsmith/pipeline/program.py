@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from shardsmith.installation import do_without_pandas
 
 if Path(sys.argv[0]).parent.name == "stages":  # a stage's own process, with slow imports ahead
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # before pyarrow is imported: its own keeps 40 MB
 
 
 def run(main: Callable[..., None], pandas: bool = False) -> NoReturn:
