@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from itertools import product
@@ -88,28 +89,6 @@ def test_torch_loads_it(shared: Place, tmp_path: Path, way: str) -> None:
         assert result["times"][0] == result["times"][1]
 
 
-# PyPI's torchvision cannot load its compiled part beside a torch without CUDA; Ultralytics needs this of it
-NMS = """
-import torch
-library = torch.library.Library("torchvision", "DEF")
-for name in ("nms", "qnms"):
-    library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-def nms(boxes, scores, iou_threshold):
-    order, kept = scores.argsort(descending=True), []
-    area = (boxes[:, 2:] - boxes[:, :2]).prod(1)
-    while len(order):
-        best, order = order[0], order[1:]
-        kept.append(best)
-        low, high = torch.maximum(boxes[best, :2], boxes[order, :2]), torch.minimum(boxes[best, 2:], boxes[order, 2:])
-        shared = (high - low).clamp(0).prod(1)
-        order = order[shared / (area[best] + area[order] - shared) <= iou_threshold]
-    return torch.stack(kept) if kept else torch.zeros(0, dtype=torch.int64)
-library.impl("nms", nms, "CPU")
-import torchvision
-torchvision.extension._has_ops = lambda: True
-"""
-
-
 @pytest.mark.long
 def test_ultralytics_trains(shared: Place, tmp_path: Path) -> None:
     """From weights of our own under the name that the text has: those it would download are not trained either."""
@@ -119,7 +98,7 @@ def test_ultralytics_trains(shared: Place, tmp_path: Path) -> None:
     env = shared.env | {"YOLO_CONFIG_DIR": str(tmp_path / "settings"), "YOLO_OFFLINE": "true"}
     if subprocess.run([str(python), "-c", "import torchvision"], capture_output=True, check=False).returncode:
         (tmp_path / "nms").mkdir()
-        (tmp_path / "nms/sitecustomize.py").write_text(NMS)
+        shutil.copy(ROOT / "tests/readers/torchvision_ops.py", tmp_path / "nms/sitecustomize.py")
         env["PYTHONPATH"] = str(tmp_path / "nms")
     for version, model in versions.items():
         (tmp_path / version).mkdir()

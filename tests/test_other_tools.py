@@ -68,11 +68,13 @@ def python_of(tool: str) -> Path:
     if not (place / "ready").exists():
         uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
         assert uv, "no uv: pip install uv"
+        found = os.environ.get("PIP_FIND_LINKS", "")  # where a machine has files of its own: PyTorch without CUDA
+        env = {**os.environ, "UV_FIND_LINKS": found.replace(" ", ",")}
         for command in (
             ["venv", "--clear", "--python", sys.executable, str(place)],
             ["pip", "install", "--python", str(place / "bin/python"), *wanted],
         ):
-            done = subprocess.run([uv, "--quiet", *command], capture_output=True, text=True, check=False)
+            done = subprocess.run([uv, "--quiet", *command], env=env, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
         (place / "ready").touch()
     return place / "bin/python"

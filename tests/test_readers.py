@@ -13,63 +13,60 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import odd_sets
 import pytest
-from conftest import box, image_bytes, make_image, make_manifest
-from PIL import Image as PilImage
+from odd_sets import CLASSES, LABELS, ONE_CLASS
 from test_other_tools import REQUIREMENTS, python_of
 
-from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import Annotation, Image, Manifest
+from shardsmith.dataset.shapes import to_mask
 from shardsmith.formats.registry import WRITERS
+from shardsmith.formats.shapes.skeletons import corners_of, points_of
 from shardsmith.formats.shared.job import ExportJob
 
 pytestmark = pytest.mark.long
 READERS = Path(__file__).parent / "readers"
-CLASSES = ["cat", 'crème "brûlée"', "traffic light", "a,b"]
-LABELS = LabelMap("odd", {name: number for number, name in enumerate(CLASSES, start=1)})
-FORMATS = ("coco", "huggingface", "roboflow_coco", "tfrecord", "ultralytics", "voc")
+SETS = {  # what is in a dataset -> the formats that it is written to, in a folder of its name; of boxes, in none
+    "boxed": ("coco", "huggingface", "roboflow_coco", "tfrecord", "ultralytics", "voc"),
+    "one_class": ("ultralytics",),
+    "outlined": ("ultralytics",),
+    "posed": ("ultralytics_pose",),
+    "turned": ("ultralytics_obb",),
+}
 OF = {  # the program's environment; "" is ours
     "datasets": "", "datumaro": "datumaro", "model_garden": "model_garden", "supervision": "supervision",
-    "tensorflow": "", "torchvision": "torchvision",
+    "tensorflow": "", "torchvision": "torchvision", "ultralytics": "ultralytics",
 }  # fmt: skip
 REQUIREMENTS["model_garden"] = [
     "--no-deps", "tf-models-official==2.20.0", "tf-keras", "gin-config", "matplotlib", "contourpy", "cycler",
     "kiwisolver", "pyparsing", "fonttools", "python-dateutil",
 ]  # fmt: skip
-REQUIREMENTS["torchvision"] = ["torch==2.13.0", "torchvision==0.28.0", "pycocotools==2.0.11"]
+TORCH = ["torch==2.13.0", "torchvision==0.28.0"]
+REQUIREMENTS["torchvision"] = [*TORCH, "pycocotools==2.0.11"]
+REQUIREMENTS["ultralytics"] = [*TORCH, "ultralytics==8.4.190"]
 WITHIN_PX = 1.01  # VOC's readers count whole pixels, some from 1
-
-
-def odd(folder: Path) -> Manifest:
-    """Images of sizes of their own: equal names, a negative, a crowd, one that EXIF turns, a class only in train."""
-    exif = PilImage.Exif()
-    exif[0x0112] = 6
-    rows: list[Image | Annotation] = []
-    for number, (name, split) in enumerate(
-        [("a/1.jpg", "train"), ("b/1.jpg", "train"), ("ü 100%.jpg", "train"), ("none.jpg", "train"),
-         ("turned.jpg", "train"), ("v.jpg", "valid"), ("t.jpg", "test")]
-    ):  # fmt: skip
-        more = {"exif": exif} if name == "turned.jpg" else {}
-        rows.append(make_image(folder, name, image_bytes(48 + number, 60 - number, number, **more), split=split))
-        if name != "none.jpg":
-            rows.append(box(name, CLASSES[number % 3], 4.0, 5.0, 24.0, 30.0))
-            rows.append(box(name, "cat", 10.5, 12.25, 40.0, 44.0, is_crowd=number == 1))
-    return make_manifest(*rows, box("a/1.jpg", "a,b", 1.0, 1.0, 9.0, 9.0))
+APART = 0.05  # of a mask's pixels, at most: seams between the parts of an outline are drawn too
 
 
 @pytest.fixture(scope="module")
 def exports(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Manifest]]:
     """The folder of exports, and what each has: class folders the same images with one class each."""
     folder = tmp_path_factory.mktemp("readers")
-    manifest = odd(folder / "in")
-    for name in FORMATS:
-        WRITERS[name].write(ExportJob(manifest, LABELS), folder / name)
-    images = manifest.image_rows()  # of one class each, valid and test without most of them
+    written = {}
+    for name, formats in SETS.items():
+        manifest = getattr(odd_sets, name)(folder / "in" / name)
+        for form in formats:
+            place = form if name == "boxed" else f"{name}/{form}"
+            labels = ONE_CLASS if name == "one_class" else LABELS
+            WRITERS[form].write(ExportJob(manifest, labels, masks=name == "outlined"), folder / place)
+            written[place] = manifest
+    images = written["coco"].image_rows()  # of one class each, valid and test without most of them
     labels = [Annotation(one.image_id, CLASSES[n % 4], None, None, None, None) for n, one in enumerate(images)]
-    labelled = Manifest.of(images, labels)
-    WRITERS["class_folders"].write(ExportJob(labelled, LABELS), folder / "class_folders")
+    written["class_folders"] = Manifest.of(images, labels)
+    WRITERS["class_folders"].write(ExportJob(written["class_folders"], LABELS), folder / "class_folders")
     (folder / "classes.tsv").write_text("".join(f"{id_}\t{name}\n" for name, id_ in LABELS.ids.items()))
-    return folder, {**dict.fromkeys(FORMATS, manifest), "class_folders": labelled}
+    return folder, written
 
 
 def run(program: str, folder: Path) -> dict[str, Any]:
@@ -77,7 +74,10 @@ def run(program: str, folder: Path) -> dict[str, Any]:
     paths = []
     if program == "model_garden":  # it runs on the TensorFlow that is here
         paths, python = [str(next(python.parents[1].glob("lib/*/site-packages")))], Path(sys.executable)
-    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "TF_CPP_MIN_LOG_LEVEL": "3", "HF_HUB_OFFLINE": "1"}
+    variables = {
+        **os.environ, "PYTHONPATH": os.pathsep.join(paths), "TF_CPP_MIN_LOG_LEVEL": "3", "HF_HUB_OFFLINE": "1",
+        "YOLO_CONFIG_DIR": str(folder / "settings"), "YOLO_OFFLINE": "true",
+    }  # fmt: skip
     command = [str(python), str(READERS / f"with_{program}.py"), str(folder)]
     done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -91,9 +91,14 @@ def test_a_program_reads_what_is_there(
     folder, manifests = exports
     said = run(program, folder)
     for form, images in said["read"].items():
-        pairs = manifests[form.partition(" ")[0]].pairs()
-        expected = {f"{image.width}x{image.height}": sorted(map(_row, rows)) for image, rows in pairs}
-        same = images.keys() == expected.keys() and all(_is_same(images[key], expected[key]) for key in expected)
+        place = form.partition(" ")[0]
+        expected = {
+            f"{image.width}x{image.height}": sorted(_row(row, place, image) for row in rows)
+            for image, rows in manifests[place].pairs()
+        }
+        same = images.keys() == expected.keys() and all(
+            _is_same(images[key], expected[key], int(key.partition("x")[0])) for key in expected
+        )
         count = sum(map(len, images.values()))
         record_property("reader", {
             "program": program, "version": said["version"], "format": form, "images": len(images), "labels": count,
@@ -102,12 +107,41 @@ def test_a_program_reads_what_is_there(
         assert same, (form, images, expected)
 
 
-def _row(row: Annotation) -> list[Any]:
-    return [row.label] if row.xmin is None else [row.label, row.xmin, row.ymin, row.xmax, row.ymax]
+def _row(row: Annotation, place: str, image: Image) -> list[Any]:
+    """[label, xmin, ymin, xmax, ymax], then what the set of this place is about."""
+    if row.xmin is None:
+        return [row.label]
+    found = [row.label, row.xmin, row.ymin, row.xmax, row.ymax]
+    if place.startswith("turned"):
+        found += [at for corner in corners_of(row) for at in corner]
+    if place.startswith("posed"):
+        found += points_of(row, 3)
+    if place.startswith("outlined"):
+        found.append("".join(map(str, _mask(row, image).ravel().tolist())))
+    return found
 
 
-def _is_same(found: list[list[Any]], expected: list[list[Any]]) -> bool:
+def _mask(row: Annotation, image: Image) -> np.ndarray:
+    """(height, width) of 0 and 1; of a box without an outline, all of it."""
+    corners = [at for corner in corners_of(row) for at in corner]
+    return to_mask(row.segmentation or json.dumps([corners]), image.width or 0, image.height or 0)
+
+
+def _is_same(found: list[list[Any]], expected: list[list[Any]], width: int) -> bool:
     return len(found) == len(expected) and all(
-        one[0] == other[0] and all(abs(a - b) <= WITHIN_PX for a, b in zip(one[1:], other[1:], strict=True))
+        len(one) == len(other) and all(_is_near(a, b, width) for a, b in zip(one, other, strict=True))
         for one, other in zip(sorted(found), expected, strict=True)
     )
+
+
+def _is_near(one: str | float, other: str | float, width: int) -> bool:
+    if isinstance(one, str) and isinstance(other, str) and {*one, *other} <= {"0", "1"}:
+        return len(one) == len(other) and _apart(one, other, width) <= APART * other.count("1")
+    return one == other if isinstance(one, str) or isinstance(other, str) else abs(one - other) <= WITHIN_PX
+
+
+def _apart(one: str, other: str, width: int) -> int:
+    """How many pixels of each mask are farther than one from the other."""
+    masks = [np.pad(np.array([*mask], int).reshape(-1, width), 1) for mask in (one, other)]
+    grown = [sum(np.roll(mask, (y, x), (0, 1)) for y in (-1, 0, 1) for x in (-1, 0, 1)) for mask in masks]
+    return int((masks[0] * (grown[1] == 0) + masks[1] * (grown[0] == 0)).sum())

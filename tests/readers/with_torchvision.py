@@ -8,15 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-
-try:
-    from torchvision import datasets
-except RuntimeError:  # PyPI's compiled part does not load beside a torch without CUDA; loaders need none of it
-    library = torch.library.Library("torchvision", "DEF")
-    for name in ("nms", "qnms"):
-        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    from torchvision import datasets
+import torchvision_ops  # noqa: F401 (before torchvision)
+from torchvision import datasets
 
 root = Path(sys.argv[1])
 read: dict[str, dict[str, list[Any]]] = {"coco": {}, "roboflow_coco": {}, "class_folders": {}}
