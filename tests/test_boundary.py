@@ -11,9 +11,10 @@ from conftest import box, make_image, make_manifest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from pycocotools import mask as rle_tools
 
 from shardsmith.dataset.label_map import LabelMap
-from shardsmith.dataset.shapes import from_mask, to_mask
+from shardsmith.dataset.shapes import from_mask, skeleton_of, to_mask
 from shardsmith.formats.losses import find_losses
 from shardsmith.formats.registry import READERS, WRITERS
 from shardsmith.formats.shapes.boundary import as_one_polygon, as_polygons, joined
@@ -109,3 +110,38 @@ def test_a_mask_leaves_as_polygons_without_a_loss(tmp_path: Path, name: str) -> 
     read = [row.segmentation or "" for row in reader.read(folder, reader.detect(folder)).annotations]
     assert [outline[0] for outline in read] == ["[", "{"][: len(objects)]
     assert {to_mask(outline, *SIZE).tobytes() for outline in read} == {to_mask(RING, *SIZE).tobytes()}
+
+
+def test_run_lengths_are_numbers_as_in_cocos_own_files(tmp_path: Path) -> None:
+    """transformers, torchvision's references and their kin hand them to frPyObjects, which reads no strings."""
+    manifest = make_manifest(make_image(tmp_path / "in", "a.jpg"), box("a.jpg", "cat", 0, 0, 6, 7, segmentation=RING))
+    WRITERS["coco"].write(ExportJob(manifest, LabelMap("d", {"cat": 1})), tmp_path / "out")
+    (row,) = json.loads((tmp_path / "out/annotations/instances.json").read_text())["annotations"]
+    mask = rle_tools.decode(rle_tools.frPyObjects(row["segmentation"], SIZE[1], SIZE[0]))
+    assert mask.tolist() == to_mask(RING, *SIZE).tolist()
+
+
+@pytest.mark.parametrize("name", ["coco_polygons", "roboflow_coco"])
+def test_a_box_among_outlines_is_an_outline_to_trainers(tmp_path: Path, name: str) -> None:
+    """pycocotools and transformers fail where one object of a file has no segmentation."""
+    objects = [box("a.jpg", "cat", 0, 0, 6, 7, segmentation=RING), box("a.jpg", "cat", 8, 2, 20, 12.5)]
+    for of in (objects, objects[1:]):
+        manifest = make_manifest(make_image(tmp_path / "in", "a.jpg", split="train"), *of)
+        WRITERS[name].write(ExportJob(manifest, LabelMap("d", {"cat": 1})), tmp_path / f"{len(of)}")
+    files = [next((tmp_path / folder).rglob("*.json")) for folder in ("2", "1")]
+    mixed, boxes = (json.loads(file.read_text())["annotations"] for file in files)
+    assert [row["segmentation"] for row in mixed if row["bbox"][0] == 8] == [[[8, 2, 20, 2, 20, 12.5, 8, 12.5]]]
+    assert [(row["segmentation"], row["area"]) for row in boxes] == [([], 126)]
+
+
+def test_every_object_says_how_many_keypoints_it_has(tmp_path: Path) -> None:
+    """COCOeval asks each, of whatever class, where it measures keypoints."""
+    points = {"keypoints": "[3,4,2]", "skeleton": skeleton_of(["nose"]).text()}
+    objects = [box("a.jpg", "cat", 0, 0, 6, 7, **points), box("a.jpg", "dog", 0, 0, 6, 7)]
+    labels = LabelMap("d", {"cat": 1, "dog": 2})
+    for of in (objects, objects[1:]):
+        manifest = make_manifest(make_image(tmp_path / "in", "a.jpg"), *of)
+        WRITERS["coco"].write(ExportJob(manifest, labels), tmp_path / f"{len(of)}")
+    files = [json.loads((tmp_path / folder / "annotations/instances.json").read_text()) for folder in ("2", "1")]
+    counts = [[(row["category_id"], row.get("num_keypoints")) for row in file["annotations"]] for file in files]
+    assert counts == [[(1, 1), (2, 0)], [(2, None)]]

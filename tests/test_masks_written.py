@@ -168,6 +168,9 @@ def test_panoptic_by_the_rules_of_panopticapi(tmp_path: Path) -> None:
         assert {each["id"]: each["area"] for each in entry["segments_info"]} == pixels
         assert {each["category_id"] for each in entry["segments_info"]} <= categories.keys()
     assert sum(len(entry["segments_info"]) for entry in content["annotations"]) == 3
+    # its converters take these out of each category
+    assert all(len(each["color"]) == 3 and each["supercategory"] for each in content["categories"])
+    assert len({tuple(each["color"]) for each in content["categories"]}) == len(categories)
 
 
 @pytest.mark.parametrize("name", ["masks", "voc"])

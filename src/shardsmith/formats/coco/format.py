@@ -32,7 +32,8 @@ train = COCO("annotations/instances_train.json")  # category ids are those of th
 ```
 
 Ids of images and annotations are the source's where these are whole numbers and used once, else hashes that stay as the
-dataset grows.
+dataset grows. Where some objects have an outline and others none, train on masks, and measure them, by `coco_polygons`:
+there a box stands as its four corners too, where pycocotools and transformers fail at an object without a segmentation.
 """
 
 _ROBOFLOW = """
@@ -44,17 +45,26 @@ group, and no class. RF-DETR takes the folder as `dataset_dir`. Images without a
 def write_polygons(job: ExportJob, out: Path, layout: Layout = Layout()) -> None:  # noqa: B008
     """As `write`, with the masks of all but crowds as polygons, from which COCO's rule draws the same masks.
 
-    Transformers' DETR and Detectron2's default refuse run lengths where iscrowd is 0.
+    Where some objects have an outline, a box without one stands as its four corners: trainers want a mask of each object,
+    and pycocotools fails at a file where one has no segmentation.
     """
     table = job.manifest.annotations
-    pairs = zip(table["segmentation"].to_pylist(), table["is_crowd"].to_pylist(), strict=True)
-    outlines = pa.array([outline if is_crowd else _as_polygons(outline) for outline, is_crowd in pairs], pa.string())
+    some = table["segmentation"].null_count < table.num_rows
+    sides = [table[name].to_pylist() for name in ("xmin", "ymin", "xmax", "ymax")]
+    rows = zip(table["segmentation"].to_pylist(), table["is_crowd"].to_pylist(), zip(*sides, strict=True), strict=True)
+    outlines = [
+        outline if crowd and outline else _as_polygons(outline, box if some else None) for outline, crowd, box in rows
+    ]
     place = table.column_names.index("segmentation")
-    traced = table.set_column(place, table.schema.field(place), outlines)
+    traced = table.set_column(place, table.schema.field(place), pa.array(outlines, pa.string()))
     write(replace(job, manifest=Manifest(job.manifest.images, traced)), out, layout)
 
 
-def _as_polygons(outline: str | None) -> str | None:
+def _as_polygons(outline: str | None, box: tuple[float | None, ...] | None) -> str | None:
+    """box: what stands for a missing outline."""
+    if outline is None and box and None not in box:
+        xmin, ymin, xmax, ymax = box
+        return json.dumps([[xmin, ymin, xmax, ymin, xmax, ymax, xmin, ymax]])
     if outline is None or outline.startswith("["):
         return outline
     return json.dumps(as_polygons(outline))

@@ -20,6 +20,7 @@ from shardsmith.dataset.workers import map_items
 from shardsmith.formats.coco.facts import licenses_of
 from shardsmith.formats.coco.writer import as_line, as_text, image_entry
 from shardsmith.formats.format import Format
+from shardsmith.formats.masks.classes import voc_colour
 from shardsmith.formats.masks.drawing import draw, name_hidden
 from shardsmith.formats.masks.panoptic import annotation_images, detect, read
 from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
@@ -29,7 +30,8 @@ Segment = dict[str, Any]
 _LOADING = """
 The images of a split stand in the folder of its name. `annotations/panoptic_train.json` has the segments of each image,
 and the PNGs of `annotations/panoptic_train/` their pixels: the id of a segment is red + 256 green + 65536 blue, and
-black is no segment. Every class is a thing (`isthing`). panopticapi, and the trainers built on it, read this.
+black is no segment. Every class is a thing (`isthing`): write 0 where yours is stuff (sky, road). panopticapi, and the
+trainers built on it, read this; panopticapi's `pq_compute` wants one thing and one stuff at least.
 """
 
 
@@ -64,9 +66,16 @@ def write(job: ExportJob, out: Path) -> None:
                 as_line(image_entry(one, ids[one.image_id], names[one.image_id], licenses, job)) for one, _ in annotated
             ],
             annotations=map(as_line, entries),
-            categories=[as_line({"id": id_, "name": name, "isthing": 1}) for name, id_ in job.label_map.ids.items()],
+            categories=[as_line(_category(id_, name)) for name, id_ in job.label_map.ids.items()],
         )
         (out / "annotations" / f"{name}.json").write_text(text, encoding="utf-8")
+
+
+def _category(id_: int, name: str) -> dict[str, Any]:
+    """panopticapi's converters and its drawing want a colour of each, and a supercategory."""
+    packed = voc_colour(id_)
+    colour = [packed >> 16, packed >> 8 & 255, packed & 255]
+    return {"id": id_, "name": name, "supercategory": name, "isthing": 1, "color": colour}
 
 
 def _write_png(task: tuple[Image, list[Annotation], Mapping[str, int], Path]) -> list[Segment]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from shardsmith.dataset.manifest import Annotation, Image
-from shardsmith.dataset.shapes import Skeleton, area_px
+from shardsmith.dataset.shapes import Skeleton, area_px, run_lengths
 from shardsmith.formats.coco.facts import image_facts, info_of, license_entry, licenses_of
 from shardsmith.formats.shapes.placement import corners
 from shardsmith.formats.shapes.skeletons import points_of, rotation_of, skeletons_of
@@ -80,7 +80,10 @@ def format_json(
         images.append(as_line(image_entry(image, image_id, names[image.image_id], licenses, job)))
         for row, id_ in boxes:
             own = {"id": id_, "image_id": image_id, "category_id": job.label_map.ids[row.label]}
-            annotations.append(as_line({**own, **object_entry(row, image, skeletons.get(row.label))}))
+            entry = {**own, **object_entry(row, image, skeletons.get(row.label))}
+            if skeletons:  # COCOeval asks it of every object
+                entry.setdefault("num_keypoints", 0)
+            annotations.append(as_line(entry))
     categories = [
         {"id": job.label_map.ids[name], "name": name, **_of_skeleton(skeletons.get(name))}
         for name in job.label_map.names
@@ -142,7 +145,15 @@ def object_entry(row: Annotation, image: Image, skeleton: Skeleton | None) -> di
         "bbox": [x, y, width, height],
         "area": width * height if area is None else area,
         "iscrowd": int(row.is_crowd),
-        "segmentation": json.loads(row.segmentation) if row.segmentation else [],
+        "segmentation": _segmentation(row.segmentation),
         **({"keypoints": points, "num_keypoints": sum(v > 0 for v in points[2::3])} if skeleton else {}),
         **({"attributes": attributes} if attributes else {}),
     }
+
+
+def _segmentation(outline: str | None) -> Any:
+    """Run lengths as numbers, as COCO's own files have them: DETR's and torchvision's code reads no others."""
+    content = json.loads(outline) if outline else []
+    if isinstance(content, dict):
+        content["counts"] = run_lengths(content["counts"]).tolist()
+    return content
