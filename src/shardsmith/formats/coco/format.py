@@ -45,7 +45,7 @@ group, and no class. RF-DETR takes the folder as `dataset_dir`. Images without a
 def write_polygons(job: ExportJob, out: Path, layout: Layout = Layout()) -> None:  # noqa: B008
     """As `write`, with the masks of all but crowds as polygons, from which COCO's rule draws the same masks.
 
-    Where some objects have an outline, a box without one stands as its four corners: trainers want a mask of each object,
+    Where some objects have an outline, a box without one stands as its four corners: trainers want a mask of each,
     and pycocotools fails at a file where one has no segmentation.
     """
     table = job.manifest.annotations
