@@ -120,9 +120,13 @@ class Manifest:
         schema = pa.schema([IMAGES.field(name) for name in names])
         return pa.concat_tables([schema.empty_table(), *batches]).combine_chunks()
 
+    def image_batches(self, *names: str) -> Iterator[pa.Table]:
+        """Some columns of `images`, some rows at a time; all columns where none is named."""
+        return self._images.batches(ROWS_AT_ONCE, names or None)
+
     def annotation_batches(self, *names: str) -> Iterator[pa.Table]:
-        """Some columns of `annotations`, some rows at a time."""
-        return self._annotations.batches(ROWS_AT_ONCE, names)
+        """Some columns of `annotations`, some rows at a time; all columns where none is named."""
+        return self._annotations.batches(ROWS_AT_ONCE, names or None)
 
     def with_images(self, images: pa.Table) -> Manifest:
         """The same annotations, wherever they are, beside another table of images."""

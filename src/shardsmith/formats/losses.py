@@ -37,11 +37,11 @@ def find_losses(manifest: Manifest, writer: Format, masks: bool) -> list[Finding
     fit = fitted(manifest, carries)
     held = count_held(fit)
     findings = []
-    if left_out := manifest.images.num_rows - fit.images.num_rows:
+    if left_out := manifest.image_count - fit.image_count:
         what = "classes of whole images" if "boxes" in carries else "boxes or classes without an outline"
         reason = f"all that they have are {what}; without these they would be negatives"
         findings.append(found("not-exported", writer.name, "", f"{left_out:,} images", reason))
-        held["labels"] = manifest.annotations["xmin"].null_count
+        held["labels"] = manifest.annotation_count - _count_boxes(manifest)
     if "boxes" not in carries and (boxes := _count_boxes(manifest) - _count_outlined(manifest, carries)):
         reason = "each image keeps the classes of its boxes" if "labels" in carries else "they have no outline"
         findings.append(found("not-exported", writer.name, "", f"{boxes:,} boxes", reason))
@@ -84,11 +84,11 @@ def fitted(manifest: Manifest, carries: frozenset[str]) -> Manifest:
 
 def _with_place(manifest: Manifest, column: str) -> Manifest:
     """Without the images whose annotations all lack a column; and without theirs."""
-    table, ids = manifest.annotations, manifest.images["image_id"]
-    placed = table.filter(pc.is_valid(table[column]))["image_id"].combine_chunks()
-    left_out = pc.and_(pc.is_in(ids, table["image_id"].combine_chunks()), pc.invert(pc.is_in(ids, placed)))
-    if not pc.any(left_out).as_py():
+    if not any(
+        pc.any(_without_place(part, column)).as_py() for part in manifest.parts(["image_id"], ["image_id", column])
+    ):
         return manifest
+    table, left_out = manifest.annotations, _without_place(manifest, column)
     images = manifest.images.filter(pc.invert(left_out)).combine_chunks()
     if not images.num_rows:
         what = "are classes of whole images" if column == "xmin" else "have no outline"
@@ -100,8 +100,26 @@ def _with_place(manifest: Manifest, column: str) -> Manifest:
     return Manifest(images, table.filter(there).combine_chunks())
 
 
+def _without_place(manifest: Manifest, column: str) -> pa.ChunkedArray:
+    """Whether all annotations of an image, where it has any, lack a column."""
+    table, ids = manifest.annotations, manifest.images["image_id"]
+    placed = table.filter(pc.is_valid(table[column]))["image_id"].combine_chunks()
+    return pc.and_(pc.is_in(ids, table["image_id"].combine_chunks()), pc.invert(pc.is_in(ids, placed)))
+
+
+_HELD = ("image_id", "xmin", "segmentation", "kind", "keypoints", "is_crowd", "area", "attributes")
+
+
 def count_held(manifest: Manifest) -> dict[str, int]:
     """Word of CARRYABLE -> how many annotations (of several_labels, negatives and splits: images) have it."""
+    held: Counter[str] = Counter()
+    for part in manifest.parts(["image_id", "annotated", "split"], _HELD):
+        for word, count in _count_held(part).items():
+            held[word] += count
+    return dict(held)
+
+
+def _count_held(manifest: Manifest) -> dict[str, int]:
     table, images = manifest.annotations, manifest.images
     outlines = table["segmentation"].drop_null()
     polygons = int(pc.sum(pc.starts_with(outlines, "[")).as_py() or 0)
@@ -126,13 +144,14 @@ def count_held(manifest: Manifest) -> dict[str, int]:
 
 
 def _count_boxes(manifest: Manifest) -> int:
-    return manifest.annotations.num_rows - manifest.annotations["xmin"].null_count
+    return sum(len(some) - some["xmin"].null_count for some in manifest.annotation_batches("xmin"))
 
 
 def _count_outlined(manifest: Manifest, carries: frozenset[str]) -> int:
     """How many boxes leave as their outline."""
-    table = manifest.annotations
-    return table.num_rows - table["segmentation"].null_count if "outlines" in carries else 0
+    if "outlines" not in carries:
+        return 0
+    return sum(len(some) - some["segmentation"].null_count for some in manifest.annotation_batches("segmentation"))
 
 
 def _count_attributes(column: pa.ChunkedArray) -> dict[str, int]:

@@ -6,15 +6,18 @@ import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shardsmith.dataset.errors import FindingError, StageError
 from shardsmith.dataset.findings import Finding, summarise
 from shardsmith.dataset.label_map import LabelMap
-from shardsmith.dataset.manifest import SPLITS, Manifest
+from shardsmith.dataset.manifest import ANNOTATIONS, IMAGES, SPLITS, Manifest
+from shardsmith.dataset.tables.rows import ROWS_AT_ONCE, in_groups, write_parquet
 from shardsmith.formats.losses import MASKS_OFF, find_losses, fitted, in_brief
 from shardsmith.formats.readme import Description, write_readme
 from shardsmith.formats.registry import WRITERS
@@ -91,8 +94,9 @@ def write_places(places: Mapping[str, Place], era: int, path: Path) -> None:
 
 def write_tables(manifest: Manifest, folder: Path) -> None:
     """The manifest as far as it holds beyond this workspace: what `diff`, `show --image` and pandas read."""
-    pq.write_table(manifest.images.select(_LASTING), folder / "images.parquet", compression="zstd")
-    pq.write_table(manifest.annotations, folder / "annotations.parquet", compression="zstd")
+    images = pa.schema([IMAGES.field(name) for name in _LASTING])
+    write_parquet(manifest.image_batches(*_LASTING), images, folder / "images.parquet")
+    write_parquet(manifest.annotation_batches(), ANNOTATIONS, folder / "annotations.parquet")
 
 
 def balance_tables(manifest: Manifest, folder: Path) -> list[Line]:
@@ -102,21 +106,29 @@ def balance_tables(manifest: Manifest, folder: Path) -> list[Line]:
         StageError: they do not.
     """
     lines = []
-    for what, table, columns in (
-        ("images", manifest.images, ["image_id", "sha256"]),
-        ("boxes", manifest.annotations, ["image_id", "label"]),
+    for what, name, count, batches, columns in (
+        ("images", "images", manifest.image_count, manifest.image_batches, ("image_id", "sha256")),
+        ("boxes", "annotations", manifest.annotation_count, manifest.annotation_batches, ("image_id", "label")),
     ):
-        name = {"images": "images", "boxes": "annotations"}[what]
-        written = pq.ParquetFile(folder / f"{name}.parquet").read(columns, use_threads=False)
-        for column in columns:
-            differs = differing(table[column], written[column])
-            if differs is not None:
-                rows = table if differs < table.num_rows else written
-                raise unbalanced(
-                    "export", f"row {differs + 1} of {what} ({rows['image_id'][differs]})", "is not as it entered"
-                )
-        lines.append(Line("export", what, KEPT, "", table.num_rows))
+        row = 0
+        with pq.ParquetFile(folder / f"{name}.parquet") as file:
+            written = (pa.Table.from_batches([one]) for one in file.iter_batches(ROWS_AT_ONCE, columns=columns))
+            for old, new in zip_longest(in_groups(batches(*columns)), in_groups(written)):
+                at = _first_difference(old, new, columns)
+                if at is not None:
+                    there = old if old is not None and at < len(old) else new
+                    named = f"row {row + at + 1} of {what} ({there['image_id'][at]})"
+                    raise unbalanced("export", named, "is not as it entered")
+                row += len(old)
+        lines.append(Line("export", what, KEPT, "", count))
     return lines
+
+
+def _first_difference(old: pa.Table | None, new: pa.Table | None, columns: Iterable[str]) -> int | None:
+    if old is None or new is None:
+        return 0
+    rows = [at for column in columns if (at := differing(old[column], new[column])) is not None]
+    return min(rows, default=None)
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -144,9 +156,9 @@ def check_exportable(manifest: Manifest, ledger: Sequence[Line], losses: list[Fi
         FindingError: export.require is not met, or something is lost and export.on_loss says to fail.
         StageError: no image is left, or the ledger does not add up.
     """
-    if not manifest.images.num_rows:
+    if not manifest.image_count:
         raise StageError("no image is left to export; see findings.csv in data/augment")
-    check_chain(ledger, manifest.images.num_rows, manifest.annotations.num_rows)
+    check_chain(ledger, manifest.image_count, manifest.annotation_count)
     if missed := missed_gates(manifest, ledger, **params.require.model_dump()):
         lines = ["export.require in params.yaml is not met, so nothing is exported:", *(f"  {one}" for one in missed)]
         raise FindingError("\n".join([*lines, "add or repair data, or require less"]))
@@ -162,8 +174,8 @@ def count(manifest: Manifest, label_map: LabelMap, findings: list[Finding], size
     """
     counts = {"dataset": label_map.dataset, **count_manifest(manifest), **count_findings(findings), "bytes": size}
     if any(finding.reason == MASKS_OFF for finding in findings):
-        outlines = manifest.annotations["segmentation"]
-        counts["outlines_without_masks"] = len(outlines) - outlines.null_count
+        outlines = manifest.annotation_batches("segmentation")
+        counts["outlines_without_masks"] = sum(len(some) - some["segmentation"].null_count for some in outlines)
     return counts
 
 

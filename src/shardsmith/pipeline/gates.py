@@ -32,10 +32,11 @@ def missed_gates(
         StageError: max_dropped_share is asked for, and there is no ledger.
     """
     missed = []
-    images = len(own_ids(manifest.images).dictionary)
+    rows = manifest.image_columns("image_id", "parent_id", "copy", "split")
+    images = len(own_ids(rows).dictionary)
     if min_images is not None and images < min_images:
         missed.append(f"{images:,} images, {min_images:,} required: {min_images - images:,} missing")
-    held = set(manifest.images["split"].to_pylist())
+    held = set(rows["split"].unique().to_pylist())
     missed += [f"split {split}: no image, 1 required" for split in SPLITS if split in splits and split not in held]
     if min_images_per_class is not None:
         for name, counts in images_per_class(manifest).items():

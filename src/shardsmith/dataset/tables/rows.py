@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import IO, Protocol
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -112,6 +115,40 @@ class Spool:
             yield from InMemory(table).batches(most, columns)
 
 
+class Groups:
+    """Rows that are put down as they are made, and read a group at a time, in the order in which they came."""
+
+    def __init__(self, count: int) -> None:
+        self._places = [array("q") for _ in range(count)]
+        self._file = scratch_file()
+        self._schema: pa.Schema | None = None
+
+    def add(self, table: pa.Table, group_of: np.ndarray) -> None:
+        """
+        Args:
+            group_of: (n,) the number of each row's group.
+        """
+        self._schema = table.schema
+        order = np.argsort(group_of, kind="stable")
+        rows, groups = table.take(pa.array(order)).combine_chunks(), group_of[order]
+        starts = np.flatnonzero(np.diff(groups, prepend=-1)).tolist()
+        for start, end in zip(starts, [*starts[1:], len(groups)], strict=True):
+            for batch in rows.slice(start, end - start).to_batches():
+                data = batch.serialize()
+                self._places[groups[start]].extend((self._file.tell(), data.size))
+                self._file.write(data)
+
+    def read(self, group: int) -> pa.Table | None:
+        """None where no row is of it."""
+        self._file.flush()
+        places = self._places[group]
+        batches = [
+            pa.ipc.read_record_batch(pa.py_buffer(os.pread(self._file.fileno(), size, place)), self._schema)
+            for place, size in zip(places[::2], places[1::2], strict=True)
+        ]
+        return pa.Table.from_batches(batches) if batches else None
+
+
 def ascends(rows: Rows, once: bool) -> bool:
     """Whether rows are in the order of image_id, each there once or not; a spool's are."""
     follows = pc.less if once else pc.less_equal
@@ -149,19 +186,26 @@ class Cursor:
         return taken
 
 
+def in_groups(batches: Iterable[pa.Table], most: int = ROWS_AT_ONCE) -> Iterator[pa.Table]:
+    """The same rows, so many at a time but for the last ones."""
+    waiting: list[pa.Table] = []
+    count = 0
+    for batch in batches:
+        waiting.append(batch)
+        count += batch.num_rows
+        while count >= most:
+            whole = pa.concat_tables(waiting)
+            yield whole.slice(0, most)
+            waiting, count = [whole.slice(most)], count - most
+    if count:
+        yield pa.concat_tables(waiting)
+
+
 def write_parquet(batches: Iterable[pa.Table], schema: pa.Schema, path: Path) -> None:
     """A row group after the other; the same rows always give the same bytes, however they come."""
     part = path.with_suffix(".part")
     with pq.ParquetWriter(part, schema, compression="zstd") as file:
-        waiting: list[pa.Table] = []
-        count, written = 0, False
-        for batch in batches:
-            waiting.append(batch)
-            count, written = count + batch.num_rows, True
-            while count >= ROWS_AT_ONCE:
-                whole = pa.concat_tables(waiting)
-                file.write_table(whole.slice(0, ROWS_AT_ONCE).combine_chunks(), ROWS_AT_ONCE)
-                waiting, count = [whole.slice(ROWS_AT_ONCE)], count - ROWS_AT_ONCE
-        if count or not written:
-            file.write_table(pa.concat_tables([schema.empty_table(), *waiting]).combine_chunks(), ROWS_AT_ONCE)
+        groups = in_groups(batches)
+        for group in chain([next(groups, schema.empty_table())], groups):
+            file.write_table(group.combine_chunks(), ROWS_AT_ONCE)
     part.replace(path)

@@ -28,9 +28,11 @@ def image_ids(table: pa.Table) -> dict[str, int]:
     Raises:
         StageError: two images come to one id.
     """
-    images = [*zip(*(table[name].to_pylist() for name in ("image_id", "source_id", "parent_id")), strict=True)]
-    ids = _kept({image_id: source_id for image_id, source_id, parent_id in images if not parent_id}, least=0)
-    for image_id, _, _ in images:
+    names = table["image_id"].to_pylist()
+    rows = zip(names, table["source_id"].to_pylist(), table["parent_id"].to_pylist(), strict=True)
+    known = {image_id: source_id for image_id, source_id, parent_id in rows if source_id and not parent_id}
+    ids = _kept(known, least=0)
+    for image_id in names:
         if image_id not in ids:
             ids[image_id] = _made(image_id)
     _check(ids, "image")

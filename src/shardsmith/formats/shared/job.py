@@ -55,7 +55,7 @@ class ExportJob:
         Raises:
             StageError: two images come to one id.
         """
-        return self.numbers or image_ids(self.manifest.images)
+        return self.numbers or image_ids(self.manifest.image_columns("image_id", "source_id", "parent_id"))
 
     def by_split(self) -> Iterator[tuple[str, list[tuple[Image, list[Annotation]]]]]:
         """(split, [(image, its annotations), ...]) for each split that has images, in order of image_id.

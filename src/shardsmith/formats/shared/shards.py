@@ -38,10 +38,9 @@ class ShardPlan:
 def place_images(job: ExportJob) -> dict[str, Place]:
     """image_id (of a copy: of its parent) -> its place; a split without images has none."""
     sizes: dict[str, dict[str, int]] = {split: defaultdict(int) for split in SPLITS}
-    columns = ("image_id", "parent_id", "split", "path")
-    for image_id, parent_id, split, path in zip(*(job.manifest.images[name].to_pylist() for name in columns),
-                                                strict=True):  # fmt: skip
-        sizes[split or "train"][parent_id or image_id] += stored_size(path)
+    for some in job.manifest.image_batches("image_id", "parent_id", "split", "path"):
+        for image_id, parent_id, split, path in zip(*some.to_pydict().values(), strict=True):
+            sizes[split or "train"][parent_id or image_id] += stored_size(path)
     places: dict[str, Place] = {}
     for split, of_split in sizes.items():
         old = {name: place for name in of_split if (place := job.places.get(name)) and place.split == split}
@@ -83,7 +82,7 @@ def shard_count(size_bytes: int, shard_size_mb: float, least: int = 1) -> int:
 def plan_shards(job: ExportJob, out: Path) -> dict[str, list[ShardPlan]]:
     """split -> its shards, in order: DATASET-SPLIT.tfrecord-00000-of-00004 and so on."""
     places = place_images(job)
-    image_ids, parents = (job.manifest.images[name].to_pylist() for name in ("image_id", "parent_id"))
+    image_ids, parents = (column.to_pylist() for column in job.manifest.image_columns("image_id", "parent_id"))
     members: dict[str, dict[int, list[int]]] = {split: defaultdict(list) for split in SPLITS}
     for row, (image_id, parent_id) in enumerate(zip(image_ids, parents, strict=True)):
         place = places[parent_id or image_id]

@@ -18,8 +18,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shardsmith.dataset.manifest import Manifest
-from shardsmith.dataset.shapes import array_of
+from shardsmith.dataset.manifest import ANNOTATIONS, IMAGES, Manifest
+from shardsmith.dataset.shapes import Skeleton, array_of
+from shardsmith.dataset.tables.rows import Groups
 from shardsmith.dataset.workers import map_items
 from shardsmith.formats.format import Format
 from shardsmith.formats.shapes.skeletons import clockwise, common_skeleton, skeletons_of
@@ -88,92 +89,111 @@ def write(job: ExportJob, out: Path) -> None:
 
 def further_keys(job: ExportJob) -> list[str]:
     """The keys of masks, keypoints and oriented boxes, where there are some."""
-    annotations = job.manifest.annotations
     masks = [MASK] if job.masks else []
-    points = ("x", "y", "visibility", "text", "num") if skeletons_of(annotations) else ()
-    oriented = pc.any(pc.equal(annotations["kind"], "oriented")).as_py()
-    corners = [f"image/object/corner/{side}" for side in "xy"] if oriented else []
+    points = ("x", "y", "visibility", "text", "num") if _skeletons(job.manifest) else ()
+    corners = [f"image/object/corner/{side}" for side in "xy"] if _has_oriented(job.manifest) else []
     return [*masks, *corners, *(f"{KEYPOINT}/{name}" for name in points)]
 
 
+def _skeletons(manifest: Manifest) -> dict[str, Skeleton]:
+    known = (
+        some.filter(pc.is_valid(some["keypoints"])).select(["label", "keypoints", "skeleton"])
+        for some in manifest.annotation_batches("label", "keypoints", "skeleton")
+    )
+    return skeletons_of(
+        pa.concat_tables([ANNOTATIONS.empty_table().select(["label", "keypoints", "skeleton"]), *known])
+    )
+
+
+def _has_oriented(manifest: Manifest) -> bool:
+    return any(pc.any(pc.equal(some["kind"], "oriented")).as_py() for some in manifest.annotation_batches("kind"))
+
+
 class Shards(Sequence[Shard]):
-    """The shards to be written, each put together when it is asked for: all at once would hold every row twice."""
+    """The shards to be written, each put together when it is asked for: the rows of each wait on disk."""
 
     def __init__(self, job: ExportJob, plans: Sequence[ShardPlan]) -> None:
-        self.plans = plans
-        self.images, table = job.manifest.images, job.manifest.annotations
-        image = pc.index_in(table["image_id"], self.images["image_id"].combine_chunks()).to_numpy()
-        self.numbers = job.image_numbers()
-        self.order = np.argsort(image, kind="stable")
-        self.starts = np.searchsorted(image[self.order], np.arange(self.images.num_rows + 1))
-        self.boxes = np.empty((table.num_rows, 4), np.float32)
-        for column, (side, size) in enumerate(zip(_SIDES, ("width", "height") * 2, strict=True)):
-            self.boxes[:, column] = table[side].to_numpy() / self.images[size].to_numpy()[image]
-        codes, labels = _encoded(table["label"])
-        self.labels = np.array([job.label_map.ids[label] for label in labels], np.int64)[codes]
-        self.crowd = table["is_crowd"].to_numpy().astype(np.int64)
-        self.area = table["area"].to_numpy().astype(np.float64)
-        codes, texts = _encoded(table["attributes"].fill_null(""))  # few differ: text once, not once a box
-        self.attributes = np.array(texts, object)[codes]
-        labels_per_image, self.boxed = contents(job.manifest)
+        manifest = job.manifest
+        self.plans, self.numbers, self.ids, self.masks = plans, job.image_numbers(), job.label_map.ids, job.masks
+        labels_per_image, self.boxed = contents(manifest)
         self.labelled = labels_per_image != "none"
-        self.outlines = table["segmentation"] if job.masks else None
-        scale = np.stack([self.images[size].to_numpy()[image] for size in ("width", "height")], axis=1)
-        self.points, self.point_names = _points(table, scale)
-        self.corners = _corners(table, scale)
+        skeletons = _skeletons(manifest)
+        self.point_names = common_skeleton(skeletons.values()).names if skeletons else ()
+        self.oriented = _has_oriented(manifest)
+        held = ["image_id", "label", *_SIDES, "is_crowd", "area", "attributes"]
+        held += [*["kind"] * self.oriented, *["keypoints"] * bool(skeletons)]
+        held += ["segmentation"] if self.masks or self.oriented else []
+        self._images, self._annotations = Groups(len(plans)), Groups(len(plans))
+        shard_of, first = np.empty(manifest.image_count, np.int32), 0
+        for number, plan in enumerate(plans):
+            shard_of[plan.rows] = number
+        for part in manifest.parts(_IMAGE_COLUMNS, held):
+            shards = shard_of[first : first + part.image_count]
+            first += part.image_count
+            image = pc.index_in(part.annotations["image_id"], part.images["image_id"].combine_chunks()).to_numpy()
+            self._images.add(part.images.select(_IMAGE_COLUMNS), shards)
+            self._annotations.add(part.annotations.select(held), shards[image])
 
     def __len__(self) -> int:
         return len(self.plans)
 
     def __getitem__(self, place: Any) -> Any:
         if isinstance(place, slice):
-            return [self._put_together(plan) for plan in self.plans[place]]
-        return self._put_together(self.plans[place])
+            return [self._put_together(number) for number in range(*place.indices(len(self)))]
+        return self._put_together(place)
 
-    def _put_together(self, plan: ShardPlan) -> Shard:
-        columns = self.images.select(_IMAGE_COLUMNS).take(pa.array(plan.rows)).to_pydict()
-        chosen = [self.order[self.starts[row] : self.starts[row + 1]] for row in plan.rows]
-        ends = np.cumsum([len(part) for part in chosen], dtype=np.int64)
-        index = np.concatenate([*chosen, np.zeros(0, np.int64)])
-        boxes, labels, crowd, area, attributes = (
-            values[index] for values in (self.boxes, self.labels, self.crowd, self.area, self.attributes)
-        )
-        rows = list(zip(*columns.values(), strict=True))
-        numbers = [self.numbers[image_id] for image_id in columns["image_id"]]
-        outlines = None
-        if self.outlines is not None:
-            outlines = np.array([*self.outlines.take(pa.array(index)).to_pylist(), None], object)[:-1]
+    def _put_together(self, number: int) -> Shard:
+        plan = self.plans[number]
+        images, table = self._images.read(number), self._annotations.read(number)
+        if images is None:
+            images = IMAGES.empty_table().select(_IMAGE_COLUMNS)
+        table = ANNOTATIONS.empty_table() if table is None else table
+        images = images.take(pa.array(np.searchsorted(np.sort(plan.rows), plan.rows)))
+        image = pc.index_in(table["image_id"], images["image_id"].combine_chunks()).to_numpy()
+        order = np.argsort(image, kind="stable")
+        table, image = table.take(pa.array(order)).combine_chunks(), image[order]
+        scale = np.stack([images[size].to_numpy()[image] for size in ("width", "height")], axis=1)
+        boxes = np.stack([table[side].to_numpy() / scale[:, at % 2] for at, side in enumerate(_SIDES)], axis=1)
+        columns = images.to_pydict()
+        outlines = np.array([*table["segmentation"].to_pylist(), None], object)[:-1] if self.masks else None
         return Shard(
-            plan.path, rows, numbers, ends, boxes, labels, crowd, area, attributes, self.labelled, self.boxed, outlines,
-            None if self.points is None else self.points[index], self.point_names,
-            None if self.corners is None else self.corners[index],
-        )  # fmt: skip
+            plan.path,
+            images=list(zip(*columns.values(), strict=True)),
+            numbers=[self.numbers[image_id] for image_id in columns["image_id"]],
+            ends=np.searchsorted(image, np.arange(1, len(images) + 1)),
+            boxes=boxes.astype(np.float32),
+            labels=np.array([self.ids[label] for label in table["label"].to_pylist()], np.int64),
+            crowd=table["is_crowd"].to_numpy().astype(np.int64),
+            area=table["area"].to_numpy().astype(np.float64),
+            attributes=np.array([*table["attributes"].fill_null("").to_pylist(), ""], object)[:-1],
+            labelled=self.labelled,
+            boxed=self.boxed,
+            outlines=outlines,
+            points=_points(table, scale, len(self.point_names)) if self.point_names else None,
+            point_names=self.point_names,
+            corners=_corners(table, scale) if self.oriented else None,
+        )
 
 
-def _points(table: pa.Table, scale: np.ndarray) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """Shard.points and their names, of all annotations; None where none has keypoints.
+def _points(table: pa.Table, scale: np.ndarray, count: int) -> np.ndarray:
+    """Shard.points of some annotations.
 
     Args:
         scale: (n, 2) width and height in pixels of each one's image.
+        count: of an object's points.
     """
-    skeletons = skeletons_of(table)
-    if not skeletons:
-        return None, ()
-    names = common_skeleton(skeletons.values()).names
-    points = np.zeros((table.num_rows, len(names), 3))
+    points = np.zeros((table.num_rows, count, 3))
     for row, text in enumerate(table["keypoints"].to_pylist()):
         if text:
-            own = array_of(text)[: len(names)]
+            own = array_of(text)[:count]
             points[row, : len(own)] = own
     points[..., :2] /= scale[:, None]
-    return points, names
+    return points
 
 
-def _corners(table: pa.Table, scale: np.ndarray) -> np.ndarray | None:
-    """Shard.corners, of all annotations; None where none is an oriented box."""
+def _corners(table: pa.Table, scale: np.ndarray) -> np.ndarray:
+    """Shard.corners of some annotations."""
     oriented = np.flatnonzero(pc.fill_null(pc.equal(table["kind"], "oriented"), False).to_numpy())
-    if not len(oriented):
-        return None
     boxes = np.stack([table[side].to_numpy() for side in _SIDES], axis=1)
     corners = boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
     for row, text in zip(oriented.tolist(), table["segmentation"].take(pa.array(oriented)).to_pylist(), strict=True):
@@ -183,20 +203,16 @@ def _corners(table: pa.Table, scale: np.ndarray) -> np.ndarray | None:
 
 def contents(manifest: Manifest) -> tuple[str, bool]:
     """(labels of whole images: "none", "one" for each image or "many"; whether there are boxes, or nothing at all)."""
-    images, table = manifest.images, manifest.annotations
-    if not table["xmin"].null_count:
+    if not any(some["xmin"].null_count for some in manifest.annotation_batches("xmin")):
         return "none", True
-    labels = table["image_id"].filter(table["xmin"].is_null())
-    of_image = np.bincount(
-        pc.index_in(labels, images["image_id"].combine_chunks()).to_numpy(), minlength=images.num_rows
-    )
-    return ("one" if (of_image == 1).all() else "many"), len(labels) < table.num_rows
-
-
-def _encoded(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
-    """(codes, the different values): values[codes[row]] is the row's text."""
-    encoded = column.combine_chunks().dictionary_encode()
-    return encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
+    one, labels = True, 0
+    for part in manifest.parts(["image_id"], ["image_id", "xmin"]):
+        images, table = part.images, part.annotations
+        of_whole = table["image_id"].filter(table["xmin"].is_null())
+        at = pc.index_in(of_whole, images["image_id"].combine_chunks()).to_numpy()
+        one = one and bool((np.bincount(at, minlength=images.num_rows) == 1).all())
+        labels += len(of_whole)
+    return ("one" if one else "many"), labels < manifest.annotation_count
 
 
 FORMAT = Format(
