@@ -92,8 +92,8 @@ def prepare(count: int, outlines: bool) -> Path:
 
 def run_stages(root: Path, workers: int, stages: Iterable[str], again: bool) -> dict[str, dict[str, float]]:
     """Stage -> wall and processor seconds, peak of the largest process."""
-    if not again:
-        for name in ("splits.csv", "label_map.pbtxt"):
+    for name, stage in (("splits.csv", "split"), ("label_map.pbtxt", "ingest")):
+        if not again and stage in stages:
             (root / "data" / name).unlink(missing_ok=True)
     return {stage: run_stage(root, stage, workers) for stage in stages}
 

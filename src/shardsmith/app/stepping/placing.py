@@ -53,7 +53,7 @@ def placed(folder: Path, root: Path, split: SplitParams) -> tuple[Manifest, Plac
     manifest = place(before, Params(split=split), decisions, record).manifest
     stay, come, moved = Counter[str](), Counter[str](), 0
     for image in manifest.image_rows():
-        row, is_same = record.find(image)
+        row, is_same = record.find(image.image_id, image.pixels)
         known = row.split if row and is_same else None
         (stay if known == image.split else come)[image.split or ""] += 1
         moved += known not in (None, image.split)

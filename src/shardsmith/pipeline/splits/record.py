@@ -11,17 +11,25 @@ own record.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, replace
+from heapq import merge
+from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+
 from shardsmith.dataset.errors import StageError
-from shardsmith.dataset.manifest import SPLITS, Image
+from shardsmith.dataset.manifest import SPLITS
 from shardsmith.pipeline.splits.rows import read_rows, write_rows
 
 COLUMNS = ("image_id", "pixels", "split", "was", "since", "batch")
 _RESTORE = "restore it: git checkout HEAD -- data/splits.csv"
 _NAMED = 5
+_ROWS_AT_ONCE = 1024
+_cells = attrgetter(*COLUMNS)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -55,16 +63,16 @@ class Record:
             if row.pixels:
                 self._alike.setdefault(row.pixels, row)
 
-    def find(self, image: Image) -> tuple[Row | None, bool]:
+    def find(self, image_id: str, pixels: str | None) -> tuple[Row | None, bool]:
         """The row of an image, and whether it is of this very picture: one of another picture has its name alone.
 
         The same name and pixels come first, then the same pixels: names that were given anew (frames counted from
         another start) must not hand one picture's split to another. Source: docs/decisions/31.
         """
-        named = self.rows.get(image.image_id)
-        if named and named.pixels in ("", image.pixels or named.pixels):
+        named = self.rows.get(image_id)
+        if named and named.pixels in ("", pixels or named.pixels):
             return named, True
-        alike = self._alike.get(image.pixels or "")
+        alike = self._alike.get(pixels or "")
         return (alike, True) if alike else (named, False)
 
 
@@ -74,13 +82,16 @@ def read_record(path: Path) -> Record:
     Raises:
         StageError: it is not ours, or an image has two splits, as after a merge.
     """
+    rows: dict[str, Row] = {}
+    again: set[str] = set()
+    for _, row in _read(path):
+        if rows.setdefault(row.image_id, row) is not row:
+            again.add(row.image_id)
+            rows[row.image_id] = min(rows[row.image_id], row)
     lines: dict[str, list[tuple[int, Row]]] = defaultdict(list)
-    for line, cells in read_rows(path, COLUMNS, _RESTORE, without=1):
-        row = Row(*cells)
-        numbers = row.era.isdecimal() and row.batch.isdecimal()
-        if row.split not in SPLITS or row.was not in ("", *SPLITS) or not numbers:
-            raise StageError(f"{path}, line {line}: {','.join(cells)!r}: not a row of the record; {_RESTORE}")
-        lines[row.image_id].append((line, row))
+    for line, row in _read(path) if again else ():
+        if row.image_id in again:
+            lines[row.image_id].append((line, row))
     if twice := [name for name, found in lines.items() if len({row.split for _, row in found}) > 1]:
         named = "; ".join(
             f"{name}: {', '.join(f'{row.split} (line {line})' for line, row in lines[name])}"
@@ -91,45 +102,97 @@ def read_record(path: Path) -> Record:
             f"{path}: images with two splits, as after a merge: {named}{more}; of each, keep the row with the split "
             "that it is to have, commit the file, and build again"
         )
-    return Record(min(row for _, row in found) for found in lines.values())
+    return Record(rows.values())
+
+
+def _read(path: Path) -> Iterator[tuple[int, Row]]:
+    for line, cells in read_rows(path, COLUMNS, _RESTORE, without=1):
+        row = Row(*cells)
+        numbers = row.era.isdecimal() and row.batch.isdecimal()
+        if row.split not in SPLITS or row.was not in ("", *SPLITS) or not numbers:
+            raise StageError(f"{path}, line {line}: {','.join(cells)!r}: not a row of the record; {_RESTORE}")
+        yield line, row
 
 
 def write_record(rows: Iterable[Row], path: Path) -> None:
     """The record, sorted."""
-    write_rows(path, COLUMNS, (astuple(row) for row in sorted(rows)))
+    write_rows(path, COLUMNS, (astuple(row) for row in (rows if isinstance(rows, Packed) else sorted(rows))))
+
+
+class Packed:
+    """Rows, sorted, in few bytes each; objects as they are asked for."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._batches: list[pa.RecordBatch] = []
+        waiting = iter(rows)
+        while some := list(islice(waiting, _ROWS_AT_ONCE)):
+            columns = zip(*map(_cells, some), strict=True)
+            self._batches.append(pa.record_batch([pa.array(one, pa.string()) for one in columns], names=list(COLUMNS)))
+
+    def __len__(self) -> int:
+        return sum(batch.num_rows for batch in self._batches)
+
+    def __iter__(self) -> Iterator[Row]:
+        for batch in self._batches:
+            yield from map(Row, *(column.to_pylist() for column in batch.columns))
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """here: of the images that are there; rows: those, and of the images that are there no longer."""
+
+    here: Packed
+    rows: Packed
 
 
 def recorded(
-    record: Record, images: Iterable[Image], era: int, causes: Mapping[str, str]
-) -> tuple[list[Row], list[Row]]:
-    """(the rows of these images, each with the split it has now; those of images that are no longer there).
+    record: Record,
+    images: pa.Table,
+    places: np.ndarray,
+    era: int,
+    cause_of: Callable[[str, str | None], str],
+) -> Recorded:
+    """The rows of these images, each with the split it has now, and of those that are no longer there.
 
     Args:
-        images: with their splits.
+        images: in the order of image_id, with image_id, pixels and split, the source's.
+        places: (images,) of their splits in SPLITS.
         era: split.era.
-        causes: image_id -> "decision" or "source", where that gave it its split.
+        cause_of: (image_id, the source's split) -> "decision" or "source", where that gave it its split, else "".
     """
-    rows = {}
-    images = list(images)
+    present = set(images["image_id"].to_pylist()) if record.rows else set()
     next_batch = str(max((int(row.batch) for row in record.rows.values()), default=0) + 1)
-    present = {image.image_id for image in images}
-    for image in images:
-        pixels = image.pixels or ""
-        old = record.find(image)[0]
-        if old and old.image_id != image.image_id and old.image_id in present:
-            old = None  # a copy of that image, which is still there: nothing has moved
-        split, since, batch = str(image.split), str(era), old.batch if old else next_batch
-        if old and old.era == since and old.split == split:
-            row = Row(image.image_id, pixels or old.pixels, split, old.was, old.since, batch)
-        elif old and old.split != split and old.era != since:
-            row = Row(image.image_id, pixels, split, old.split, since, batch)
-        elif old and old.split != split and (cause := causes.get(image.image_id)):
-            row = Row(image.image_id, pixels, split, old.split, f"{since} {cause}", batch)
-        else:
-            row = Row(image.image_id, pixels, split, "", since, batch)
-        rows[image.image_id] = row
-    alike = {row.pixels: row for row in sorted(rows.values(), reverse=True) if row.pixels}
-    return list(rows.values()), [_gone(row, alike) for row in record.rows.values() if row.image_id not in rows]
+
+    def rows() -> Iterator[Row]:
+        batches = images.select(["image_id", "pixels", "split"]).to_batches(_ROWS_AT_ONCE)
+        cells = (row for batch in batches for row in zip(*(one.to_pylist() for one in batch.columns), strict=True))
+        for (image_id, pixels, of_source), place in zip(cells, places.tolist(), strict=True):
+            old = record.find(image_id, pixels)[0]
+            if old and old.image_id != image_id and old.image_id in present:
+                old = None  # a copy of that image, which is still there: nothing has moved
+            batch = old.batch if old else next_batch
+            yield _row(image_id, pixels or "", SPLITS[place], old, str(era), cause_of(image_id, of_source), batch)
+
+    here = Packed(rows())
+    gone = [row for name, row in sorted(record.rows.items()) if name not in present]
+    if not gone:
+        return Recorded(here, here)
+    alike: dict[str, Row] = {}
+    wanted = {row.pixels for row in gone if row.pixels}
+    for row in here:
+        if row.pixels in wanted:
+            alike.setdefault(row.pixels, row)
+    return Recorded(here, Packed(merge(here, (_gone(row, alike) for row in gone))))
+
+
+def _row(image_id: str, pixels: str, split: str, old: Row | None, era: str, cause: str, batch: str) -> Row:
+    if old and old.era == era and old.split == split:
+        return Row(image_id, pixels or old.pixels, split, old.was, old.since, batch)
+    if old and old.split != split and old.era != era:
+        return Row(image_id, pixels, split, old.split, era, batch)
+    if old and old.split != split and cause:
+        return Row(image_id, pixels, split, old.split, f"{era} {cause}", batch)
+    return Row(image_id, pixels, split, "", era, batch)
 
 
 def _gone(row: Row, alike: Mapping[str, Row]) -> Row:

@@ -118,7 +118,7 @@ def whole_shares(total: int, fractions: Fractions) -> dict[str, int]:
 
 
 def shares_differ(
-    sizes: Sequence[int], splits: Mapping[str, str], fractions: Fractions, strategy: str
+    sizes: Sequence[int], counts: Mapping[str, int], fractions: Fractions, strategy: str
 ) -> list[Finding]:
     """A finding for each split whose share is not as wanted, by more than its strategy leaves open: `stratified` the
     largest unit, `stable` four standard deviations of what chance gives.
@@ -127,9 +127,9 @@ def shares_differ(
 
     Args:
         sizes: how many images each unit has.
-        splits: image_id -> split.
+        counts: split -> how many images it has.
     """
-    counts, total = Counter(splits.values()), len(splits)
+    total = sum(counts.values())
     findings = []
     for name, share in fractions.model_dump().items():
         deviation = math.sqrt(share * (1 - share) * sum(size * size for size in sizes))

@@ -8,10 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from shardsmith.dataset.findings import Finding, about
 from shardsmith.dataset.manifest import SPLITS, Image
 from shardsmith.pipeline.splits.links import Links, is_cluster_group, roboflow_source
 
+_ROWS_AT_ONCE = 1024
 Tie = tuple[str, str]  # a kind, and what images of one have in common
 
 
@@ -40,6 +45,29 @@ def declare_groups(images: Iterable[Image], pattern: str | None) -> list[Image]:
         for image in images
         for m in [found_in(image.image_id)]
     ]
+
+
+def find_lone(images: pa.Table, pattern: str | None) -> np.ndarray:
+    """(n,) bool: the images that nothing ties to another, so that each is a unit; see ties_of.
+
+    Args:
+        images: with image_id, sha256, pixels and group.
+    """
+    lone = np.ones(len(images), bool)
+    for name in ("sha256", "pixels"):
+        counted = pc.value_counts(images[name].drop_null())
+        several = counted.field("values").filter(pc.greater(counted.field("counts"), 1))
+        lone &= ~pc.is_in(images[name], several).to_numpy()
+    lone &= ~pc.fill_null(pc.not_equal(images["group"], ""), False).to_numpy()
+    found_in = re.compile(pattern).search if pattern else lambda _: None
+    batches = images.select(["image_id"]).to_batches(_ROWS_AT_ONCE)
+    ids = (image_id for batch in batches for image_id in batch["image_id"].to_pylist())
+    return lone & np.fromiter((not (found_in(image_id) or roboflow_source(image_id)) for image_id in ids), bool)
+
+
+def key_of_content(images: Iterable[Image]) -> str:
+    """The key of a unit that is no declared group."""
+    return f"sha256 {min(image.sha256 for image in images)}"
 
 
 def ties_of(image: Image, clusters: Mapping[str, str]) -> list[Tie]:
@@ -77,7 +105,7 @@ def make_units(images: Iterable[Image], clusters: Mapping[str, str] = MappingPro
     units = []
     for together in members.values():
         groups = sorted({image.group for image in together if image.group and not is_cluster_group(image.group)})
-        key = f"group {groups[0]}" if groups else f"sha256 {min(image.sha256 for image in together)}"
+        key = f"group {groups[0]}" if groups else key_of_content(together)
         similar: dict[str, list[Image]] = defaultdict(list)
         for image in together:
             if is_cluster_group(clusters.get(image.image_id)):
