@@ -52,7 +52,7 @@ def test_box_sizes_and_positions() -> None:
     cells = facts.positions(columns)
     assert cells[0, 0] == cells[11, 11] == 0.5 and cells[0, 13] == cells[23, 23] == 0
     assert cells[13, 13] == 0.5 and cells[15, 15] == 0
-    shapes = facts.shapes(columns)
+    shapes = columns.boxes.shapes
     assert shapes[12, 12] == 1 and shapes[2, 2] == 1 and shapes.sum() == 2
     assert columns.word == "annotations"
 

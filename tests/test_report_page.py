@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from conftest import box, image_bytes, make_image, make_manifest
 from page_inputs import Seen, columns_of, label, page_of, row, some_images
@@ -252,7 +253,7 @@ def test_each_class_and_split_is_in_the_gallery_and_rare_ones_first() -> None:
     manifest = make_manifest(*rows)
     columns = columns_of(manifest)
     ids = manifest.images["image_id"].to_pylist()
-    chosen = samples.choose_gallery(columns, samples.shuffled(ids), 30)
+    chosen = samples.choose_gallery(columns, samples.shuffled(pa.array(ids)), 30)
     assert len(chosen) == len(set(chosen)) == 30
     assert {ids[n] for n in chosen[:3]} == {"0005.jpg", "0006.jpg", "0007.jpg"}
     empty = {int(columns.split_of[n]) for n in chosen if not columns.per_image[n]}
@@ -263,9 +264,11 @@ def test_each_class_and_split_is_in_the_gallery_and_rare_ones_first() -> None:
 def test_what_is_chosen_depends_on_names_and_not_on_what_else_there_is() -> None:
     few = [row(f"{n}.jpg") for n in range(50)]
     ids = [image.image_id for image in few]
-    order = [ids[n] for n in np.argsort(samples.shuffled(ids))]
+    order = [ids[n] for n in np.argsort(samples.shuffled(pa.array(ids)))]
     fewer = sorted(ids[:25])
-    assert [name for name in order if name in fewer] == [fewer[n] for n in np.argsort(samples.shuffled(fewer))]
+    assert [name for name in order if name in fewer] == [
+        fewer[n] for n in np.argsort(samples.shuffled(pa.array(fewer)))
+    ]
     assert order != sorted(order)
 
 
@@ -273,7 +276,7 @@ def test_copies_are_in_the_gallery_only_where_a_split_has_nothing_else() -> None
     manifest = make_manifest(
         row("a"), row("a#1", parent_id="a", copy=1), row("b#1", "valid", parent_id="b", copy=1), box("a"), box("a#1")
     )
-    chosen = samples.choose_gallery(columns_of(manifest), samples.shuffled(["a", "a#1", "b#1"]))
+    chosen = samples.choose_gallery(columns_of(manifest), samples.shuffled(pa.array(["a", "a#1", "b#1"])))
     assert sorted(chosen) == [0, 2]
 
 
@@ -290,7 +293,7 @@ def test_findings_find_their_images() -> None:
         *(found("split-lacks-class", "", f"split {split}") for split in ("valid", "test")),
     ]
     ids = ["JPEGImages/a.jpg", "JPEGImages/b.jpg", "x/c.jpg", "y/c.jpg", *(f"{n}.jpg" for n in range(9))]
-    blocks = {block.code: block for block in found_blocks(findings, ids)}
+    blocks = {block.code: block for block in found_blocks(findings, pa.array(ids))}
     rows = {code: [row for _, row, _ in block.shown] for code, block in blocks.items()}
     assert list(blocks)[:3] == ["box-empty", "box-inverted", "split-lacks-class"]  # the only error; then most warnings
     assert rows["box-empty"] == []  # it says of no image

@@ -84,11 +84,11 @@ def fitted(manifest: Manifest, carries: frozenset[str]) -> Manifest:
 
 def _with_place(manifest: Manifest, column: str) -> Manifest:
     """Without the images whose annotations all lack a column; and without theirs."""
-    if not any(
-        pc.any(_without_place(part, column)).as_py() for part in manifest.parts(["image_id"], ["image_id", column])
-    ):
+    unplaced = [_unplaced(part, column) for part in manifest.parts(["image_id"], ["image_id", column])]
+    left_out = pa.chunked_array(unplaced, pa.bool_())
+    if not pc.any(left_out).as_py():
         return manifest
-    table, left_out = manifest.annotations, _without_place(manifest, column)
+    table = manifest.annotations
     images = manifest.images.filter(pc.invert(left_out)).combine_chunks()
     if not images.num_rows:
         what = "are classes of whole images" if column == "xmin" else "have no outline"
@@ -100,9 +100,9 @@ def _with_place(manifest: Manifest, column: str) -> Manifest:
     return Manifest(images, table.filter(there).combine_chunks())
 
 
-def _without_place(manifest: Manifest, column: str) -> pa.ChunkedArray:
-    """Whether all annotations of an image, where it has any, lack a column."""
-    table, ids = manifest.annotations, manifest.images["image_id"]
+def _unplaced(part: Manifest, column: str) -> pa.Array:
+    """(images,) bool: those that have annotations, and none with a column."""
+    table, ids = part.annotations, part.images["image_id"].combine_chunks()
     placed = table.filter(pc.is_valid(table[column]))["image_id"].combine_chunks()
     return pc.and_(pc.is_in(ids, table["image_id"].combine_chunks()), pc.invert(pc.is_in(ids, placed)))
 
@@ -112,11 +112,10 @@ _HELD = ("image_id", "xmin", "segmentation", "kind", "keypoints", "is_crowd", "a
 
 def count_held(manifest: Manifest) -> dict[str, int]:
     """Word of CARRYABLE -> how many annotations (of several_labels, negatives and splits: images) have it."""
-    held: Counter[str] = Counter()
+    held: dict[str, int] = {}
     for part in manifest.parts(["image_id", "annotated", "split"], _HELD):
-        for word, count in _count_held(part).items():
-            held[word] += count
-    return dict(held)
+        held = {word: held.get(word, 0) + count for word, count in _count_held(part).items()}
+    return held
 
 
 def _count_held(manifest: Manifest) -> dict[str, int]:
@@ -144,14 +143,16 @@ def _count_held(manifest: Manifest) -> dict[str, int]:
 
 
 def _count_boxes(manifest: Manifest) -> int:
-    return sum(len(some) - some["xmin"].null_count for some in manifest.annotation_batches("xmin"))
+    return _count_given(manifest, "xmin")
+
+
+def _count_given(manifest: Manifest, column: str) -> int:
+    return sum(len(some) - some[column].null_count for some in manifest.annotation_batches(column))
 
 
 def _count_outlined(manifest: Manifest, carries: frozenset[str]) -> int:
     """How many boxes leave as their outline."""
-    if "outlines" not in carries:
-        return 0
-    return sum(len(some) - some["segmentation"].null_count for some in manifest.annotation_batches("segmentation"))
+    return _count_given(manifest, "segmentation") if "outlines" in carries else 0
 
 
 def _count_attributes(column: pa.ChunkedArray) -> dict[str, int]:

@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 from shardsmith.dataset.findings import Finding, count_codes
 from shardsmith.dataset.manifest import SPLITS, Manifest
 
+_COUNTED = ("images", "boxes", "negatives", "copies")
+
 
 def count_manifest(manifest: Manifest) -> dict[str, Any]:
     """Counts as metrics.json has them: images, boxes, negatives and copies in all and per split, boxes per class.
@@ -18,41 +20,45 @@ def count_manifest(manifest: Manifest) -> dict[str, Any]:
     Labels of whole images count as boxes; `annotation_kind` says which they are.
     Splits without images are there with zeros, so that versions can be compared.
     """
-    totals = {name: dict.fromkeys(("images", "boxes", "negatives", "copies"), 0) for name in SPLITS}
+    totals: dict[str, dict[str, int]] = {name: dict.fromkeys(_COUNTED, 0) for name in SPLITS}
     classes: dict[str, dict[str, int]] = {}
-    for part in manifest.parts(["image_id", "split", "copy", "annotated"], ["image_id", "label"]):
-        _count(part, totals, classes)
+    for part in manifest.parts(["image_id", "split", "annotated", "copy"], ["image_id", "label"]):
+        in_splits, in_classes = _count(part)
+        for whole, some in ((totals, in_splits), (classes, in_classes)):
+            for name, counts in some.items():
+                known = whole.setdefault(name, dict.fromkeys(counts, 0))
+                whole[name] = {key: known[key] + count for key, count in counts.items()}
     return {
-        **{key: sum(total[key] for total in totals.values()) for key in totals["train"]},
+        **{key: sum(total[key] for total in totals.values()) for key in _COUNTED},
         "annotation_kind": manifest.word,
         "splits": totals,
         "classes": dict(sorted(classes.items())),
     }
 
 
-def _count(part: Manifest, totals: dict[str, dict[str, int]], classes: dict[str, dict[str, int]]) -> None:
-    """Add what a part of the images counts."""
-    images, annotations = part.images, part.annotations
+def _count(manifest: Manifest) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, int]]]:
+    """(split -> what -> how many, class -> split -> how many boxes)"""
+    images, annotations = manifest.images, manifest.annotations
     image_of_box = pc.index_in(annotations["image_id"], images["image_id"].combine_chunks()).to_numpy()
     split = pc.index_in(images["split"], pa.array(SPLITS)).to_numpy()
     boxes = np.bincount(image_of_box, minlength=images.num_rows)
+    annotated = images["annotated"].to_numpy()
     columns = {
         "images": np.ones(images.num_rows, np.int64),
         "boxes": boxes,
-        "negatives": images["annotated"].to_numpy() & (boxes == 0),
+        "negatives": annotated & (boxes == 0),
         "copies": images["copy"].to_numpy() > 0,
     }
-    for number, name in enumerate(SPLITS):
-        for key, values in columns.items():
-            totals[name][key] += int(values[split == number].sum())
+    totals = {
+        name: {key: int(values[split == number].sum()) for key, values in columns.items()}
+        for number, name in enumerate(SPLITS)
+    }
     labels = annotations["label"].combine_chunks().dictionary_encode()
     names = labels.dictionary.to_pylist()
     cells = labels.indices.to_numpy() * len(SPLITS) + split[image_of_box]
     per_class = np.bincount(cells, minlength=len(names) * len(SPLITS)).reshape(-1, len(SPLITS)).tolist()
-    for name, counts in zip(names, per_class, strict=True):
-        of_class = classes.setdefault(name, dict.fromkeys(SPLITS, 0))
-        for place, count in zip(SPLITS, counts, strict=True):
-            of_class[place] += count
+    classes = {name: dict(zip(SPLITS, counts, strict=True)) for name, counts in zip(names, per_class, strict=True)}
+    return totals, classes
 
 
 def own_ids(images: pa.Table) -> pa.DictionaryArray:

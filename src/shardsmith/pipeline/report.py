@@ -43,7 +43,7 @@ def report(
     Raises:
         StageError: no image is left, one is gone, or one is not that of the manifest.
     """
-    if not manifest.images.num_rows:
+    if not manifest.image_count:
         raise StageError("no image is left to show; see findings.csv in data/augment")
     facts = chosen(facts or {}, params.dataset.facts())
     made = HowMade(
@@ -58,7 +58,10 @@ def report(
             for name in dict.fromkeys(params.export.formats)
         ],
     )
-    size = sum(stored_size(path) for path in manifest.images["path"].to_pylist())
+    paths = (
+        path for part in manifest.parts(["image_id", "path"], ["image_id"]) for path in part.images["path"].to_pylist()
+    )
+    size = sum(map(stored_size, paths))
     content = compose(manifest, taken_in, findings, ledger, label_map, made, size)
     return render(content), content
 
@@ -97,12 +100,13 @@ def _by_split(rows: Iterable[tuple[str, Sequence[int]]]) -> Iterator[tuple[str, 
 
 def read_all(ingested: Path) -> Manifest:
     """What ingest read, with the images that it dropped."""
-    return Manifest.read(ingested).joined([Manifest.read(ingested / LEFT_OUT)])
+    kept, left_out = Manifest.open(ingested), Manifest.open(ingested / LEFT_OUT)
+    return kept.joined([left_out]) if left_out.image_count or left_out.annotation_count else kept
 
 
 def describe(page: str, content: Content, manifest: Manifest, out: Path) -> str:
     """For the stage's last line."""
     return (
         f"{out}/index.html ({len(page.encode()) / 1e6:,.1f} MB), with {len(content.gallery):,} of "
-        f"{manifest.images.num_rows:,} images"
+        f"{manifest.image_count:,} images"
     )

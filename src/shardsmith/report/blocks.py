@@ -6,6 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from shardsmith.dataset.codes import SEVERITIES, Rule
 from shardsmith.dataset.findings import Finding
 
@@ -34,7 +37,7 @@ class FoundBlock:
     rest: int
 
 
-def found_blocks(findings: Sequence[Finding], image_ids: Sequence[str]) -> list[FoundBlock]:
+def found_blocks(findings: Sequence[Finding], image_ids: pa.Array) -> list[FoundBlock]:
     """By severity, then by number.
 
     Args:
@@ -43,7 +46,9 @@ def found_blocks(findings: Sequence[Finding], image_ids: Sequence[str]) -> list[
     by_code: dict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
         by_code[finding.code].append(finding)
-    rows_of = {image_id: row for row, image_id in enumerate(image_ids)} if findings else {}
+    named = pa.array(sorted({name for one in findings for name in (one.image_id, one.other)}), pa.string())
+    at = pc.index_in(named, image_ids).to_pylist()
+    rows_of = {name: row for name, row in zip(named.to_pylist(), at, strict=True) if row is not None}
     most = max(1, min(_PICTURES_A_CODE, PICTURES // max(len(by_code), 1)))
     codes = sorted(by_code, key=lambda code: (-_rank(by_code[code][0]), -len(by_code[code]), code))
     blocks = [_block(by_code[code], rows_of, most) for code in codes]

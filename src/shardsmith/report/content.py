@@ -126,13 +126,13 @@ def compose(
         StageError: an image is gone, is not the one in the manifest, or does not decode.
     """
     columns = Columns.of(manifest, label_map)
-    ids, parents = (manifest.images[name].to_pylist() for name in ("image_id", "parent_id"))
-    places = samples.shuffled(ids)
+    images = manifest.image_columns("image_id", "parent_id", "split")
+    places = samples.shuffled(images["image_id"].combine_chunks())
     gallery = sorted(samples.choose_gallery(columns, places), key=lambda row: int(columns.split_of[row]))
-    pairs = samples.choose_copies(ids, parents, columns, places)
+    pairs = samples.choose_copies(images, columns, places)
     rows = [*gallery, *(row for parent, copies in pairs for row in (parent, *copies) if row is not None)]
     rows = sorted(set(rows))
-    blocks = found_blocks(findings, taken_in.images["image_id"].to_pylist())
+    blocks = found_blocks(findings, taken_in.image_columns("image_id")["image_id"].combine_chunks())
     unreadable = {finding.image_id for finding in findings if finding.code == "image-unreadable"}
     chosen = _pairs(manifest, rows)
     rows_found = {row for block in blocks for _, *of in block.shown for row in of if row is not None}
@@ -142,7 +142,10 @@ def compose(
     numbers = {name: number for number, name in enumerate(columns.names)}
     shown = {row: _shown(next(pictures), *pair, numbers) for row, pair in chosen.items()}
     found_pictures = {row: next(pictures) for row in about_readable}
-    splits = dict(zip(ids, manifest.images["split"].to_pylist(), strict=True)) if blocks else {}
+    there = images.filter(
+        pc.is_in(images["image_id"], pa.array([one.image_id for one, _ in about.values()], pa.string()))
+    )
+    splits = dict(zip(there["image_id"].to_pylist(), there["split"].to_pylist(), strict=True))
 
     def found_of(finding: Finding, row: int, other: int | None) -> FoundImage:
         one = _found(finding, found_pictures.get(row), *about[row], numbers, splits)
@@ -169,10 +172,15 @@ def compose(
 
 def _pairs(manifest: Manifest, rows: list[int]) -> dict[int, tuple[Image, list[Annotation]]]:
     """Row -> the image and its annotations, for each of `rows` (sorted)."""
-    images = manifest.images.take(pa.array(rows, pa.int64()))
-    annotations = manifest.annotations
-    there = pc.is_in(annotations["image_id"], images["image_id"].combine_chunks())
-    return dict(zip(rows, Manifest(images, annotations.filter(there)).pairs(), strict=True))
+    pairs: dict[int, tuple[Image, list[Annotation]]] = {}
+    done = 0
+    for part in manifest.parts():
+        here = [row for row in rows if done <= row < done + part.image_count]
+        images = part.images.take(pa.array([row - done for row in here], pa.int64()))
+        there = pc.is_in(part.annotations["image_id"], images["image_id"].combine_chunks())
+        pairs |= zip(here, Manifest(images, part.annotations.filter(there)).pairs(), strict=True)
+        done += part.image_count
+    return pairs
 
 
 def _shown(picture: Thumbnail, image: Image, annotations: list[Annotation], numbers: Mapping[str, int]) -> ShownImage:

@@ -18,7 +18,6 @@ from shardsmith.dataset.manifest import SPLITS, Manifest, word_for
 GRID = 24  # cells of the heat maps, across and down
 ASPECTS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 1.01, 1.11, 1.25, 1.45, 1.7, 2.0, 2.5)
 _MOST_SIZES = 250
-_BLOCK = 65_536
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Columns:
 
     names, ids: classes in the order of their ids; those that vanished are among them.
     image_of, class_of: (n,) rows of the images, places in `names`.
-    boxes: (n, 4) float pixels, xmin ymin xmax ymax; NaN for a label of the whole image.
+    boxes: of annotations that have one.
     split_of: (m,) places in SPLITS.
     sizes_px: (m, 2) width, height.
     annotated, is_copy: (m,) bool.
@@ -37,7 +36,7 @@ class Columns:
     ids: list[int]
     image_of: np.ndarray
     class_of: np.ndarray
-    boxes: np.ndarray
+    boxes: Boxes
     split_of: np.ndarray
     sizes_px: np.ndarray
     annotated: np.ndarray
@@ -45,15 +44,21 @@ class Columns:
 
     @classmethod
     def of(cls, manifest: Manifest, label_map: LabelMap) -> Columns:
-        images, annotations = manifest.images, manifest.annotations
         names = pa.array(label_map.names, pa.string())
-        corners = [_floats(annotations[side]) for side in CORNERS]
+        images = manifest.image_columns("split", "width", "height", "annotated", "copy")
+        image_of, class_of, boxes, done = [], [], Boxes(), 0
+        for part in manifest.parts(["image_id", "width", "height"], ["image_id", "label", *CORNERS]):
+            places = _places(part.annotations["image_id"], part.images["image_id"].combine_chunks())
+            boxes.add(part, places)
+            image_of.append((places + done).astype(np.int32))
+            class_of.append(_places(part.annotations["label"], names).astype(np.int32))
+            done += part.image_count
         return cls(
             names=label_map.names,
             ids=[label_map.ids[name] for name in label_map.names],
-            image_of=_places(annotations["image_id"], images["image_id"].combine_chunks()),
-            class_of=_places(annotations["label"], names),
-            boxes=np.stack(corners, axis=1) if annotations.num_rows else np.empty((0, 4)),
+            image_of=np.concatenate(image_of),
+            class_of=np.concatenate(class_of),
+            boxes=boxes,
             split_of=_places(images["split"], pa.array(SPLITS)),
             sizes_px=np.stack([images[side].to_numpy() for side in ("width", "height")], axis=1),
             annotated=images["annotated"].to_numpy(),
@@ -77,14 +82,47 @@ class Columns:
         pairs = np.unique(self.image_of.astype(np.int64) * len(self.names) + self.class_of)
         return np.bincount(pairs % max(len(self.names), 1), minlength=len(self.names))
 
-    @cached_property
-    def has_box(self) -> np.ndarray:
-        return ~np.isnan(self.boxes[:, 0])
-
     @property
     def word(self) -> str:
         """What the annotations are; see word_for."""
-        return word_for(int(self.has_box.sum()), len(self.boxes))
+        return word_for(len(self.boxes), len(self.image_of))
+
+
+class Boxes:
+    """What there is to say of boxes, as they pass.
+
+    corners: (GRID + 1, GRID + 1) how many begin at a cell, less how many end there; its sums across and down cover.
+    shapes: (GRID, GRID) how many boxes have each height (rows, from the lowest) and width, as shares of the image's.
+    """
+
+    def __init__(self) -> None:
+        self.corners = np.zeros((GRID + 1, GRID + 1))
+        self.shapes = np.zeros((GRID, GRID))
+        self._sides = [np.zeros(0)]
+
+    def __len__(self) -> int:
+        return sum(map(len, self._sides))
+
+    @property
+    def sides_px(self) -> np.ndarray:
+        """(boxes,) of a square as large as each."""
+        return np.concatenate(self._sides)
+
+    def add(self, part: Manifest, image_of: np.ndarray) -> None:
+        every = np.stack([_floats(part.annotations[side]) for side in CORNERS], axis=1)
+        rows = np.flatnonzero(~np.isnan(every[:, 0]))
+        boxes = every[rows]
+        width, height = (boxes[:, 2:] - boxes[:, :2]).T
+        self._sides.append(np.sqrt(np.maximum(width * height, 0)))
+        sizes = np.stack([part.images[side].to_numpy() for side in ("width", "height")], axis=1)[image_of[rows]]
+        shares = boxes / np.hstack([sizes, sizes])
+        x1, y1, x2, y2 = shares.T * GRID
+        left, top = (np.clip(np.floor(side), 0, GRID - 1).astype(int) for side in (x1, y1))
+        right, bottom = (np.clip(np.ceil(side), 1, GRID).astype(int) for side in (x2, y2))
+        for row, column, sign in ((top, left, 1), (top, right, -1), (bottom, left, -1), (bottom, right, 1)):
+            np.add.at(self.corners, (row, column), sign)
+        sides = np.clip(shares[:, 2:] - shares[:, :2], 0, 1)
+        self.shapes += np.histogram2d(sides[:, 1], sides[:, 0], bins=GRID, range=[[0, 1], [0, 1]])[0]
 
 
 def classes(columns: Columns) -> list[tuple[str, list[int]]]:
@@ -96,8 +134,7 @@ def classes(columns: Columns) -> list[tuple[str, list[int]]]:
 
 def box_sizes_px(columns: Columns) -> list[tuple[str, int]]:
     """(range, boxes): the side of a square of the box's area, in bins that double; empty ones at the ends left out."""
-    width, height = (columns.boxes[columns.has_box][:, 2:] - columns.boxes[columns.has_box][:, :2]).T
-    sides = np.sqrt(np.maximum(width * height, 0))
+    sides = columns.boxes.sides_px
     bins = np.clip(np.floor(np.log2(np.maximum(sides, 1))).astype(int), 2, 11)
     counts = np.bincount(bins, minlength=12)
     names = ["< 8", *(f"{1 << power}-{(1 << power + 1) - 1}" for power in range(3, 11)), "2048 and more"]
@@ -106,30 +143,13 @@ def box_sizes_px(columns: Columns) -> list[tuple[str, int]]:
 
 def side_quantiles_px(columns: Columns) -> list[float]:
     """The least, quarter, half, three quarters and largest of the boxes' sides, as `box_sizes_px` has them."""
-    boxes = columns.boxes[columns.has_box]
-    sides = np.sqrt(np.maximum((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]), 0))
-    return np.quantile(sides, [0, 0.25, 0.5, 0.75, 1]).tolist()
+    return np.quantile(columns.boxes.sides_px, [0, 0.25, 0.5, 0.75, 1]).tolist()
 
 
 def positions(columns: Columns) -> np.ndarray:
     """(GRID, GRID) share of all boxes that cover each cell of the image, rows from the top."""
-    sums = np.zeros((GRID + 1, GRID + 1))
-    rows = np.flatnonzero(columns.has_box)
-    for block in np.array_split(rows, max(1, len(rows) // _BLOCK)):
-        x1, y1, x2, y2 = _shares(columns, block).T * GRID
-        left, top = (np.clip(np.floor(side), 0, GRID - 1).astype(int) for side in (x1, y1))
-        right, bottom = (np.clip(np.ceil(side), 1, GRID).astype(int) for side in (x2, y2))
-        for row, column, sign in ((top, left, 1), (top, right, -1), (bottom, left, -1), (bottom, right, 1)):
-            np.add.at(sums, (row, column), sign)
-    covered = sums.cumsum(axis=0).cumsum(axis=1)[:GRID, :GRID]
-    return covered / max(len(rows), 1)
-
-
-def shapes(columns: Columns) -> np.ndarray:
-    """(GRID, GRID) how many boxes have each height (rows, from the lowest) and width, as shares of the image's."""
-    boxes = _shares(columns, np.flatnonzero(columns.has_box))
-    sides = np.clip(boxes[:, 2:] - boxes[:, :2], 0, 1)
-    return np.histogram2d(sides[:, 1], sides[:, 0], bins=GRID, range=[[0, 1], [0, 1]])[0]
+    covered = columns.boxes.corners.cumsum(axis=0).cumsum(axis=1)[:GRID, :GRID]
+    return covered / max(len(columns.boxes), 1)
 
 
 def image_sizes(columns: Columns) -> list[tuple[int, int, int]]:
@@ -166,12 +186,6 @@ def objects_per_image(columns: Columns) -> list[tuple[str, list[int]]]:
     np.add.at(counts, (bins, columns.split_of), 1)
     names = [str(low) if low == high else f"{low}-{high}" for low, high in zip(edges, ends, strict=True)]
     return list(zip(names, counts.tolist(), strict=True))
-
-
-def _shares(columns: Columns, rows: np.ndarray) -> np.ndarray:
-    """(n, 4) boxes as shares of their images' sides."""
-    sizes = columns.sizes_px[columns.image_of[rows]]
-    return columns.boxes[rows] / np.hstack([sizes, sizes])
 
 
 def _trimmed(rows: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:

@@ -58,7 +58,7 @@ def class_figure(columns: Columns) -> Figure | None:
 
 def shape_figures(columns: Columns) -> Iterator[Figure]:
     """Boxes where there are any, then images."""
-    if columns.has_box.any():
+    if len(columns.boxes):
         yield _positions(columns)
         yield _shapes(columns)
         yield _box_sizes(columns)
@@ -85,7 +85,7 @@ def _positions(columns: Columns) -> Figure:
 
 
 def _shapes(columns: Columns) -> Figure:
-    cells = facts.shapes(columns)
+    cells = columns.boxes.shapes
     coarse = _coarse(cells, 4).astype(int)
     quarters = ["0-25 %", "25-50 %", "50-75 %", "75-100 %"]
     rows: list[list[Cell]] = [[name, *row] for name, row in zip(quarters, coarse.tolist(), strict=True)]
