@@ -11,7 +11,9 @@ import shlex
 import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
@@ -30,7 +32,7 @@ class Fork:
         if not self.pid:
             os.dup2(write, 1)
             os.dup2(1 if stderr == subprocess.STDOUT else stderr.fileno() if stderr else 2, 2)
-            _end(work, cwd, env)
+            end(work, cwd, env)
         self.stdout: IO[str] | None = None
         if read is not None:
             os.close(write)
@@ -43,7 +45,7 @@ class Fork:
         os.kill(self.pid, signal.SIGTERM)
 
 
-def _end(work: Callable[[], int], cwd: Path | str, env: Mapping[str, str] | None) -> None:
+def end(work: Callable[[], int], cwd: Path | str, env: Mapping[str, str] | None) -> None:
     """In the fork: work, and end without what the process that was forked has registered for its end."""
     code = 1
     try:
@@ -52,9 +54,16 @@ def _end(work: Callable[[], int], cwd: Path | str, env: Mapping[str, str] | None
             os.environ.clear()
             os.environ.update(env)
         code = work()
-        sys.stdout.flush()
-        sys.stderr.flush()
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        if isinstance(ended.code, str):
+            print(ended.code, file=sys.stderr)
+    except BaseException:
+        traceback.print_exc()
     finally:
+        with suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(code)
 
 
@@ -62,10 +71,7 @@ def _program(file: str, arguments: Sequence[str]) -> int:
     """A stage's program, as `python FILE ARGUMENTS` runs it."""
     sys.argv = [file, *arguments]
     sys.path[0] = str(Path(file).parent.resolve())
-    try:
-        runpy.run_path(file, run_name="__main__")
-    except SystemExit as ended:
-        return int(ended.code or 0)
+    runpy.run_path(file, run_name="__main__")
     return 0
 
 
