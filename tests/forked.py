@@ -23,26 +23,60 @@ class Fork:
     """As subprocess.Popen, as far as it is asked here: `work` in a fork of this process."""
 
     def __init__(
-        self, work: Callable[[], int], cwd: Path | str, env: Mapping[str, str] | None, stdout: int | None, stderr: Any
+        self,
+        work: Callable[[], int],
+        cwd: Path | str,
+        env: Mapping[str, str] | None = None,
+        stdin: int | None = None,
+        stdout: int | None = None,
+        stderr: Any = None,
+        **_: Any,
     ) -> None:
-        read, write = os.pipe() if stdout == subprocess.PIPE else (None, 1)
+        theirs_in, ours_in = os.pipe() if stdin == subprocess.PIPE else (0, None)
+        ours_out, theirs_out = os.pipe() if stdout == subprocess.PIPE else (None, 1)
         sys.stdout.flush()
         sys.stderr.flush()
         self.pid = os.fork()
         if not self.pid:
-            os.dup2(write, 1)
+            os.dup2(theirs_in, 0)
+            os.dup2(theirs_out, 1)
             os.dup2(1 if stderr == subprocess.STDOUT else stderr.fileno() if stderr else 2, 2)
+            if ours_in is not None:
+                os.close(ours_in)
+                sys.stdin = open(0, closefd=False)  # noqa: PTH123, SIM115
             end(work, cwd, env)
+        self.stdin: IO[str] | None = None
         self.stdout: IO[str] | None = None
-        if read is not None:
-            os.close(write)
-            self.stdout = os.fdopen(read, errors="replace")
+        if ours_in is not None:
+            os.close(theirs_in)
+            self.stdin = os.fdopen(ours_in, "w")
+        if ours_out is not None:
+            os.close(theirs_out)
+            self.stdout = os.fdopen(ours_out, errors="replace")
+
+    def communicate(self, text: str) -> tuple[str, None]:
+        assert self.stdin
+        assert self.stdout
+        with self.stdin, self.stdout:
+            self.stdin.write(text)
+            self.stdin.close()
+            said = self.stdout.read()
+        self.wait()
+        return said, None
 
     def wait(self) -> int:
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        if self.returncode is None:
+            self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.returncode
+
+    returncode: int | None = None
 
     def terminate(self) -> None:
         os.kill(self.pid, signal.SIGTERM)
+
+    def kill(self) -> None:
+        if self.returncode is None:
+            os.kill(self.pid, signal.SIGKILL)
 
 
 def end(work: Callable[[], int], cwd: Path | str, env: Mapping[str, str] | None) -> None:
@@ -75,8 +109,20 @@ def _program(file: str, arguments: Sequence[str]) -> int:
     return 0
 
 
+def _module(name: str, arguments: Sequence[str]) -> int:
+    """As `python -m NAME ARGUMENTS`."""
+    if name == "dvc":
+        import dvc.cli
+
+        return int(dvc.cli.main([*arguments]))
+    sys.argv = [name, *arguments]
+    sys.modules.pop(name, None)
+    runpy.run_module(name, run_name="__main__", alter_sys=True)
+    return 0
+
+
 def fork_programs() -> None:
-    """From here on DVC and the stages that it runs are forks of this process."""
+    """From here on DVC and the stages that it runs, a flow and the read back are forks of this process."""
     import dvc.cli
     import dvc.commands.add
     import dvc.commands.data_sync
@@ -84,21 +130,24 @@ def fork_programs() -> None:
     from dvc.stage import run as dvc_run
     from dvc.stage.exceptions import StageCmdFailedError
 
+    from shardsmith.flow import build, steps
     from shardsmith.workspace import dvc as ours
 
     for stage in (Path(__file__).parents[1] / "stages").glob("*.py"):
         runpy.run_path(str(stage), run_name=stage.stem)
 
-    def start(command: list[str], cwd: Path, env: Any, stdout: int, stderr: Any, **_: Any) -> Fork:
-        return Fork(lambda: dvc.cli.main(command[command.index("dvc") + 1 :]), cwd, env, stdout, stderr)
+    def start(command: list[str], **how: Any) -> Fork:
+        name, *arguments = command[command.index("-m") + 1 :]
+        return Fork(lambda: _module(name, arguments), **how)
 
     def run_stage(executable: str, command: str, cwd: str, env: dict[str, str], **_: Any) -> None:
         python, file, *arguments = shlex.split(command)
         assert python == "python"
-        if code := Fork(lambda: _program(file, arguments), cwd, env, None, None).wait():
+        if code := Fork(lambda: _program(file, arguments), cwd, env).wait():
             raise StageCmdFailedError(command, code)
 
-    ours.subprocess = SimpleNamespace(Popen=start, PIPE=subprocess.PIPE, STDOUT=subprocess.STDOUT)  # type: ignore[assignment]
+    for module in (build, steps, ours):
+        module.subprocess = SimpleNamespace(**vars(subprocess) | {"Popen": start})  # type: ignore[attr-defined]
     dvc_run._run = run_stage
 
 

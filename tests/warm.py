@@ -124,6 +124,15 @@ PROGRAMS: dict[str, Callable[[list[str]], int]] = {
 }  # fmt: skip
 
 
+@cache
+def _of_builds() -> None:
+    """What the read back imports, and where there is a server, Prefect: it itself reads its settings then."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    for name in ("httpx", "sqlalchemy", "tensorflow"):
+        importlib.import_module(name)
+    gc.freeze()
+
+
 def _serve(requests: socket.socket) -> None:
     from forked import end, fork_programs
 
@@ -144,6 +153,8 @@ def _serve(requests: socket.socket) -> None:
         answer, out, err = fds
         request = json.loads(text)
         name, *arguments = request["command"]
+        if name == "shardsmith" and arguments[:1] == ["build"]:
+            _of_builds()
         if not os.fork():  # it waits for the command's own
             with os.fdopen(answer, "w") as said:
                 if not (pid := os.fork()):

@@ -60,7 +60,7 @@ class Place:
         return self.at_once("shardsmith", *arguments, ok=ok, **env)
 
     def build(self, *arguments: str, ok: bool = True, **env: str) -> subprocess.CompletedProcess[str]:
-        return self.run(*warm.command("shardsmith", "build", *arguments), ok=ok, **env)
+        return self.at_once("shardsmith", "build", *arguments, ok=ok, **env)
 
     def quick_build(self, *arguments: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
         return self.at_once("quick_build", *arguments, ok=ok)
