@@ -199,6 +199,11 @@ def test_errors_say_the_remedy(place: Place) -> None:
     assert "sample@several: is not stored as class_folders" in missing
     assert "`shardsmith pull several --format class_folders --out DIR`, then YOLO(" in missing
     assert "no such version" in refused("nine", "--code", "yolo")
+    assert "is not stored as ultralytics_pose" in refused("boxes", "--code", "yolo-pose")
+    assert "`shardsmith pull boxes --format ultralytics_obb --out DIR`" in refused("boxes", "--code", "yolo-obb")
+    assert "labels of whole images, which yolo-seg does not learn; use --code yolo" in refused(
+        "labels", "--code", "yolo-seg"
+    )
     alone = place.shardsmith("show", "boxes", "--remote", ok=False)
     assert alone.returncode == 2
     assert "error: --remote goes with --code; for example --code tfds --remote" in alone.stderr

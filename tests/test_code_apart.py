@@ -17,6 +17,7 @@ from code_jobs import (  # noqa: F401 (fixtures)
     SAID,
     VERSIONS,
     WAYS,
+    build,
     check_value,
     code,
     job,
@@ -26,7 +27,7 @@ from code_jobs import (  # noqa: F401 (fixtures)
     shared,
 )
 from docs_commands import commands_in
-from workspaces import ROOT, Place
+from workspaces import ROOT, Place, copied
 
 from shardsmith.cli.main import make_parser
 
@@ -89,11 +90,28 @@ def test_torch_loads_it(shared: Place, tmp_path: Path, way: str) -> None:
         assert result["times"][0] == result["times"][1]
 
 
+TASKS = (("masks", "seg"), ("keypoints", "pose"), ("oriented", "obb"))
+
+
+def with_shapes(place: Place) -> Place:
+    """With a version more for each kind of shapes, called so."""
+    formats = {"masks": "ultralytics", "keypoints": "ultralytics_pose", "oriented": "ultralytics_obb"}
+    params = re.sub(r"formats: \[.*\]", "formats: [FORMAT]", place.read("params.yaml"))
+    for shapes, form in formats.items():
+        shutil.rmtree(place.root / "data/raw")
+        place.shardsmith("sample", "data/raw", "--shapes", shapes)
+        place.write("params.yaml", params.replace("FORMAT", form))
+        build(place, shapes)
+    return place
+
+
 @pytest.mark.long
 def test_ultralytics_trains(shared: Place, tmp_path: Path) -> None:
     """From weights of our own under the name that the text has: those it would download are not trained either."""
-    versions = {"boxes": "yolo11n", "labels": "yolo11n-cls"}
-    texts = {version: code(shared, version, "yolo", "git") for version in versions}
+    place = with_shapes(copied(shared, tmp_path / "all"))
+    versions = {"boxes": "yolo11n", "labels": "yolo11n-cls", **{shapes: f"yolo11n-{task}" for shapes, task in TASKS}}
+    kinds = {"boxes": "yolo", "labels": "yolo", **{shapes: f"yolo-{task}" for shapes, task in TASKS}}
+    texts = {version: code(place, version, kind, "git") for version, kind in kinds.items()}
     python = environment(tmp_path / "venv", texts["boxes"])
     env = shared.env | {"YOLO_CONFIG_DIR": str(tmp_path / "settings"), "YOLO_OFFLINE": "true"}
     if subprocess.run([str(python), "-c", "import torchvision"], capture_output=True, check=False).returncode:
@@ -107,6 +125,9 @@ def test_ultralytics_trains(shared: Place, tmp_path: Path) -> None:
     jobs = {version: job(tmp_path / version, text, version, "yolo") for version, text in texts.items()}
     results = run(tmp_path / "run", jobs, env, str(python))
     assert results["boxes"]["said"].startswith("{'metrics/precision(B)': ")
+    assert "'metrics/precision(M)': " in results["masks"]["said"]
+    assert "'metrics/precision(P)': " in results["keypoints"]["said"]
+    assert results["oriented"]["said"].startswith("{'metrics/precision(B)': ")
     assert results["labels"]["said"].startswith("{'metrics/accuracy_top1': ")
 
 

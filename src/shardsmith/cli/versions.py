@@ -35,7 +35,11 @@ def add(commands: Commands) -> None:
     command.add_argument("--image", metavar="IMAGE_ID", help="its source, and each operation with the values drawn")
     command.add_argument("--remake", type=Path, metavar="FILE", help="with --image: make the image again from them")
     command.add_argument(
-        "--code", choices=("tfds", "tf.data", "keras", "torch", "yolo", "hf", "webdataset", "grain", "mlflow", "wandb"),
+        "--code",
+        choices=(
+            "tfds", "tf.data", "keras", "torch", "yolo", "yolo-seg", "yolo-pose", "yolo-obb", "hf", "webdataset",
+            "grain", "mlflow", "wandb",
+        ),
         help="code that downloads and loads it, or tells a tracker of it",
     )  # fmt: skip
     command.add_argument("--remote", action="store_true", help="with --code: from the DVC remote alone, without git")

@@ -36,7 +36,7 @@ from shardsmith.workspace.workspace import Workspace
 class _Kind:
     """packages: that it needs. boxes, labels: how it loads a version of boxes, and one of labels of whole images.
 
-    boxes_as, labels_as: the stored format that it reads.
+    boxes_as, labels_as: the stored format that it reads. labels: "" where it has no use for them.
     """
 
     packages: str
@@ -53,6 +53,10 @@ _KINDS = {
     "keras": _Kind("tensorflow", snippets.KERAS_BOXES, snippets.KERAS_LABELS),
     "torch": _Kind("torch pillow tfrecord", snippets.TORCH_BOXES, snippets.TORCH_LABELS),
     "yolo": _Kind("ultralytics", snippets.YOLO_BOXES, snippets.YOLO_LABELS, "ultralytics", "class_folders"),
+    **{
+        f"yolo-{task}": _Kind("ultralytics", snippets.YOLO_BOXES, "", stored)
+        for task, stored in (("seg", "ultralytics"), ("pose", "ultralytics_pose"), ("obb", "ultralytics_obb"))
+    },
     "hf": _Kind("datasets pillow", training.HF_BOXES, training.HF_LABELS, "huggingface", "huggingface"),
     "webdataset": _Kind(
         "webdataset pillow", training.WEBDATASET_BOXES, training.WEBDATASET_LABELS, "webdataset", "webdataset"
@@ -65,6 +69,8 @@ _ALONE = {"": "", "gs": " gcsfs", "http": " aiohttp", "https": " aiohttp", "s3":
 _LOAD_FOLDER = {
     **{name: f"load DIR/{name}" for name in ("array_record", "huggingface", "tfrecord", "webdataset")},
     "ultralytics": 'YOLO("yolo11n.pt").train(data="DIR/ultralytics/data.yaml")',
+    "ultralytics_pose": 'YOLO("yolo11n-pose.pt").train(data="DIR/ultralytics_pose/data.yaml")',
+    "ultralytics_obb": 'YOLO("yolo11n-obb.pt").train(data="DIR/ultralytics_obb/data.yaml")',
     "class_folders": 'YOLO("yolo11n-cls.pt").train(data="DIR/class_folders")',
 }
 _quoted = partial(json.dumps, ensure_ascii=False)
@@ -87,17 +93,20 @@ def code_for(workspace: Workspace, name: str, kind: str, alone: bool) -> str:
     """Code to paste into a notebook; it ends by printing the shape of what it has loaded.
 
     Args:
-        kind: tfds, tf.data, keras, torch, yolo, hf, webdataset, grain, mlflow or wandb.
+        kind: tfds, tf.data, keras, torch, yolo, yolo-seg, yolo-pose, yolo-obb, hf, webdataset, grain, mlflow or wandb.
         alone: download from the DVC remote alone, without git.
 
     Raises:
-        VersionError: no such version, it is not stored in the format that `kind` reads, or there is no remote.
+        VersionError: no such version, it is not stored in the format that `kind` reads, has labels of whole images that
+            `kind` has no use for, or there is no remote.
     """
     version = find_version(workspace, name)
     if kind in ("mlflow", "wandb"):
         return _tracked(workspace, version, kind, alone)
     held = contents(*read_files(workspace, version, ["images.parquet", "annotations.parquet"]))
     boxed, loading = held.labels == "none", _KINDS[kind]
+    if not boxed and not loading.labels:
+        raise VersionError(f"{version.tag}: has labels of whole images, which {kind} does not learn; use --code yolo")
     stored_as = loading.boxes_as if boxed else loading.labels_as
     files = _files(workspace, version, stored_as)
     places = _from_remote(workspace, version) if alone else _from_git(workspace)
@@ -107,6 +116,7 @@ def code_for(workspace: Workspace, name: str, kind: str, alone: bool) -> str:
         "tag": _quoted(version.tag),
         "dataset": version.dataset,
         "format": stored_as,
+        "weights": kind.replace("yolo", "yolo11n"),
         "digest": digest(files),
         "split": held.split,
         "hf_split": held.split.replace("valid", "validation"),

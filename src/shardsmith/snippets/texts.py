@@ -222,8 +222,8 @@ print(len(dataset), image.shape, label)
 YOLO_BOXES = """\
 from ultralytics import YOLO
 
-data = str((folder / "ultralytics" / "data.yaml").resolve())
-results = YOLO("yolo11n.pt").train(data=data, epochs=1)  # one epoch, to see that it works
+data = str((folder / "$format" / "data.yaml").resolve())
+results = YOLO("$weights.pt").train(data=data, epochs=1)  # one epoch, to see that it works
 print(results.results_dict)
 """
 

@@ -32,7 +32,10 @@ from shardsmith.versions.version import find_version, show
 router = APIRouter()
 Action = Literal["verify", "publish", "withdraw"]
 _BESIDE = 12  # images shown as both versions have them
-KINDS = ("tfds", "tf.data", "keras", "torch", "yolo", "hf", "webdataset", "grain", "mlflow", "wandb")
+KINDS = (
+    "tfds", "tf.data", "keras", "torch", "yolo", "yolo-seg", "yolo-pose", "yolo-obb", "hf", "webdataset", "grain",
+    "mlflow", "wandb",
+)  # fmt: skip
 # the version's page brings its own policy, by the hashes of its style and script; it is no part of ours
 _OF_REPORT = {"content-security-policy": "sandbox allow-scripts allow-popups; frame-ancestors 'none'"}
 

@@ -99,7 +99,7 @@ def _dataset_info(name: str, splits: list[SplitFiles], facts: Mapping[str, str])
     made = f"Made by Shardsmith; README.md beside this file says what {name} is."
     said = {
         "citation": facts.get("citation"),
-        "location": {"urls": [facts["homepage"]]} if "homepage" in facts else None,
+        "location": {"urls": [facts.get("homepage") or "README.md"]},  # without one TFDS makes up an address of its own
         "redistributionInfo": {"license": facts["license"]} if "license" in facts else None,
     }
     return {
