@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from shardsmith.cli.parser import Commands, add_command, add_json, print_json
 from shardsmith.dataset.errors import paint, printable
+from shardsmith.snippets import KINDS
 from shardsmith.workspace.log import to_stderr
 
 if TYPE_CHECKING:
@@ -35,11 +36,7 @@ def add(commands: Commands) -> None:
     command.add_argument("--image", metavar="IMAGE_ID", help="its source, and each operation with the values drawn")
     command.add_argument("--remake", type=Path, metavar="FILE", help="with --image: make the image again from them")
     command.add_argument(
-        "--code",
-        choices=(
-            "tfds", "tf.data", "keras", "torch", "yolo", "yolo-seg", "yolo-pose", "yolo-obb", "hf", "webdataset",
-            "grain", "mlflow", "wandb",
-        ),
+        "--code", choices=KINDS,
         help="code that downloads and loads it, or tells a tracker of it",
     )  # fmt: skip
     command.add_argument("--remote", action="store_true", help="with --code: from the DVC remote alone, without git")

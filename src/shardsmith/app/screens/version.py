@@ -20,6 +20,7 @@ from shardsmith.compare.changes import changed_in_place
 from shardsmith.compare.report import counts, proposal, sections
 from shardsmith.compare.versions import diff
 from shardsmith.dataset.errors import UsageError, VersionError
+from shardsmith.snippets import KINDS
 from shardsmith.snippets.code import code_for
 from shardsmith.versions.files import read_words
 from shardsmith.versions.listing import listed
@@ -32,10 +33,6 @@ from shardsmith.versions.version import find_version, show
 router = APIRouter()
 Action = Literal["verify", "publish", "withdraw"]
 _BESIDE = 12  # images shown as both versions have them
-KINDS = (
-    "tfds", "tf.data", "keras", "torch", "yolo", "yolo-seg", "yolo-pose", "yolo-obb", "hf", "webdataset", "grain",
-    "mlflow", "wandb",
-)  # fmt: skip
 # the version's page brings its own policy, by the hashes of its style and script; it is no part of ours
 _OF_REPORT = {"content-security-policy": "sandbox allow-scripts allow-popups; frame-ancestors 'none'"}
 
