@@ -43,7 +43,7 @@ class Fork:
             os.dup2(1 if stderr == subprocess.STDOUT else stderr.fileno() if stderr else 2, 2)
             if ours_in is not None:
                 os.close(ours_in)
-                sys.stdin = open(0, closefd=False)  # noqa: PTH123, SIM115
+                sys.stdin = open(0, closefd=False)  # noqa: SIM115
             end(work, cwd, env)
         self.stdin: IO[str] | None = None
         self.stdout: IO[str] | None = None
@@ -123,10 +123,6 @@ def _module(name: str, arguments: Sequence[str]) -> int:
 
 def fork_programs() -> None:
     """From here on DVC and the stages that it runs, a flow and the read back are forks of this process."""
-    import dvc.cli
-    import dvc.commands.add
-    import dvc.commands.data_sync
-    import dvc.repo.reproduce
     from dvc.stage import run as dvc_run
     from dvc.stage.exceptions import StageCmdFailedError
 

@@ -81,7 +81,9 @@ def _at_start(env: Mapping[str, str]) -> dict[str, str]:
 
 @cache
 def _environment() -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "PREFECT_", "DVC_", "PYTEST"))}
+    kept = {
+        key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "PREFECT_", "DVC_", "PYTEST"))
+    }
     return kept | {"PYTHONPATH": str(Path(__file__).parents[1] / "src")}
 
 
