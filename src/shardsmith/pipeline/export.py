@@ -76,12 +76,14 @@ def read_places(path: Path, era: int) -> dict[str, Place]:
     """
     remedy = "restore it: git checkout HEAD -- data/shards.csv; or delete it, and all shards are planned anew"
     places: dict[str, Place] = {}
+    every: dict[Place, Place] = {}  # of many images each
     for line, (image_id, split, shard, state, since) in read_rows(path, SHARD_COLUMNS, remedy):
         if split not in SPLITS or not (shard.isdecimal() and since.isdecimal()) or state not in ("", _OPEN):
             said = ",".join((image_id, split, shard, state, since))
             raise StageError(f"{path}, line {line}: {said!r}: not a row of the record; {remedy}")
         if int(since) == era:  # of two rows, as after a merge, the first: wherever an image is put, it is there once
-            places.setdefault(image_id, Place(split, int(shard), state == _OPEN))
+            place = Place(split, int(shard), state == _OPEN)
+            places.setdefault(image_id, every.setdefault(place, place))
     return places
 
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
+import numpy as np
 import pyarrow as pa
 
 from shardsmith.dataset.errors import StageError
@@ -29,14 +30,19 @@ def image_ids(table: pa.Table) -> dict[str, int]:
         StageError: two images come to one id.
     """
     names = table["image_id"].to_pylist()
-    rows = zip(names, table["source_id"].to_pylist(), table["parent_id"].to_pylist(), strict=True)
-    known = {image_id: source_id for image_id, source_id, parent_id in rows if source_id and not parent_id}
-    ids = _kept(known, least=0)
-    for image_id in names:
-        if image_id not in ids:
-            ids[image_id] = _made(image_id)
-    _check(ids, "image")
-    return ids
+    said = zip(table["source_id"].to_pylist(), table["parent_id"].to_pylist(), strict=True)
+    ids = np.fromiter((-1 if parent_id else _whole(text) for text, parent_id in said), np.int64, len(names))
+    again, counts = np.unique(ids, return_counts=True)
+    made = (ids < 0) | np.isin(ids, again[counts > 1])
+    ids[made] = [_made(names[row]) for row in np.flatnonzero(made)]
+    order = np.lexsort([made, ids])
+    for row in np.flatnonzero(np.diff(ids[order]) == 0).tolist()[:1]:
+        raise _both("image", names[order[row]], names[order[row + 1]], int(ids[order[row]]))
+    return dict(zip(names, ids.tolist(), strict=True))
+
+
+def _whole(text: str | None) -> int:
+    return int(text) if text and _WHOLE.fullmatch(text) else -1
 
 
 def annotation_ids(annotations: Sequence[Annotation]) -> list[int]:
@@ -79,8 +85,11 @@ def _check(ids: Mapping[str, int], what: str) -> None:
     owners: dict[int, str] = {}
     for name, id_ in ids.items():
         if id_ in owners:
-            raise StageError(
-                f"{what} {owners[id_]} and {what} {name} both come to the id {id_}; "
-                "give one of them another id in the source"
-            )
+            raise _both(what, owners[id_], name, id_)
         owners[id_] = name
+
+
+def _both(what: str, one: str, other: str, id_: int) -> StageError:
+    return StageError(
+        f"{what} {one} and {what} {other} both come to the id {id_}; give one of them another id in the source"
+    )

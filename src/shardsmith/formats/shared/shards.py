@@ -50,7 +50,8 @@ def place_images(job: ExportJob) -> dict[str, Place]:
         if shards < job.min_shards or not enough / _PLAN_ANEW < shards < most:
             many = split == "train" and len(of_split) >= _MANY_IMAGES
             planned = max(enough, _SHARDS_OF_MANY if many else 1)
-            places |= {name: Place(split, _share(name, planned)) for name in of_split}
+            every = [Place(split, number) for number in range(planned)]
+            places |= {name: every[_share(name, planned)] for name in of_split}
         else:
             places |= _appended(split, old, of_split, shards, job.shard_size_mb * 1e6)
     return places
