@@ -15,6 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import growth
 import inputs
 import peers
 import pull
@@ -25,6 +26,7 @@ from table import HERE, Row, format_table, measure, table_of
 
 WORK = HERE / "work"
 OTHERS = HERE / "others"
+NIGHTS = 30
 BASELINE = "(b) the plainest loop"
 
 
@@ -121,14 +123,16 @@ def main() -> None:
         rows += flatness_rows(root, arguments.n)
         measure(rows, arguments.runs)
         small_lines, small_goals = small.measured(scratch, arguments.runs)
-        transform_lines, growth = transforms.measured(root, scratch, arguments.n, arguments.runs)
+        transform_lines, larger = transforms.measured(root, scratch, arguments.n, arguments.runs)
+        builds = list(growth.measured(scratch, folder, arguments.n, NIGHTS, growth.SHARD_MB))
     lines = table_of([*rows, *pipeline], next(row for row in rows if row.name == BASELINE))
     print(f"{arguments.n:,} images of {size / arguments.n / 1000:,.0f} kB, {size / 1e6:,.0f} MB; "
           f"median of {arguments.runs} runs; {len(os.sched_getaffinity(0))} cores\n")  # fmt: skip
     print(format_table(lines, "x (b)"))
-    print(f"\n{format_table(transform_lines, 'x loop')}\n\n{growth}")
+    print(f"\n{format_table(transform_lines, 'x loop')}\n\n{larger}")
     print(f"\n{format_table(small_lines, 'x dvc')}\n\n{small_goals}")
     print(f"\n{format_table(pull_lines, 'x get')}\n\n{goal}")
+    print(f"\n{growth.format_builds(builds)}")
     if arguments.json:
         figures = {
             "images": arguments.n,
@@ -137,6 +141,7 @@ def main() -> None:
             "transforms": transform_lines,
             "pull": pull_lines,
             "small": small_lines,
+            "growth": [vars(one) for one in builds],
         }
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
 

@@ -24,6 +24,7 @@ import workspace
 from table import HERE, Row
 
 WORK = HERE / "work"
+SHARD_MB = 16
 _PARTS = (("JPEGImages", "jpg"), ("Annotations", "xml"))
 
 
@@ -132,7 +133,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("-n", type=int, default=2000, help="how many images, all in all (default: 2000)")
     parser.add_argument("--nights", type=int, default=30, help="how many builds of +0.1 %% (default: 30)")
-    parser.add_argument("--shard-mb", type=float, default=16, help="export.shard_size_mb (default: 16)")
+    parser.add_argument("--shard-mb", type=float, default=SHARD_MB, help="export.shard_size_mb (default: 16)")
     arguments = parser.parse_args()
     WORK.mkdir(exist_ok=True)
     images = inputs.prepare(WORK, arguments.n, None)

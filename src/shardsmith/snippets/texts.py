@@ -140,7 +140,9 @@ def parse(record):  # boxes: xmin ymin xmax ymax in pixels of the resized image;
 
 
 {_SHARDS}padding = (0.0, {{"boxes": -1.0, "labels": tf.constant(-1, tf.int64)}})
-dataset = tf.data.TFRecordDataset(shards).shuffle(512).map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+files = tf.data.Dataset.from_tensor_slices(shards).shuffle(len(shards))  # images that came together stand together
+records = files.interleave(tf.data.TFRecordDataset, cycle_length=16).shuffle(1000)
+dataset = records.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
 dataset = dataset.padded_batch(BATCH, padding_values=padding).prefetch(tf.data.AUTOTUNE)
 images, targets = next(iter(dataset))
 print(images.shape, targets["boxes"].shape, targets["labels"].shape)
@@ -156,7 +158,9 @@ def parse(record):
     return tf.image.resize(image, (HEIGHT, WIDTH)), $keras_label
 
 
-{_SHARDS}dataset = tf.data.TFRecordDataset(shards).shuffle(512).map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+{_SHARDS}files = tf.data.Dataset.from_tensor_slices(shards).shuffle(len(shards))  # images that came together stand together
+records = files.interleave(tf.data.TFRecordDataset, cycle_length=16).shuffle(1000)
+dataset = records.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
 dataset = dataset.batch(BATCH).prefetch(tf.data.AUTOTUNE)
 images, labels = next(iter(dataset))
 print(images.shape, labels.shape)

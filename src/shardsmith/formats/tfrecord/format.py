@@ -55,8 +55,9 @@ KEYS = {
     "image/object/class/label": tf.io.VarLenFeature(tf.int64),
     **{f"image/object/bbox/{side}": tf.io.VarLenFeature(tf.float32) for side in ("ymin", "xmin", "ymax", "xmax")},
 }
-records = tf.data.TFRecordDataset(sorted(tf.io.gfile.glob("FOLDER/DATASET-train.tfrecord-*")))
-train = records.map(lambda record: tf.io.parse_single_example(record, KEYS))
+files = tf.data.Dataset.list_files("FOLDER/DATASET-train.tfrecord-*")  # images that came together stand together
+records = files.interleave(tf.data.TFRecordDataset, cycle_length=16).shuffle(1000)
+train = records.batch(32).map(lambda batch: tf.io.parse_example(batch, KEYS))
 ```
 
 Labels of whole images are `image/class/label` and `image/class/text`; where a dataset has no boxes, TFDS gives pairs
