@@ -346,5 +346,5 @@ ALIKE = [
 
 @pytest.mark.parametrize(("names", "alike"), ALIKE)
 def test_classes_alike(names: list[str], alike: bool) -> None:
-    findings = find_alike([box("a.jpg", names[0]), box("b.jpg", names[0]), box("a.jpg", names[1])])
+    findings = find_alike({names[0]: 2, names[1]: 1})
     assert [finding.file for finding in findings] == ([names[1]] if alike else [])

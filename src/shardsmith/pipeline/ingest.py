@@ -7,12 +7,18 @@ import re
 import sys
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from shardsmith.dataset.findings import Finding, about, count_severities, found
 from shardsmith.dataset.label_map import MAX_ID, LabelMap, read_label_map
-from shardsmith.dataset.manifest import Annotation, Image, Manifest, write_sums
+from shardsmith.dataset.manifest import IMAGES, Annotation, Image, Manifest, write_sums
+from shardsmith.dataset.tables.packed import PackedRows, in_tables, map_labels, with_keys
+from shardsmith.dataset.tables.schema import rows_of
 from shardsmith.formats.shapes.placement import to_json
 from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
 from shardsmith.ledger.reading import box_place
@@ -42,14 +48,20 @@ def build_manifest(folder: RawFolder, source: Source, unlabelled: str) -> tuple[
             if kept:
                 entries[image_id] = ImageEntry()
     unlabelled_ids = {finding.image_id for finding in findings} if unlabelled == "keep" else set()
-    images = []
-    for image_id, entry in entries.items():
-        row = image_row(folder, image_id)
-        row.split, row.tags, row.group, row.source_id = entry.split, entry.tags, entry.group, entry.source_id
-        row.metadata = to_json(entry.metadata)
-        row.annotated = image_id not in unlabelled_ids
-        images.append(row)
-    return Manifest.of(images, source.annotations), findings
+    order = sorted(entries)
+    images = in_tables((_image_of(folder, image_id, entries[image_id], unlabelled_ids) for image_id in order), IMAGES)
+    if source.packed:
+        places = {image_id: place for place, image_id in enumerate(order)}
+        return Manifest(images, source.packed.by_image(places)), findings
+    return Manifest(images, Manifest.of([], source.annotations).annotations), findings
+
+
+def _image_of(folder: RawFolder, image_id: str, entry: ImageEntry, unlabelled_ids: Collection[str]) -> Image:
+    row = image_row(folder, image_id)
+    row.split, row.tags, row.group, row.source_id = entry.split, entry.tags, entry.group, entry.source_id
+    row.metadata = to_json(entry.metadata)
+    row.annotated = image_id not in unlabelled_ids
+    return row
 
 
 def image_row(folder: RawFolder, image_id: str) -> Image:
@@ -68,39 +80,78 @@ def left_out(folder: RawFolder, source: Source, findings: list[Finding]) -> Mani
 
 def apply_classes(source: Source, classes: dict[str, str | int | None]) -> list[Finding]:
     """Rename, merge and omit classes in `source` as ingest.classes says; name what has no class or no box."""
-    findings = []
-    kept: list[Annotation] = []
-    seen = {row.label for row in source.annotations} | set(source.classes)
-    for row in source.annotations:
-        target = classes.get(row.label, row.label)
-        place = box_place(row)
-        if not row.label:
-            findings.append(about("class-name-empty", row.image_id, place=place, source_key=row.source_key or ""))
-        elif target is None:
-            key = row.source_key or ""
-            findings.append(about("class-omitted", row.image_id, place=place, value=row.label, source_key=key))
-        else:
-            row.label = target if isinstance(target, str) else row.label
-            kept.append(row)
-    left = {id(row) for row in kept}
-    source.omitted = [row for row in source.annotations if id(row) not in left]
-    source.annotations = kept
+    if source.packed:
+        labels, kept_labels, findings = _apply_to_packed(source, source.packed, classes)
+    else:
+        labels = Counter(row.label for row in source.annotations)
+        kept, findings = [], []
+        for row in source.annotations:
+            if lost := _lost(row, classes):
+                findings.append(lost)
+                source.omitted.append(row)
+            else:
+                row.label = _renamed(row.label, classes)
+                kept.append(row)
+        source.annotations = kept
+        kept_labels = Counter(row.label for row in kept)
+    seen = set(labels) | set(source.classes)
     renamed = [classes.get(name, name) if isinstance(classes.get(name), str) else name for name in source.classes]
     for name, id_ in list(source.ids.items()):  # a class that is renamed takes its id along
         if isinstance(target := classes.get(name), str):
             source.ids.setdefault(target, id_)
     named = (name for name in map(str, renamed) if name.strip() and classes.get(name, "") is not None)
     source.classes = list(dict.fromkeys(named))
-    used = {row.label for row in kept}
     targets = {target for target in classes.values() if isinstance(target, str)}
     findings += [found("class-not-found", "params.yaml", value=name) for name in classes if name not in seen | targets]
-    findings += [found("class-without-boxes", name) for name in source.classes if name not in used]
-    return findings + find_alike(kept)
+    findings += [found("class-without-boxes", name) for name in source.classes if name not in kept_labels]
+    return findings + find_alike(kept_labels)
 
 
-def find_alike(annotations: list[Annotation]) -> list[Finding]:
-    """Classes whose names are one but for their spelling: the rarer one may be meant to be the other."""
-    counts = Counter(row.label for row in annotations)
+def _lost(row: Annotation, classes: Mapping[str, str | int | None]) -> Finding | None:
+    place, key = box_place(row), row.source_key or ""
+    if not row.label:
+        return about("class-name-empty", row.image_id, place=place, source_key=key)
+    if classes.get(row.label, row.label) is None:
+        return about("class-omitted", row.image_id, place=place, value=row.label, source_key=key)
+    return None
+
+
+def _renamed(label: str, classes: Mapping[str, str | int | None]) -> str:
+    target = classes.get(label)
+    return target if isinstance(target, str) else label
+
+
+def _apply_to_packed(
+    source: Source, rows: PackedRows, classes: Mapping[str, str | int | None]
+) -> tuple[Counter[str], Counter[str], list[Finding]]:
+    """(the labels before, those after, findings)."""
+    before, after, findings = Counter[str](), Counter[str](), list[Finding]()
+    kept = PackedRows()
+    for table in rows.batches():
+        counts = {one["values"]: one["counts"] for one in pc.value_counts(table["label"]).to_pylist()}
+        before.update(counts)
+        if gone := [label for label in counts if not label or classes.get(label, label) is None]:
+            is_gone = pc.is_in(table["label"], pa.array(gone, pa.string()))
+            for row in rows_of(table.filter(is_gone), Annotation):
+                if lost := _lost(row, classes):
+                    findings.append(lost)
+                    source.omitted.append(row)
+            table = table.filter(pc.invert(is_gone))
+        if any(_renamed(label, classes) != label for label in counts):
+            table = map_labels(table, lambda label: _renamed(label, classes))
+        for label, count in counts.items():
+            after.update({} if label in gone else {_renamed(label, classes): count})
+        kept.add(table)
+    source.annotations = cast("list[Annotation]", kept)
+    return before, after, findings
+
+
+def find_alike(counts: Mapping[str, int]) -> list[Finding]:
+    """Classes whose names are one but for their spelling: the rarer one may be meant to be the other.
+
+    Args:
+        counts: label -> how many annotations have it.
+    """
     alike: dict[str, list[str]] = defaultdict(list)
     names = {name: fold_name(name) for name in counts}
     folded = set(names.values())
@@ -149,10 +200,17 @@ def take_in(
         source: changed: its classes are renamed, merged and omitted as params say.
         label_map: the one to extend: ids in it keep their meaning.
     """
-    give_keys(source.annotations)
+    if source.packed:
+        keyed = PackedRows()
+        for table in with_keys(source.packed):
+            keyed.add(table)
+        source.annotations = cast("list[Annotation]", keyed)
+    else:
+        give_keys(source.annotations)
     findings = source.findings + apply_classes(source, params.classes)
     manifest, unlabelled = build_manifest(folder, source, params.unlabelled)
-    labels = source.classes + sorted({row.label for row in source.annotations} - set(source.classes))
+    used = {label for some in manifest.annotation_batches("label") for label in some["label"].unique().to_pylist()}
+    labels = source.classes + sorted(used - set(source.classes))
     pins = {name: target for name, target in params.classes.items() if isinstance(target, int)}
     pins = free_ids(source.ids, labels, label_map, pins) | pins
     return manifest, label_map.extended(labels, pins), findings + unlabelled
@@ -210,7 +268,7 @@ def write_source(folder: Path, format_name: str, facts: Mapping[str, str]) -> No
 
 def describe(manifest: Manifest, label_map: LabelMap, findings: list[Finding], format_name: str) -> str:
     """For the stage's last line."""
-    images, boxes, classes = manifest.images.num_rows, manifest.annotations.num_rows, len(label_map.ids)
+    images, boxes, classes = manifest.image_count, manifest.annotation_count, len(label_map.ids)
     return (
         f"{images:,} images and {boxes:,} {manifest.word} of {classes:,} class{'' if classes == 1 else 'es'} "
         f"({format_name}); {count_severities(findings)}"

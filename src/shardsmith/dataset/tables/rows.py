@@ -108,11 +108,15 @@ class Spool:
         return pa.concat_tables([self.schema.empty_table(), *self.batches(ROWS_AT_ONCE)]).combine_chunks()
 
     def batches(self, most: int, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        for number in range(len(self._places)):
+            yield from InMemory(self.batch(number)).batches(most, columns)
+
+    def batch(self, number: int) -> pa.Table:
+        """One of those that were added."""
         self._file.flush()
-        for place, size in self._places:
-            data = pa.py_buffer(os.pread(self._file.fileno(), size, place))
-            table = pa.Table.from_batches([pa.ipc.read_record_batch(data, self.schema)])
-            yield from InMemory(table).batches(most, columns)
+        place, size = self._places[number]
+        data = pa.py_buffer(os.pread(self._file.fileno(), size, place))
+        return pa.Table.from_batches([pa.ipc.read_record_batch(data, self.schema)])
 
 
 class Groups:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from shardsmith.dataset.findings import Finding
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.formats.coco.values import Id
 from shardsmith.formats.shapes.placement import Size
+
+if TYPE_CHECKING:
+    from shardsmith.formats.coco.rows import Stored
 
 
 @dataclass(slots=True)
@@ -40,9 +44,15 @@ class CocoImage:
     tags: list[str] = field(default_factory=list)
     metadata: dict[str, object] = field(default_factory=dict)
     license: Id | None = None
-    rows: list[CocoRow] = field(default_factory=list)
     lost: list[Finding] = field(default_factory=list)
     notes: list[Finding] = field(default_factory=list)
+    stored: Stored | None = None
+    id_: Id | None = None
+
+    @property
+    def rows(self) -> list[CocoRow]:
+        """Its annotations, as new objects."""
+        return [] if self.stored is None or self.id_ is None else self.stored.of_image(self.id_)
 
 
 @dataclass(slots=True)
@@ -60,8 +70,8 @@ class Category:
 class CocoFile:
     """One file: images and categories in the order of their ids.
 
-    shapes: how many annotations there are. is_text: all of them are captions. is_joined: one of them at least is of one
-    of the images; else nobody knows what is on these.
+    shapes: how many annotations there are. labels: the classes of those whose image is known. is_text: all of them are
+    captions. is_joined: one of them at least is of one of the images; else nobody knows what is on these.
     """
 
     images: list[CocoImage] = field(default_factory=list)
@@ -70,5 +80,6 @@ class CocoFile:
     facts: dict[str, str] = field(default_factory=dict)
     not_carried: Counter[str] = field(default_factory=Counter)
     shapes: int = 0
+    labels: set[str] = field(default_factory=set)
     is_text: bool = False
     is_joined: bool = True

@@ -6,17 +6,17 @@ Source: the data format page of the COCO dataset; `extra.user_tags` is Roboflow'
 from __future__ import annotations
 
 import difflib
-import json
+import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation
-from shardsmith.dataset.shapes import numbered_names, skeleton_of
-from shardsmith.formats.coco.content import Category, CocoFile, CocoImage, CocoRow
+from shardsmith.formats.coco.content import Category, CocoFile, CocoImage
 from shardsmith.formats.coco.facts import info_facts, license_fact, license_names
+from shardsmith.formats.coco.rows import Stored
 from shardsmith.formats.coco.shapes import (
     NotCarried,
     attributes_of,
@@ -28,7 +28,7 @@ from shardsmith.formats.coco.shapes import (
     points_of,
 )
 from shardsmith.formats.coco.values import EntryError, Id, as_id, as_text, id_text, in_order, is_scalar, number_in
-from shardsmith.formats.shared.json import members, paired
+from shardsmith.formats.shared.json import stream_members
 
 _LISTS = {"categories": "category", "images": "image", "annotations": "annotation"}
 _OF_IMAGE = frozenset({"id", "file_name", "width", "height", "license", "extra", "user_tags"})
@@ -38,14 +38,23 @@ _TEXT = "annotations have numbers as text; they are read as numbers"
 
 
 def parse(text: str, file: str) -> CocoFile:
-    """What cannot be read, or has no place in a dataset here, becomes a finding. `file` is its name, for findings.
+    """As parse_stream, of a text that is whole."""
+    return parse_stream(io.StringIO(text).read, file)
+
+
+def parse_stream(read: Callable[[int], str], file: str) -> CocoFile:
+    """What cannot be read, or has no place in a dataset here, becomes a finding.
+
+    Args:
+        read: gives so many characters, or fewer; "" at the end.
+        file: its name, for findings.
 
     Raises:
         RawDataError: it is no JSON to its end, or has not the three lists.
     """
     reader = _Reader(file)
     seen: dict[str, bool] = {}
-    for key, position, entry in members(paired(text), file):
+    for key, position, entry in stream_members(read, file):
         seen[key] = seen.get(key, False) or position is not None
         if key in _LISTS and position is not None:
             if position >= 0:
@@ -56,7 +65,7 @@ def parse(text: str, file: str) -> CocoFile:
             reader.add_info(entry)
         elif key not in _LISTS and (entry if position is None else position == 0) and not isinstance(entry, str):
             reader.unsaid[key] += 1
-    _check_lists(seen, file, not reader.rows and bool(reader.captions or reader.segments))
+    _check_lists(seen, file, not len(reader.rows) and bool(reader.captions or reader.segments))
     return reader.content()
 
 
@@ -81,7 +90,7 @@ class _Reader:
         self.images: dict[Id, CocoImage] = {}
         self.broken: list[CocoImage] = []  # of `images`, for which no annotation is known
         self.categories: dict[Id, Category] = {}
-        self.rows: dict[Id, list[CocoRow]] = {}
+        self.rows = Stored()
         self.lost: dict[Id | None, list[Finding]] = {}
         self.notes: dict[Id, list[Finding]] = {}
         self.findings: list[Finding] = []
@@ -191,7 +200,7 @@ class _Reader:
             self.not_carried.update(at_length)
             self.lenient[_TEXT] += has_text_numbers(entry)
             self.shapes += 1
-            self.rows.setdefault(image, []).append(CocoRow(row, position, category))
+            self.rows.add(row, position, image, category)
 
     def _add_labels(self) -> None:
         """Annotations without a place: classes of whole images, where all are so, else boxes that are missing."""
@@ -210,8 +219,8 @@ class _Reader:
     def content(self) -> CocoFile:
         self._add_labels()
         strays = list(self.lost.pop(None, []))
-        for id_, rows in self.rows.items():
-            strays += self._join(id_, rows)
+        self.rows.close(self.categories)
+        strays += self._join()
         for wanted, lost in self.lost.items():
             image = None if wanted is None else self.images.get(wanted)
             (image.lost if image else strays).extend(lost)
@@ -220,10 +229,11 @@ class _Reader:
                 self.images[id_].notes += notes
         images = [self.images[id_] for id_ in in_order(self.images)]
         content = CocoFile([*images, *self.broken], [self.categories[id_] for id_ in in_order(self.categories)])
+        content.labels = self.rows.labels(self.images)
         content.findings = [*self.findings, *strays, *self._unsaid()]
         content.not_carried, content.shapes = self.not_carried, self.shapes
         content.is_text = bool(self.captions) and self.captions == self.shapes
-        content.is_joined = not strays or any(image.rows or image.lost for image in images)
+        content.is_joined = not strays or any(image.lost or self.rows.count(id_) for id_, image in self.images.items())
         content.facts = self.facts
         names = license_names(self.licenses)
         for image in images:
@@ -233,23 +243,25 @@ class _Reader:
             content.facts["license"] = name
         return content
 
-    def _join(self, id_: Id, rows: list[CocoRow]) -> Iterator[Finding]:
-        """Give the rows of one image to it; what has none is a finding."""
-        image = self.images.get(id_)
-        for row in rows:
-            category, place = self.categories.get(row.category), f"annotations[{row.position}]"
-            key = row.annotation.source_key
-            if image is None:
-                yield self._unreadable(place, f"its image_id {id_!r} is not in images", key)
-            elif category is None:
+    def _join(self) -> Iterator[Finding]:
+        """Lead each image to its rows; a row that has no image is a finding."""
+        for id_ in self.rows.image_ids():
+            if id_ not in self.images:
+                for row in self.rows.all_of_image(id_):
+                    reason = f"its image_id {id_!r} is not in images"
+                    yield self._unreadable(f"annotations[{row.position}]", reason, row.annotation.source_key)
+        for id_, image in self.images.items():
+            image.stored, image.id_ = self.rows, id_
+        for id_, row in self.rows.without_category():
+            if id_ in self.images:
                 reason = f"its category_id {row.category!r} is not in categories"
-                image.lost.append(self._unreadable(place, reason, key))
-            else:
-                row.annotation.label = category.name
-                if row.annotation.keypoints and (problem := _give_skeleton(row.annotation, category)):
-                    note = found("not-carried", self.file, f"{place}.keypoints", reason=problem, source_key=key or "")
-                    image.notes.append(note)
-                image.rows.append(row)
+                place, key = f"annotations[{row.position}]", row.annotation.source_key
+                self.images[id_].lost.append(self._unreadable(place, reason, key))
+        for id_, row, problem in self.rows.wrong_points():
+            if id_ in self.images:
+                place, key = f"annotations[{row.position}].keypoints", row.annotation.source_key or ""
+                note = found("not-carried", self.file, place, reason=problem, source_key=key)
+                self.images[id_].notes.append(note)
 
     def _unsaid(self) -> Iterator[Finding]:
         if self.unsaid:
@@ -257,17 +269,6 @@ class _Reader:
             yield found("metadata-not-carried", self.file, value=value)
         for reason, count in (+self.lenient).items():
             yield found("read-leniently", self.file, value=f"{count:,}", reason=reason)
-
-
-def _give_skeleton(row: Annotation, category: Category) -> str:
-    """Say of keypoints what they are, by the names that their category gives; why they are left out, or ""."""
-    count = len(json.loads(row.keypoints or "[]")) // 3
-    if category.points and len(category.points) != count:
-        row.keypoints = None
-        return f"they are {count} points, its category names {len(category.points)}; they are left out, the box stays"
-    names = category.points or numbered_names(count)
-    row.skeleton = skeleton_of(names, category.edges).text()
-    return ""
 
 
 def parse_image(entry: dict[str, Any], place: str) -> CocoImage:

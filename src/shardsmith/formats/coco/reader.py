@@ -7,21 +7,27 @@ id for id, and its captions are of the same images.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
+
+import pyarrow.compute as pc
 
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.label_map import MAX_ID
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.dataset.shapes import OutlineError
+from shardsmith.dataset.tables.packed import MANY, PackedRows, repeated
 from shardsmith.formats.coco.content import CocoFile, CocoImage, CocoRow
-from shardsmith.formats.coco.entries import parse
+from shardsmith.formats.coco.entries import parse_stream
 from shardsmith.formats.shapes.placement import corners, keypoints_on_displayed, on_displayed, outline_on_displayed
 from shardsmith.formats.shared.facts import merged
 from shardsmith.formats.shared.raw_folder import SHOWN, ImageEntry, RawFolder, Source
 from shardsmith.formats.shared.splits import split_in_name, split_in_path
+from shardsmith.formats.shared.text import opened
 
 _CROWD_SHARE = 0.5
+_KEY = ("image_id", "source_key")
 
 
 def read(folder: RawFolder, files: list[str]) -> Source:
@@ -29,16 +35,23 @@ def read(folder: RawFolder, files: list[str]) -> Source:
     Raises:
         RawDataError: a file is no JSON, or has not the three lists.
     """
-    contents = [(file, parse(folder.text(file), file)) for file in files]
+    contents = [(file, _parse(folder, file)) for file in files]
     source = Source(shapes=0)
+    if sum(content.shapes for _, content in contents) > MANY:
+        source.annotations = cast("list[Annotation]", PackedRows())
     group = annotation_group([content for _, content in contents])
     if group:
         source.facts["annotation_group"] = group
     known: set[tuple] | None = set() if len(files) > 1 else None
     for file, content in sorted(contents, key=lambda each: each[1].is_text):
         source.shapes = (source.shapes or 0) + add(folder, content, file, source, known, group)
-    source.findings += [*_untie_ids(source.annotations, files), *_name_crowds(source.annotations, files)]
+    source.findings += [*_untie_ids(source, files), *_name_crowds(source, files)]
     return source
+
+
+def _parse(folder: RawFolder, file: str) -> CocoFile:
+    with opened(folder.root / file, file) as text:
+        return parse_stream(text, file)
 
 
 def annotation_group(contents: Sequence[CocoFile]) -> str:
@@ -47,8 +60,7 @@ def annotation_group(contents: Sequence[CocoFile]) -> str:
     tops = [name for name, parent in parents.items() if not parent]
     if len(tops) != 1 or len(parents) < 2 or any(parents[name] != tops[0] for name in parents if name != tops[0]):
         return ""
-    rows = (row for content in contents for image in content.images for row in image.rows)
-    return "" if any(row.annotation.label == tops[0] for row in rows) else tops[0]
+    return "" if any(tops[0] in content.labels for content in contents) else tops[0]
 
 
 def add(
@@ -82,9 +94,10 @@ def add(
             continue
         rows = image.rows
         if known is not None:
+            count = len(rows)
             rows = [row for row in rows if (image_id, *row.key) not in known]
             new |= {(image_id, *row.key) for row in rows}
-            repeated += len(image.rows) - len(rows)
+            repeated += count - len(rows)
         source.findings += [replace(finding, image_id=image_id) for finding in [*image.lost, *image.notes]]
         if content.is_joined:
             _add_entry(image, image_id, file, source)
@@ -177,22 +190,41 @@ def _without_outline(row: CocoRow, image_id: str, file: str, error: str) -> Find
     return found("not-carried", file, place, reason=reason, image_id=image_id, source_key=key)
 
 
-def _untie_ids(annotations: Iterable[Annotation], files: Sequence[str]) -> list[Finding]:
+def _untie_ids(source: Source, files: Sequence[str]) -> list[Finding]:
     """Take away the ids that several annotations of one image share: they name none of them."""
-    rows = [row for row in annotations if row.source_key]
-    counts = Counter((row.image_id, row.source_key) for row in rows)
-    shared = [row for row in rows if counts[row.image_id, row.source_key] > 1]
+    rows = source.annotations
+    if source.packed:
+        tables = source.packed.batches()
+        pairs = (pair for table in tables for pair in zip(*(table[name].to_pylist() for name in _KEY), strict=True))
+    else:
+        pairs = ((row.image_id, row.source_key) for row in rows)
+    twice = repeated([(pair for pair in pairs if pair[1])])
+    if not twice:
+        return []
+    every = ((row.image_id, row.source_key) for row in rows)
+    counts = Counter(pair for pair in every if pair[1] and hash(pair) in twice)
+    values: dict[str, None] = {}
+    shared = 0
+    without: list[Annotation] = cast("list[Annotation]", PackedRows()) if source.packed else []
+    for row in rows:
+        if counts[row.image_id, row.source_key] > 1:
+            values[str(row.source_key)] = None
+            shared += 1
+            row.source_key = None
+        without.append(row)
     if not shared:
         return []
-    value = ", ".join(dict.fromkeys(str(row.source_key) for row in shared))[:SHOWN]
-    for row in shared:
-        row.source_key = None
-    reason = f"{len(shared):,} annotations share their id with another of their image; they get other ids"
-    return [found("metadata-not-carried", files[0], value=value, reason=reason)]
+    source.annotations = without
+    reason = f"{shared:,} annotations share their id with another of their image; they get other ids"
+    return [found("metadata-not-carried", files[0], value=", ".join(values)[:SHOWN], reason=reason)]
 
 
-def _name_crowds(annotations: Sequence[Annotation], files: Sequence[str]) -> list[Finding]:
-    crowds = sum(row.is_crowd for row in annotations)
-    if crowds <= _CROWD_SHARE * len(annotations):
+def _name_crowds(source: Source, files: Sequence[str]) -> list[Finding]:
+    rows = source.annotations
+    if source.packed:
+        crowds = sum(pc.sum(table["is_crowd"]).as_py() or 0 for table in source.packed.batches())
+    else:
+        crowds = sum(row.is_crowd for row in rows)
+    if crowds <= _CROWD_SHARE * len(rows):
         return []
-    return [found("crowd-mostly", files[0], value=f"{crowds:,} of {len(annotations):,} annotations")]
+    return [found("crowd-mostly", files[0], value=f"{crowds:,} of {len(rows):,} annotations")]

@@ -14,6 +14,8 @@ def take_out_contested(folder: RawFolder, source: Source) -> list[Finding]:
         for image, names in folder.claims.items()
         if len(names) > 1 and image in near
     }
+    if not reasons:
+        return []
     gone = [row for row in source.annotations if row.image_id in reasons]
     source.annotations = [row for row in source.annotations if row.image_id not in reasons]
     return [

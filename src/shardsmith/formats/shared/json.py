@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,9 @@ from shardsmith.dataset.errors import RawDataError
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _HALVES = re.compile(r"(\\\\|\\u[dD][89abAB]..\\u[dD][c-fC-F]..)|\\u[dD][89a-fA-F][0-9a-fA-F]{2}", re.DOTALL)
+_COMMA = re.compile(r"[ \t\n\r]*,[ \t\n\r]*")
+_WINDOW = 1 << 20  # characters
+_MOST_CUT_OFF = 4  # of a number, which then reads as a shorter one
 _decode = json.JSONDecoder().raw_decode
 
 
@@ -90,6 +93,120 @@ def members(text: str, file: str) -> Iterator[tuple[str, int | None, Any]]:
             if text[at : at + 1] == "}":
                 return _expect_end(text, at + 1)
             at = _expect(text, at, ",")
+
+
+class _Window:
+    """A part of a long text, moved along as it is read."""
+
+    def __init__(self, read: Callable[[int], str]) -> None:
+        self._read, self._raw, self._ended = read, "", False
+        self._lines = 0  # before the window
+        self.text, self.at = "", 0
+
+    def more(self) -> bool:
+        """Take in what follows, at least as much as is left; False at the end."""
+        some = "" if self._ended else self._read(max(_WINDOW, len(self.text) - self.at))
+        self._ended = not some
+        if not some:
+            return False
+        self._lines += self._raw.count("\n", 0, self.at)
+        self._raw = self._raw[self.at :] + some
+        self.text, self.at = paired(self._raw), 0
+        return True
+
+    def peek(self) -> str:
+        """The next character that is no blank; "" at the end."""
+        while True:
+            self.at = _skip(self.text, self.at)
+            if self.at < len(self.text) or not self.more():
+                return self.text[self.at : self.at + 1]
+
+    def expect(self, mark: str) -> None:
+        if self.peek() != mark:
+            raise self.clear(json.JSONDecodeError(f"Expecting {mark!r}", self.text, self.at))
+        self.at += 1
+
+    def expect_end(self) -> None:
+        if self.peek():
+            raise self.clear(json.JSONDecodeError("Extra data", self.text, self.at))
+
+    def value(self) -> Any:
+        self.peek()
+        while True:
+            try:
+                value, end = _decode(self.text, self.at)
+            except json.JSONDecodeError as error:
+                if self.more():
+                    continue
+                raise self.clear(error) from None
+            if end + _MOST_CUT_OFF > len(self.text) and self.more():
+                continue  # a number may go on
+            self.at = end
+            return value
+
+    def elements(self) -> Iterator[Any]:
+        """Those of the list that begins here."""
+        self.expect("[")
+        if self.peek() == "]":
+            self.at += 1
+            return
+        while True:
+            yield self.value()
+            # most elements end well within the window
+            while (between := _COMMA.match(self.text, self.at)) and between.end() + _MOST_CUT_OFF < len(self.text):
+                try:
+                    value, end = _decode(self.text, between.end())
+                except json.JSONDecodeError:
+                    break
+                if end + _MOST_CUT_OFF > len(self.text):
+                    break
+                self.at = end
+                yield value
+            if self.peek() == "]":
+                self.at += 1
+                return
+            self.expect(",")
+
+    def clear(self, error: json.JSONDecodeError) -> json.JSONDecodeError:
+        """The error with its line in the whole text."""
+        error.lineno += self._lines
+        return error
+
+
+def stream_members(read: Callable[[int], str], file: str) -> Iterator[tuple[str, int | None, Any]]:
+    """(key, position, element) for each element of each list of a JSON object, (key, None, value) for its other values;
+    halves of surrogate pairs as in `paired`.
+
+    An empty list gives (key, -1, None), so that its key is seen.
+
+    Args:
+        read: gives so many characters, or fewer; "" at the end.
+
+    Raises:
+        RawDataError: it is no JSON object, to its end.
+    """
+    with clear_errors(file):
+        window = _Window(read)
+        window.expect("{")
+        if window.peek() == "}":
+            window.at += 1
+            return window.expect_end()
+        while True:
+            key = window.value()
+            window.expect(":")
+            if window.peek() == "[":
+                count = 0
+                for element in window.elements():
+                    yield key, count, element
+                    count += 1
+                if not count:
+                    yield key, -1, None
+            else:
+                yield key, None, window.value()
+            if window.peek() == "}":
+                window.at += 1
+                return window.expect_end()
+            window.expect(",")
 
 
 def elements(text: str, file: str) -> Iterator[Any]:

@@ -15,7 +15,9 @@ from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.images import EXTENSIONS, ImageInfo
 from shardsmith.dataset.manifest import Annotation
+from shardsmith.dataset.tables.packed import PackedRows
 from shardsmith.formats.shared.names import NameIndex, clean_path, difference, ending_with, fold_path, nearest
+from shardsmith.formats.shared.text import encoding_of
 
 SHOWN = 300  # characters of a name from the data, in a finding
 _NOT_UTF8 = re.compile("[\ud800-\udfff]")  # what os.walk makes of such a byte
@@ -53,7 +55,8 @@ class Source:
     comes out as a row of `annotations` (with `source_key`, where the source gives it an id), or as a finding that drops
     it and has `image_id`: so an image that lost all of them is not taken for a negative. `shapes` counts them as they
     stand in the source; None where the reader does not count. `facts` are about the whole dataset: its licence, its
-    description, where it is from. `omitted` is filled later: what ingest.classes leaves out.
+    description, where it is from. `omitted` is filled later: what ingest.classes leaves out. Where a reader has put
+    `annotations` down (`packed` says so), who takes a row of it gets a copy.
     """
 
     entries: dict[str, ImageEntry] = field(default_factory=dict)
@@ -64,6 +67,11 @@ class Source:
     shapes: int | None = None
     omitted: list[Annotation] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def packed(self) -> PackedRows | None:
+        rows: object = self.annotations
+        return rows if isinstance(rows, PackedRows) else None
 
 
 class RawFolder:
@@ -160,7 +168,7 @@ class RawFolder:
         """The first bytes of a text file, for `detect`."""
         with (self.root / file).open("rb") as stream:
             data = stream.read(size)
-        return data.decode(_encoding(data), errors="replace")
+        return data.decode(encoding_of(data), errors="replace")
 
     def text(self, file: str) -> str:
         """
@@ -169,7 +177,7 @@ class RawFolder:
         """
         data = (self.root / file).read_bytes()
         try:
-            return data.decode(_encoding(data))
+            return data.decode(encoding_of(data))
         except UnicodeDecodeError as error:
             at = f"{error.reason} at byte {error.start}"
             raise RawDataError(f"{file}: not UTF-8 ({at}); save it as UTF-8") from None
@@ -283,7 +291,3 @@ class RawFolder:
 def _leads_inside(link: Path, top: Path) -> bool:
     target = link.resolve()
     return target.is_relative_to(top) or _CACHED.fullmatch(str(target)) is not None
-
-
-def _encoding(data: bytes) -> str:
-    return "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
