@@ -11,6 +11,7 @@ import sys
 from itertools import product
 from pathlib import Path
 
+import odd_sets
 import pytest
 from code_jobs import (  # noqa: F401 (fixtures)
     CONSTRAINTS,
@@ -30,6 +31,8 @@ from docs_commands import commands_in
 from workspaces import ROOT, Place, copied
 
 from shardsmith.cli.main import make_parser
+from shardsmith.formats.registry import WRITERS
+from shardsmith.formats.shared.job import ExportJob
 
 # each builds what test_code has, too
 pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.xdist_group("code")]
@@ -90,16 +93,19 @@ def test_torch_loads_it(shared: Place, tmp_path: Path, way: str) -> None:
         assert result["times"][0] == result["times"][1]
 
 
-TASKS = (("masks", "seg"), ("keypoints", "pose"), ("oriented", "obb"))
+TASKS = (("outlined", "seg"), ("posed", "pose"), ("turned", "obb"))
 
 
 def with_shapes(place: Place) -> Place:
-    """With a version more for each kind of shapes, called so."""
-    formats = {"masks": "ultralytics", "keypoints": "ultralytics_pose", "oriented": "ultralytics_obb"}
+    """With a version more for each kind of shapes, called as in odd_sets."""
+    formats = {"outlined": "ultralytics", "posed": "ultralytics_pose", "turned": "ultralytics_obb"}
+    place.dvc("remote", "modify", "-q", "store", "url", str(place.root.parent / "store"))
     params = re.sub(r"formats: \[.*\]", "formats: [FORMAT]", place.read("params.yaml"))
+    params = params.replace("strategy: stable", "strategy: source")
     for shapes, form in formats.items():
         shutil.rmtree(place.root / "data/raw")
-        place.shardsmith("sample", "data/raw", "--shapes", shapes)
+        manifest = getattr(odd_sets, shapes)(place.root.parent / shapes)
+        WRITERS["coco"].write(ExportJob(manifest, odd_sets.LABELS), place.root / "data/raw")
         place.write("params.yaml", params.replace("FORMAT", form))
         build(place, shapes)
     return place
@@ -125,9 +131,9 @@ def test_ultralytics_trains(shared: Place, tmp_path: Path) -> None:
     jobs = {version: job(tmp_path / version, text, version, "yolo") for version, text in texts.items()}
     results = run(tmp_path / "run", jobs, env, str(python))
     assert results["boxes"]["said"].startswith("{'metrics/precision(B)': ")
-    assert "'metrics/precision(M)': " in results["masks"]["said"]
-    assert "'metrics/precision(P)': " in results["keypoints"]["said"]
-    assert results["oriented"]["said"].startswith("{'metrics/precision(B)': ")
+    assert "'metrics/precision(M)': " in results["outlined"]["said"]
+    assert "'metrics/precision(P)': " in results["posed"]["said"]
+    assert results["turned"]["said"].startswith("{'metrics/precision(B)': ")
     assert results["labels"]["said"].startswith("{'metrics/accuracy_top1': ")
 
 

@@ -16,6 +16,7 @@ place.parent.mkdir(parents=True)
 place.symlink_to(root / "tfrecord")
 assert tfds.builder("odd", data_dir=str(root / "named")).info.full_name == "odd/1.0.0"
 builder = tfds.builder_from_directory(str(root / "tfrecord"))
+assert builder.info.homepage == "README.md"  # and none that TFDS makes up
 label = builder.info.features["image"]["object"]["class"]["label"].feature
 records = {}
 for split in sorted(builder.info.splits):

@@ -49,20 +49,18 @@ def write_polygons(job: ExportJob, out: Path, layout: Layout = Layout()) -> None
     and pycocotools fails at a file where one has no segmentation.
     """
     table = job.manifest.annotations
-    some = table["segmentation"].null_count < table.num_rows
-    sides = [table[name].to_pylist() for name in ("xmin", "ymin", "xmax", "ymax")]
-    rows = zip(table["segmentation"].to_pylist(), table["is_crowd"].to_pylist(), zip(*sides, strict=True), strict=True)
-    outlines = [
-        outline if crowd and outline else _as_polygons(outline, box if some else None) for outline, crowd, box in rows
-    ]
+    if table["segmentation"].null_count == table.num_rows:
+        return write(job, out, layout)
+    columns = ("segmentation", "is_crowd", "xmin", "ymin", "xmax", "ymax")
+    rows = zip(*(table[name].to_pylist() for name in columns), strict=True)
+    outlines = [outline if crowd and outline else _as_polygons(outline, box) for outline, crowd, *box in rows]
     place = table.column_names.index("segmentation")
     traced = table.set_column(place, table.schema.field(place), pa.array(outlines, pa.string()))
-    write(replace(job, manifest=Manifest(job.manifest.images, traced)), out, layout)
+    return write(replace(job, manifest=Manifest(job.manifest.images, traced)), out, layout)
 
 
-def _as_polygons(outline: str | None, box: tuple[float | None, ...] | None) -> str | None:
-    """box: what stands for a missing outline."""
-    if outline is None and box and None not in box:
+def _as_polygons(outline: str | None, box: list[float | None]) -> str | None:
+    if outline is None and None not in box:
         xmin, ymin, xmax, ymax = box
         return json.dumps([[xmin, ymin, xmax, ymin, xmax, ymax, xmin, ymax]])
     if outline is None or outline.startswith("["):
