@@ -35,6 +35,7 @@ from shardsmith.dataset.errors import FindingError, ParamsError
 from shardsmith.dataset.findings import Finding
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.ledger.balance import balance
+from shardsmith.pipeline.checks.kept import decode
 from shardsmith.pipeline.ingest import ingest
 from shardsmith.pipeline.params import Params, parse_params
 from shardsmith.pipeline.splits.decisions import Decisions, read_decisions
@@ -60,7 +61,7 @@ class Read:
         self.text = text
         self.decisions, self.record = remembered or (Decisions(), Record())
         self.manifest, _, self.findings, _ = ingest(folder, parse_params(text).ingest, LabelMap("sample"))
-        self.seen = dict(zip(self.paths(self.manifest.images), validation._decode(self.manifest.images), strict=True))
+        self.seen = dict(zip(self.paths(self.manifest.images), decode(self.manifest.images), strict=True))
 
     @staticmethod
     def paths(images: pa.Table) -> list[str]:
@@ -70,7 +71,9 @@ class Read:
         """What validate and split find; the ledger says that what they dropped, and nothing else, is gone."""
         params = acting(self.text, code, action)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(validation, "_decode", lambda images: [self.seen[path] for path in self.paths(images)])
+            patch.setattr(
+                validation, "decode", lambda images, keeping: [self.seen[path] for path in self.paths(images)]
+            )
             valid, found = validate(self.manifest, self.findings, params, self.decisions)
         balance(
             "validate", self.manifest, valid, found[len(self.findings) :], sets=["group", "annotated", "tags", "pixels"]

@@ -140,7 +140,7 @@ def parse(record):  # boxes: xmin ymin xmax ymax in pixels of the resized image;
 
 
 {_SHARDS}padding = (0.0, {{"boxes": -1.0, "labels": tf.constant(-1, tf.int64)}})
-files = tf.data.Dataset.from_tensor_slices(shards).shuffle(len(shards))  # images that came together stand together
+files = tf.data.Dataset.from_tensor_slices(shards).shuffle(len(shards))  # what came together stands together
 records = files.interleave(tf.data.TFRecordDataset, cycle_length=16).shuffle(1000)
 dataset = records.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
 dataset = dataset.padded_batch(BATCH, padding_values=padding).prefetch(tf.data.AUTOTUNE)
@@ -158,7 +158,7 @@ def parse(record):
     return tf.image.resize(image, (HEIGHT, WIDTH)), $keras_label
 
 
-{_SHARDS}files = tf.data.Dataset.from_tensor_slices(shards).shuffle(len(shards))  # images that came together stand together
+{_SHARDS}files = tf.data.Dataset.from_tensor_slices(shards).shuffle(len(shards))  # what came together stands together
 records = files.interleave(tf.data.TFRecordDataset, cycle_length=16).shuffle(1000)
 dataset = records.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
 dataset = dataset.batch(BATCH).prefetch(tf.data.AUTOTUNE)

@@ -136,7 +136,7 @@ class Groups:
         order = np.argsort(group_of, kind="stable")
         rows, groups = table.take(pa.array(order)).combine_chunks(), group_of[order]
         starts = np.flatnonzero(np.diff(groups, prepend=-1)).tolist()
-        for start, end in zip(starts, [*starts[1:], len(groups)], strict=True):
+        for start, end in zip(starts, [*starts, len(groups)][1:], strict=True):
             for batch in rows.slice(start, end - start).to_batches():
                 data = batch.serialize()
                 self._places[groups[start]].extend((self._file.tell(), data.size))
