@@ -97,7 +97,7 @@ class Spool:
         self._file = scratch_file()
 
     def add(self, table: pa.Table) -> None:
-        for batch in table.to_batches(ROWS_AT_ONCE):
+        for batch in filter(len, table.to_batches(ROWS_AT_ONCE)):
             data = batch.serialize()
             self._places.append((self._file.tell(), data.size))
             self._file.write(data)

@@ -83,7 +83,10 @@ def add(
     shapes, repeated, passed = content.shapes, 0, Counter[str]()
     new: set[tuple] = set()
     ids_of: dict[str, list[str]] = {}
-    for image in content.images:
+    images = content.images[::-1]
+    content.images = []
+    while images:
+        image = images.pop()  # which is not kept beside what is made of it
         image_id = folder.locate(image.name, file, image.place)
         if isinstance(image_id, Finding):
             source.findings += _without_image(image, image_id)

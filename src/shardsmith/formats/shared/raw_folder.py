@@ -24,7 +24,7 @@ _NOT_UTF8 = re.compile("[\ud800-\udfff]")  # what os.walk makes of such a byte
 _CACHED = re.compile(r".*/files/md5/[0-9a-f]{2}/[0-9a-f]{30}", re.DOTALL)  # an object in a cache of DVC's
 
 
-@dataclass
+@dataclass(slots=True)
 class ImageEntry:
     """What the source says of one image: it is annotated, even where it has no box.
 
@@ -147,7 +147,7 @@ class RawFolder:
     def forget_matches(self) -> None:
         """Before the formats that are to be read look for their images."""
         self.matched: dict[tuple[str, str], Finding] = {}
-        self.claims: dict[str, set[str]] = defaultdict(set)
+        self.claims: dict[str, tuple[str, ...]] = {}
         self.taken: set[str] = set()
 
     def without(self, files: Collection[str]) -> RawFolder:
@@ -202,12 +202,17 @@ class RawFolder:
             if len(image) == 1:
                 self.note(image[0], name, annotation_file, place)
         if len(image) == 1:
-            self.claims[image[0]].add(claim or wanted.name)
+            self._claim(image[0], claim or wanted.name)
             self.taken |= {image[0]} if claim else set()
             return image[0]
         if not image:
             return found("image-missing", annotation_file, place, name[:SHOWN])
         return found("image-ambiguous", annotation_file, place, name[:SHOWN], f"it could be {' or '.join(image[:4])}")
+
+    def _claim(self, image_id: str, name: str) -> None:
+        names = self.claims.get(image_id, ())
+        if name not in names:
+            self.claims[image_id] = (*names, name)
 
     def locate_any(self, names: list[str], annotation_file: str, place: str = "", claim: str = "") -> str | Finding:
         """The image by the first of several names that is one's own; else by one that is not quite."""

@@ -33,8 +33,9 @@ def probe_images(folder: RawFolder) -> None:
             f"{folder.root}: no image among {len(folder.files)} files; known: {' '.join(sorted(EXTENSIONS))}"
             f"{unread_in_words(folder)}"
         )
-    paths = [str(folder.path(image_id)) for image_id in folder.image_files]
-    folder.images = dict(zip(folder.image_files, map_items(probe_file, paths, "ingest: hashing"), strict=True))
+    paths = (str(folder.path(image_id)) for image_id in folder.image_files)
+    probed = map_items(probe_file, paths, "ingest: hashing", total=len(folder.image_files))
+    folder.images = dict(zip(folder.image_files, probed, strict=True))
 
 
 def unpack_images(folder: RawFolder, formats: Formats, out: Path | None) -> None:
