@@ -53,6 +53,13 @@ def test_each_format_in_its_own_folder_with_a_readme(workspace: Path) -> None:
     ]  # fmt: skip
 
 
+def test_tfds_makes_up_no_homepage(workspace: Path) -> None:
+    """Where dataset_info.json has none, it says one below tensorflow.org."""
+    run()
+    info = json.loads(Path("data/export/tfrecord/dataset_info.json").read_text())
+    assert info["location"] == {"urls": ["README.md"]}
+
+
 def test_readme_says_what_it_is_and_shows_names_as_text(workspace: Path) -> None:
     run()
     readme = Path("data/export/tfrecord/README.md").read_text()
