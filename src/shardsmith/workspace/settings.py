@@ -11,6 +11,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from shardsmith.dataset.errors import ParamsError, UsageError
 from shardsmith.dataset.yaml import YamlError, load_yaml
@@ -20,6 +21,13 @@ from shardsmith.workspace.workspace import Workspace
 
 _NULL = "tag:yaml.org,2002:null"
 _COMMENT = re.compile(r"\s+#\s.*$")
+
+
+class _Representer(RoundTripRepresenter):
+    """With `null` for None; ruamel.yaml's own leaves it out."""
+
+
+_Representer.add_representer(type(None), lambda writer, _: writer.represent_scalar(_NULL, "null"))
 
 
 def parse_settings(pairs: list[str]) -> dict[str, Any]:
@@ -75,9 +83,9 @@ def _with_setting(text: str, key: str, value: Any) -> str:
 
 def _yaml() -> YAML:
     yaml = YAML()
+    yaml.Representer = _Representer
     yaml.width, yaml.preserve_quotes = 120, True
     yaml.indent(mapping=2, sequence=4, offset=2)  # as params.yaml is written, so that only the value changes
-    yaml.representer.add_representer(type(None), lambda writer, _: writer.represent_scalar(_NULL, "null"))
     return yaml
 
 
