@@ -23,6 +23,7 @@ from shardsmith.dataset.manifest import Annotation, Image, Manifest
 from shardsmith.pipeline.ingest import give_keys
 
 if TYPE_CHECKING:
+    from served import Served
     from workspaces import Place
 
 ROOT = Path(__file__).parents[1]
@@ -121,6 +122,25 @@ def built(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Place:
     place.git("add", "staged.txt")
     place.run("shardsmith", "build", "--name", "one")  # as a user: no fork
     return place
+
+
+@pytest.fixture(scope="session")
+def one_served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    from served import Served
+    from workspaces import make_workspace
+
+    folder = tmp_path_factory.mktemp("served")
+    served = Served(make_workspace(folder / "work space", folder / "home"))
+    yield served
+    served.stop()
+
+
+@pytest.fixture
+def served(one_served: Served) -> Served:
+    """A workspace with `shardsmith serve`, one for the run; it is started again where a test has ended it."""
+    if one_served.process.poll() is not None:
+        one_served.start()
+    return one_served
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import urllib.error
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,14 +14,6 @@ from staged import STAGES
 from workspaces import make_workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("flows")]
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("served")
-    served = Served(make_workspace(folder / "work space", folder / "home"))
-    yield served
-    served.stop()
 
 
 def test_a_press_of_the_button_makes_a_version_with_what_was_chosen(served: Served) -> None:

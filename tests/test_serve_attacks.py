@@ -8,7 +8,6 @@ import os
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -58,14 +57,6 @@ const attack = async () => {
   return said;
 };
 """
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("attacked")
-    served = Served(make_workspace(folder / "work", folder / "home"))
-    yield served
-    served.stop()
 
 
 def flows(served: Served) -> set[str]:
