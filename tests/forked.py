@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import runpy
 import shlex
@@ -123,6 +124,8 @@ def _module(name: str, arguments: Sequence[str]) -> int:
 
 def fork_programs() -> None:
     """From here on DVC and the stages that it runs, a flow and the read back are forks of this process."""
+    for name in ("dvc.cli", "dvc.commands.add", "dvc.commands.data_sync", "dvc.repo.reproduce"):
+        importlib.import_module(name)
     from dvc.stage import run as dvc_run
     from dvc.stage.exceptions import StageCmdFailedError
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from faults import BUCKET, FAULTS, KEYS, Proxy, bucket, no_fault, one_in, s3_server
-from workspaces import QUICK, Place, make_workspace
+from workspaces import Place, make_workspace
 
 from shardsmith.dataset.errors import VersionError
 from shardsmith.download.pull import pull
@@ -40,7 +40,7 @@ class Behind:
     address: str
 
     def build(self, *arguments: str) -> str:
-        done = self.place.run(*QUICK, *arguments)
+        done = self.place.quick_build(*arguments)
         return done.stdout + done.stderr
 
 

@@ -17,13 +17,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import shardsmith
 
 # what is read when Python or a package starts: another value needs a process of its own
-_AT_START = ("PYTHON", "LC_", "LANG", "TZ", "TF_", "OMP_", "FSSPEC_", "LD_")
+_AT_START = ("PYTHON", "LC_", "LANG", "TZ", "OMP_", "FSSPEC_", "LD_")
 _LONGEST = 1 << 20
 # what DVC and our own functions import when they come to it
 LATER = (
@@ -76,14 +76,13 @@ def command(program: str, *arguments: str) -> list[str]:
 
 
 def _at_start(env: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in env.items() if key.startswith(_AT_START)}
+    return {key: value for key, value in env.items() if value and key.startswith(_AT_START)}
 
 
 @cache
 def _environment() -> dict[str, str]:
-    kept = {
-        key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "PREFECT_", "DVC_", "PYTEST"))
-    }
+    own = ("GIT_", "PREFECT_", "DVC_", "PYTEST")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(own)}
     return kept | {"PYTHONPATH": str(Path(__file__).parents[1] / "src")}
 
 
@@ -154,15 +153,15 @@ def _serve(requests: socket.socket) -> None:
             return
         answer, out, err = fds
         request = json.loads(text)
-        name, *arguments = request["command"]
-        if name == "shardsmith" and arguments[:1] == ["build"]:
+        if request["command"][:2] == ["shardsmith", "build"]:
             _of_builds()
         if not os.fork():  # it waits for the command's own
             with os.fdopen(answer, "w") as said:
                 if not (pid := os.fork()):
                     os.dup2(out, 1)
                     os.dup2(err, 2)
-                    end(lambda: PROGRAMS[name](arguments), request["cwd"], request["env"])
+                    name, *arguments = request["command"]
+                    end(partial(PROGRAMS[name], arguments), request["cwd"], request["env"])
                 print(pid, file=said, flush=True)
                 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), file=said)
             os._exit(0)
