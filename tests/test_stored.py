@@ -31,22 +31,26 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("stored")]
 
 
 def make(folder: Path) -> Place:
-    made = make_workspace(folder / "work", folder / "home")
+    place = make_workspace(folder / "work", folder / "home")
     for number in range(4, 10):
         for suffix in ("jpg", "xml"):
-            (made.root / f"data/raw/{number:02}.{suffix}").unlink()
+            (place.root / f"data/raw/{number:02}.{suffix}").unlink()
     (folder / "fault").mkdir()
     shutil.copy2(Path(__file__).with_name("full_disk.py"), folder / "fault/sitecustomize.py")
-    place = Place(made.root, made.env | {"PYTHONPATH": f"{folder / 'fault'}{os.pathsep}{made.env['PYTHONPATH']}"})
     place.add_store(folder / "store")
     place.commit("remote")
     return place
 
 
+def with_faults(place: Place) -> str:
+    """PYTHONPATH for what is to meet a full disk."""
+    return f"{place.root.parent / 'fault'}{os.pathsep}{place.env['PYTHONPATH']}"
+
+
 def build_on_full_disk(place: Place, name: str, full: str) -> subprocess.CompletedProcess[str]:
     count = place.root.parent / "count"
     count.unlink(missing_ok=True)
-    return place.run(*QUICK, name, ok=False, FULL=f"{count} {full}")
+    return place.run(*QUICK, name, ok=False, FULL=f"{count} {full}", PYTHONPATH=with_faults(place))
 
 
 def is_whole(place: Place) -> bool:
@@ -141,7 +145,7 @@ def test_what_was_read_is_known_by_size_and_time(place: Place) -> None:
 
 def test_a_push_to_a_full_disk_ends_at_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.rmtree(place.root.parent / "store/files")
-    monkeypatch.setenv("PYTHONPATH", place.env["PYTHONPATH"])
+    monkeypatch.setenv("PYTHONPATH", with_faults(place))
     monkeypatch.setenv("FULL", f"{place.root.parent / 'count'} 1 9999")
     said: list[str] = []
     with pytest.raises(VersionError, match="No space left on device; free some space") as raised:

@@ -70,7 +70,7 @@ def command(program: str, *arguments: str) -> list[str]:
     starts = {
         "shardsmith": [str(Path(sys.executable).with_name("shardsmith"))],
         "dvc": [sys.executable, "-m", "dvc"],
-        "quick_build": [sys.executable, str(Path(__file__).with_name("quick_build.py"))],
+        "quick_build": [sys.executable, str(Path(__file__).with_name("quick_build.py")), "--forked"],
     }
     return [*starts[program], *arguments]
 
