@@ -135,7 +135,9 @@ def fork_programs() -> None:
     for stage in (Path(__file__).parents[1] / "stages").glob("*.py"):
         runpy.run_path(str(stage), run_name=stage.stem)
 
-    def start(command: list[str], **how: Any) -> Fork:
+    def start(command: list[str], **how: Any) -> Any:
+        if command[0] != sys.executable:  # of another environment, which has code of its own
+            return subprocess.Popen(command, **how)
         name, *arguments = command[command.index("-m") + 1 :]
         return Fork(lambda: _module(name, arguments), **how)
 
