@@ -76,8 +76,9 @@ class InParquet:
         schema = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
         with pq.ParquetFile(self.path) as file:
             there = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
-            for batch in file.iter_batches(most, columns=there, use_threads=False):
-                yield self._cast(pa.Table.from_batches([batch]), schema)
+            for group in range(file.num_row_groups):  # iter_batches reads far ahead
+                rows = self._cast(file.read_row_group(group, columns=there, use_threads=False), schema)
+                yield from InMemory(rows).batches(most)
 
     def _cast(self, table: pa.Table, schema: pa.Schema) -> pa.Table:
         return with_columns(table, schema, _LATER)
