@@ -2,9 +2,8 @@
 
     python benchmarks/coco_size.py [--images N] [--annotations N]
 
-Prints seconds (wall, CPU) and peak memory (MB) of each part: the text in memory; parsed; put on its images; as the
-manifest's tables. The images need not exist: what their headers would say is made up. The file is written to
-benchmarks/work/.
+Prints seconds (wall, CPU) and peak memory (MB) of each part: read, and put on its images; as the manifest's tables.
+The images need not exist: what their headers would say is made up. The file is written to benchmarks/work/.
 """
 
 from __future__ import annotations
@@ -23,10 +22,11 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from shardsmith.dataset.images import ImageInfo  # noqa: E402
-from shardsmith.dataset.manifest import Image, Manifest  # noqa: E402
+from shardsmith.dataset.label_map import LabelMap  # noqa: E402
 from shardsmith.formats.coco import format as coco  # noqa: E402
-from shardsmith.formats.coco.entries import parse  # noqa: E402
-from shardsmith.formats.shared.raw_folder import RawFolder, Source  # noqa: E402
+from shardsmith.formats.shared.raw_folder import RawFolder  # noqa: E402
+from shardsmith.pipeline.ingest import take_in  # noqa: E402
+from shardsmith.pipeline.params import IngestParams  # noqa: E402
 
 POINTS = 21  # of an outline: with these the file is as large as the 448 MB of instances_train2017.json
 CROWDS = 100  # one annotation in so many is a crowd, as RLE
@@ -81,18 +81,9 @@ def main() -> None:
     folder = RawFolder(path.parent, [*names, path.name])
     folder.images = {name: ImageInfo(f"{number:064}", 1, 640, 480, "jpeg") for number, name in enumerate(names)}
     print(f"{path.stat().st_size / 1e6:,.0f} MB of JSON")
-    start = time.perf_counter()
-    text = timed("text", folder.text, path.name)
-    content = timed("parsed", parse, text, path.name)
-    del text
-    source = Source()
-    timed("on its images", coco.add, folder, content, path.name, source)
-    print(
-        f"read in {time.perf_counter() - start:.1f} s: {len(source.annotations):,} annotations, {source.findings[:2]}"
-    )
-    del content
-    images = [Image(name, name, folder.images[name].sha256, 640, 480, "jpeg") for name in source.entries]
-    timed("tables", Manifest.of, images, source.annotations)
+    source = timed("read", coco.read, folder, [path.name])
+    print(f"{len(source.annotations):,} annotations, {source.findings[:2]}")
+    timed("tables", take_in, folder, source, IngestParams(), LabelMap("coco"))
 
 
 if __name__ == "__main__":
