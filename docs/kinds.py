@@ -16,7 +16,7 @@ What each format holds, as the formats themselves declare it: *in* where its rea
 writer writes it. A kind that a format has no place for is named with its count (`not-exported`).
 `tests/test_kinds.py` tries each cell by writing and reading; `python -m docs.kinds` writes this page anew.
 
-- **label**: a class of the whole image. **box**: an upright box.
+- **caption**: a text about the whole image, or several. **label**: a class of the whole image. **box**: an upright box.
 - **oriented**: a turned box, by its four corners. **polygon**: an outline of one part or several.
 - **mask**: pixels, as run lengths (RLE); TFRecord and VOC have them where `export.masks` is true (or `--masks`).
 - **keypoints**: named points with a skeleton; left and right change places where an image is mirrored.

@@ -21,7 +21,7 @@ def main(raw: Path, out: Path, label_map: Path) -> None:
 
     # what the annotation files say, as they stand
     folder, source, format_name = read_raw(raw, params.ingest, out)
-    seen = ReadSource(folder.image_files, source.annotations)
+    seen = ReadSource(folder.image_files, source.annotations, source.captions())
 
     # classes renamed, merged and omitted as ingest.classes says; images that no annotation mentions
     manifest, ids, findings = take_in(folder, source, params.ingest, start)

@@ -350,7 +350,25 @@ def label_map_text(rng: Random) -> Files:
     return {"label_map.pbtxt": said.encode("utf-8", "surrogatepass")}
 
 
+def _captions(rng: Random) -> Files:
+    rows = [
+        {
+            rng.choice(("image", "image", "file_name", "x")): odd(rng, _name(rng)),
+            "caption": odd(rng, rng.choice(("a cat", ["x", "y"], None))),
+            text(rng)[:20]: odd(rng, 1), "split": odd(rng, "train"),
+        }
+        for _ in range(rng.randrange(6))
+    ]  # fmt: skip
+    lines = "".join(f"{_name(rng)},{text(rng)}\n" for _ in range(rng.randrange(4)))
+    return {
+        "a.jsonl": b"\n".join(_json(row, rng) for row in rows),
+        "list.json": _json([{"image": "a.jpg", "caption": "x"}, *rows], rng),
+        "captions.txt": f"image,caption\n{lines}".encode("utf-8", "surrogatepass"),
+    }
+
+
 GRAMMARS: dict[str, Callable[[Random], Files]] = {
+    "captions": _captions,
     "class_folders": _class_folders, "coco": _coco, "create_ml": _create_ml, "cvat": _cvat,
     "label_studio": _label_studio, "labelbox": _labelbox, "multiclass_csv": _multiclass_csv,
     "panlabel": _panlabel, "retinanet_csv": _retinanet_csv, "tfod_csv": _tfod_csv, "ultralytics": _ultralytics,

@@ -71,7 +71,7 @@ class Plant:
 _LIST = "annotations/instances_train.json"
 PLANTED = {
     "annotation-unreadable": Plant(_LIST, "a `bbox` of three numbers"),
-    "shape-not-carried": Plant(_LIST, "a `caption`"),
+    "shape-not-carried": Plant(_LIST, "a `caption` that is a number"),
     "image-missing": Plant(_LIST, "an entry for `not-there.jpg`, which is not there"),
     "image-ambiguous": Plant(_LIST, "an entry for `twice.jpg`, with `left/twice.jpg` and `right/twice.jpg`"),
     "image-name-matched": Plant(_LIST, "an entry for `na%C3%AFve.jpg`, with `naïve.jpg`"),
@@ -148,6 +148,7 @@ OF_STEPS = {
     "copy-identical": Plant("images/still.jpg", "no step takes an image of class `still`"),
     "box-lost": Plant("images/at-the-edge.jpg", "an object that `crop: {right: 0.9}` cuts off"),
     "outline-lost": Plant("images/speck.jpg", "a mask of one pixel, made smaller"),
+    "caption-lost": Plant("images/wide.jpg", "an image with a caption, in two tiles", 2),
 }
 
 
@@ -251,7 +252,7 @@ def _plant_in_reading(data: Dataset) -> None:
     data.add("caption.jpg", saved(photograph(112)), CAT)
     image = data.entries("train")["images"][-1]
     image["neg_category_ids"] = [2]
-    data.entries("train")["annotations"].append({"id": 1, "image_id": image["id"], "caption": "a cat"})
+    data.entries("train")["annotations"].append({"id": 1, "image_id": image["id"], "caption": 7})
     data.add("no-split.jpg", saved(photograph(111)), CAT, split="")
 
 
@@ -347,6 +348,8 @@ def plant_for_steps(root: Path) -> None:
     before = 21 * HEIGHT + 21  # down each column in turn, as COCO counts
     speck = {"size": [HEIGHT, WIDTH], "counts": [before, 1, WIDTH * HEIGHT - before - 1]}
     data.entries("")["annotations"][-1]["segmentation"] = speck
+    data.add("wide.jpg", saved(photograph(311, 200, 120)), ("cat", 5, 20, 20, 30), split="")
+    data.entries("")["annotations"].append({"id": 90, "image_id": 6, "caption": "a cat"})
     data.add("small.jpg", saved(photograph(310, 80, 50)), ("cat", 10, 10, 20, 20), split="")
     data.entries("")["annotations"][-1]["segmentation"] = [[10, 10, 30, 10, 30, 30]]
     data.write()

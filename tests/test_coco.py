@@ -261,7 +261,8 @@ def test_captions_alone_are_coco(tmp_path: Path) -> None:
     captions = {"images": COCO["images"], "annotations": [{"id": 2, "image_id": 7, "caption": "a cat"}]}
     files = {"a.jpg": image_bytes(), "instances.json": json.dumps(COCO), "captions.json": json.dumps(captions)}
     source = read(tmp_path, files)
-    assert (len(source.annotations), codes(source)) == (1, ["not-carried"])
+    assert (len(source.annotations), source.captions(), codes(source)) == (1, {"a.jpg": ["a cat"]}, [])
+    assert not source.entries["a.jpg"].captions_alone
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def dropped(source: Source) -> list[Finding]:
 @pytest.mark.parametrize(
     ("entry", "code", "value"),
     [
-        ({"id": 5, "image_id": 7, "caption": "a cat"}, "shape-not-carried", "caption"),
+        ({"id": 5, "image_id": 7, "caption": ["a cat"]}, "shape-not-carried", "caption that is no text"),
         ({**ENTRY, "id": 5, "bbox": [3, 4, 0, 0], "segmentation": [3, 4]}, "shape-not-carried", "point"),  # VIA's
         ({**BARE, "id": 5, "segmentation": [[3, 4, 5, 6]]}, "shape-not-carried", "line"),
         ({"id": 1, "image_id": 7, "segments_info": [{"id": 5, "category_id": 3}]}, "shape-not-carried",
@@ -63,7 +63,7 @@ def test_a_loss_of_no_image_is_counted_too(tmp_path: Path, entry: object) -> Non
 
 def test_an_image_that_lost_all_is_no_negative(tmp_path: Path) -> None:
     images = [*COCO["images"], B, {"id": 9, "file_name": "c.jpg"}]
-    entries = [ENTRY, {"id": 2, "image_id": 8, "caption": "b"}]
+    entries = [ENTRY, {**ENTRY, "id": 2, "image_id": 8, "bbox": "b"}]
     raw_folder(tmp_path / "raw", {f"{name}.jpg": image_bytes(64, 48, n) for n, name in enumerate("abc")})
     (tmp_path / "raw/l.json").write_text(with_annotations(*entries, images=images))
     manifest, _, findings, _ = ingest(tmp_path / "raw", IngestParams(), LabelMap("d"))
@@ -105,7 +105,8 @@ def test_captions_alone_make_no_negative(tmp_path: Path) -> None:
     captions = {"images": [*COCO["images"], B], "annotations": [{"id": 2, "image_id": 7, "caption": "a cat"}]}
     files = {"a.jpg": image_bytes(), "b.jpg": image_bytes(seed=1), "l.json": json.dumps(captions)}
     source = read(tmp_path, files)
-    assert (list(source.entries), codes(source), source.shapes) == (["a.jpg"], ["shape-not-carried"], 1)
+    assert (source.captions(), codes(source), source.shapes) == ({"a.jpg": ["a cat"]}, [], 1)
+    assert source.entries["a.jpg"].captions_alone
 
 
 def test_classes_without_a_place_are_of_the_whole_image_where_all_are(tmp_path: Path) -> None:
@@ -295,7 +296,8 @@ def test_shapes_in_the_source_are_rows_and_named_losses(tmp_path_factory: pytest
     folder = raw_folder(tmp_path_factory.mktemp("many"), files | {"l.json": text})
     source = coco.read(folder, ["l.json"])
     shapes = sum(len(entry.get("segments_info", [0])) for entry in entries)
-    assert source.shapes == shapes == len(source.annotations) + len(dropped(source))
+    texts = sum(map(len, source.captions().values()))
+    assert source.shapes == shapes == len(source.annotations) + texts + len(dropped(source))
     assert all(finding.image_id and finding.source_key for finding in dropped(source))
     negatives = {"1.jpg", "2.jpg", "3.jpg"} - {f"{entry['image_id']}.jpg" for entry in entries}
     manifest, _ = build_manifest(folder, source, "drop")

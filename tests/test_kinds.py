@@ -17,6 +17,7 @@ from shardsmith.dataset.shapes import from_mask, skeleton_of, to_mask
 from shardsmith.formats.format import KINDS
 from shardsmith.formats.registry import FORMATS
 from shardsmith.formats.shared.job import ExportJob
+from shardsmith.formats.shared.raw_folder import Source
 from shardsmith.pipeline.ingest import read_raw
 from shardsmith.pipeline.params import IngestParams
 
@@ -41,6 +42,7 @@ AS = {
     ("voc", "outlines"): "masks",
     **{(name, "boxes"): "oriented" for name in ("dota", "ultralytics_obb")},
 }
+CAPTIONS = ["a cat", "una gata, \u732b"]
 OUT = [(name, word) for name, one in FORMATS.items() for word in KINDS if word in one.kinds_out]
 READ_BACK = (*(name for name, one in FORMATS.items() if one.is_read), "roboflow_coco")
 UNDRAWN = {"labelme": {"keypoints"}}  # tests/test_shape_kinds.py has them
@@ -56,21 +58,27 @@ def row_with(word: str) -> Annotation:
     return row
 
 
-def kinds_of(rows: list[Annotation]) -> set[str]:
-    return {kind_of(row) for row in rows} | {"keypoints" for row in rows if row.keypoints}
+def kinds_of(source: Source) -> set[str]:
+    found = {kind_of(row) for row in source.annotations} | {"caption" for _ in source.captions()}
+    return found | {"keypoints" for row in source.annotations if row.keypoints}
 
 
 @pytest.mark.parametrize(("name", "word"), OUT)
 def test_what_is_written_comes_back(tmp_path: Path, name: str, word: str) -> None:
     image = make_image(tmp_path / "in", "a.png", image_bytes(format="PNG"), split="train")
-    more = [row_with("keypoints")] if name == "ultralytics_pose" else []
-    job = ExportJob(make_manifest(image, row_with(word), *more), LabelMap("d", {"cat": 1}), masks=True)
+    rows = [row_with("keypoints")] if name == "ultralytics_pose" else []
+    if word == "captions":
+        image.captions = CAPTIONS
+    else:
+        rows.insert(0, row_with(word))
+    job = ExportJob(make_manifest(image, *rows), LabelMap("d", {"cat": 1}), masks=True)
     FORMATS[name].write(job, tmp_path / "out")
     if not name.startswith(READ_BACK):
         pytest.skip(f"{name} is read by other programs: tests/test_training_formats.py")
     read_as = "masks" if name == "voc" and word in ("outlines", "masks") else "auto"
     _, source, _ = read_raw(tmp_path / "out", IngestParams(format=read_as), tmp_path / "work")
-    assert KINDS[AS.get((name, word), word)] in kinds_of(source.annotations), source.findings
+    assert KINDS[AS.get((name, word), word)] in kinds_of(source), source.findings
+    assert word != "captions" or list(source.captions().values()) == [CAPTIONS]
 
 
 @pytest.mark.parametrize("name", sorted({maker.partition(" ")[0] for maker in MAKERS} & {*FORMATS} - NOT_DRAWN))
@@ -82,7 +90,7 @@ def test_what_readers_find(tmp_path: Path, name: str) -> None:
         place.root.mkdir(parents=True)
         for seed in range(60):
             if seen != expected:
-                seen |= kinds_of(place.read(MAKERS[maker](Random(seed)), name, False).annotations)
+                seen |= kinds_of(place.read(MAKERS[maker](Random(seed)), name, False))
     assert seen == expected
 
 

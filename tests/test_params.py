@@ -44,7 +44,7 @@ WRONG = [
         "dataset.name: 'Raccoon': allowed: a to z, 0 to 9 and _, a letter first; for",
     ),
     ("dataset: {annotation_group: ''}", "dataset.annotation_group: '': must not be empty"),
-    ("ingest: {format: vok}", "ingest.format: 'vok': did you mean voc? allowed: auto, class_folders"),
+    ("ingest: {format: vok}", "ingest.format: 'vok': did you mean voc? allowed: auto, captions, class_folders"),
     ("ingest: {unlabelled: lose}", "ingest.unlabelled: 'lose': allowed: drop, negative, keep"),
     ("ingest: {classes: {a: 0}}", "ingest: classes: each pinned id is a whole number from 1"),
     ("ingest: {classes: {a: true}}", "ingest.classes"),

@@ -70,6 +70,7 @@ def check(name: str, tmp_path: Path, cases: int, note: Note) -> None:
         source = place.read(made, name.partition(" ")[0], seed % _DETECTED_EVERY == 1 and any(made.shapes.values()))
         findings = [*source.findings, *apply_classes(source, {})]
         kept = Counter(row.image_id for row in source.annotations)
+        kept += Counter({image_id: len(texts) for image_id, texts in source.captions().items()})
         lost = Counter(one.image_id for one in findings if one.action == "drop")
         assert set(source.entries) == set(made.shapes), seed
         assert {image_id: kept[image_id] + lost[image_id] for image_id in made.shapes} == made.shapes, seed

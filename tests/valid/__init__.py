@@ -7,6 +7,7 @@ from valid.made import Made as Made
 from valid.made import Maker
 
 MAKERS: dict[str, Maker] = {
+    "captions": by_entries.captions, "captions csv": by_entries.captions_csv,
     "class_folders": by_lines.class_folders, "coco": by_entries.coco, "coco_panoptic": by_tools.coco_panoptic,
     "create_ml": by_entries.create_ml, "cvat": by_lines.cvat, "cvat video": by_lines.cvat_video,
     "darwin": by_tools.darwin, "dota": by_lines.dota, "datumaro": by_tools.datumaro, "kitti": by_lines.drawn("kitti"),

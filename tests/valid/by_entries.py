@@ -48,6 +48,25 @@ def coco(rng: Random) -> Made:
     return Made({**made.files, "_annotations.coco.json": json.dumps(content).encode()}, made.shapes)
 
 
+def captions(rng: Random) -> Made:
+    made, rows = Made(), []
+    for n in range(5):
+        texts = [rng.choice(("a cat", "\u732b", 7, ["x"])) for _ in range(rng.randrange(3))]
+        if not n or texts:
+            made.files[f"{n}.jpg"], made.shapes[f"{n}.jpg"] = picture(n), len(texts) + (not n)
+            rows.append({"image": f"{n}.jpg", "captions": ["one", *texts] if not n else texts, "n": 1, "more": [1]})
+    return Made({**made.files, "a.jsonl": "\n".join(map(json.dumps, rows)).encode()}, made.shapes)
+
+
+def captions_csv(rng: Random) -> Made:
+    made = Made()
+    lines = ["image,caption"]
+    for n in range(5):
+        made.files[f"{n}.jpg"], made.shapes[f"{n}.jpg"] = picture(n), 1 + rng.randrange(2)
+        lines += [f'{n}.jpg,"a cat, {rng.random()}"'] * made.shapes[f"{n}.jpg"]
+    return Made({**made.files, "captions.txt": "\n".join(lines).encode()}, made.shapes)
+
+
 def create_ml(rng: Random) -> Made:
     def one(rng: Random) -> dict[str, Any]:
         x, y, width, height = box(rng)

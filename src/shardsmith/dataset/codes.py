@@ -249,5 +249,8 @@ CATALOGUE: dict[str, Rule] = _Catalogue({
     "outline-lost": Rule("warning", "drop", ("drop", "fail"),
         "nothing is left of the object's outline, though something of its box; the box stays without it",
         "use gentler steps, or a larger min_size_px"),
+    "caption-lost": Rule("info", "drop", ("drop", "fail"),
+        "a tile, an isolated object or a mosaic is not what the captions of its image tell; it has none",
+        "leave tile, isolate_objects and mosaic out, if you train on captions"),
 })
 # fmt: on

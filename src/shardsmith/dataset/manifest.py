@@ -17,10 +17,13 @@ images, a row an image, sorted by image_id:
     origin       of an image that a stage made: JSON, the image of data/raw and every operation since with the values
                  drawn (transforms/run/origin.py); null for an image whose bytes are those of data/raw
     source_id    the source's own id of the image, as text; null for none, and for a copy, a tile or an isolated object
-    annotated    true for an image somebody looked at: with boxes, or a negative; false for an unlabelled one
+    annotated    true for an image somebody looked at: with boxes, or a negative; false for an unlabelled one, and for
+                 one that has captions alone: nobody looked for boxes or classes there
     pixels       16 hex digits of a hash of the pixels of the image of data/raw that it is from, whatever else its file
                  holds; null before validate has decoded it
     batch        the number of the version's build that brought it, as data/splits.csv has it; null before the split
+    captions     texts that people wrote about the whole image, in the order of the source; null for none, and for a
+                 tile, an isolated object and a mosaic, of which they are not true
 
 annotations, a row an annotation, in the order of image_id, then as in the source:
     image_id, label

@@ -23,6 +23,7 @@ CARRYABLE = {
     "keypoints": "named points of an object",
     "labels": "classes of a whole image",
     "several_labels": "more than one class of a whole image",
+    "captions": "texts about a whole image",
     "negatives": "images that were looked at and hold nothing",
     "splits": "train, valid and test",
     "crowd": "boxes around a crowd",
@@ -36,6 +37,7 @@ CARRYABLE = {
 
 
 KINDS = {
+    "captions": "caption",
     "labels": "label",
     "boxes": "box",
     "oriented": "oriented",

@@ -14,6 +14,7 @@ from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation, Manifest
 from shardsmith.formats.format import Format
 from shardsmith.formats.registry import WRITERS
+from shardsmith.ledger.counts import count_captions
 
 MASKS_OFF = "masks are not asked for (masks: true of export in params.yaml, or --masks)"
 _UNSAID = (0, "Unspecified", None, "")
@@ -37,6 +38,11 @@ def find_losses(manifest: Manifest, writer: Format, masks: bool) -> list[Finding
     fit = fitted(manifest, carries)
     held = count_held(fit)
     findings = []
+    if "captions" not in carries and (alone := _captions_alone(manifest).to_pylist().count(True)):
+        reason = "all that they have are captions; without these they would be unlabelled"
+        findings.append(found("not-exported", writer.name, "", f"{alone:,} images", reason))
+        held["captions"] = count_captions(manifest)
+        manifest = _without_captions_alone(manifest)
     if left_out := manifest.image_count - fit.image_count:
         what = "classes of whole images" if "boxes" in carries else "boxes or classes without an outline"
         reason = f"all that they have are {what}; without these they would be negatives"
@@ -66,6 +72,7 @@ def in_brief(losses: Iterable[Finding]) -> tuple[str, ...]:
 def fitted(manifest: Manifest, carries: frozenset[str]) -> Manifest:
     """The manifest as a format takes it.
 
+    Where the format has no captions, the images that have nothing else are left out.
     Where the format has labels and no boxes, each image has the classes of its boxes as its own. Where it has no labels
     of whole images, or no boxes without an outline, those that have nothing else are left out: there they would be
     negatives.
@@ -73,6 +80,8 @@ def fitted(manifest: Manifest, carries: frozenset[str]) -> Manifest:
     Raises:
         StageError: none is left.
     """
+    if "captions" not in carries:
+        manifest = _without_captions_alone(manifest)
     if "labels" not in carries:
         return _with_place(manifest, "xmin" if "boxes" in carries else "segmentation")
     if "boxes" in carries or not _count_boxes(manifest):
@@ -80,6 +89,31 @@ def fitted(manifest: Manifest, carries: frozenset[str]) -> Manifest:
     rows = dict.fromkeys((row.image_id, row.label) for row in manifest.annotation_rows())
     labels = [Annotation(image_id, label, None, None, None, None) for image_id, label in rows]
     return Manifest.of(manifest.image_rows(), labels)
+
+
+def _captions_alone(manifest: Manifest) -> pa.Array:
+    """(n,) bool: images that have captions, and for which nobody looked for boxes or classes."""
+    if not count_captions(manifest):
+        return pa.nulls(0, pa.bool_())
+    images = manifest.images
+    without = pc.invert(pc.or_(images["annotated"], pc.is_in(images["image_id"], _ids(manifest.annotations))))
+    return pc.and_(without, pc.is_valid(images["captions"])).combine_chunks()
+
+
+def _without_captions_alone(manifest: Manifest) -> Manifest:
+    alone = _captions_alone(manifest)
+    if not pc.any(alone).as_py():  # none has captions alone
+        return manifest
+    if pc.all(alone).as_py():
+        raise StageError(
+            "the images have captions alone, and this format has no place for them; choose one that carries captions "
+            "(`shardsmith formats`)"
+        )
+    return Manifest(manifest.images.filter(pc.invert(alone)).combine_chunks(), manifest.annotations)
+
+
+def _ids(table: pa.Table) -> pa.Array:
+    return table["image_id"].combine_chunks()
 
 
 def _with_place(manifest: Manifest, column: str) -> Manifest:
@@ -127,6 +161,7 @@ def _count_held(manifest: Manifest) -> dict[str, int]:
     with_rows = pc.is_in(images["image_id"], table["image_id"].combine_chunks())
     negatives = pc.and_(images["annotated"], pc.invert(with_rows))
     return {
+        "captions": count_captions(manifest),
         "boxes": _count_boxes(manifest),
         "outlines": polygons - oriented,
         "masks": len(outlines) - polygons,

@@ -70,7 +70,8 @@ def format_readme(about: Description, loading: str) -> str:
     lines = [
         f"# {name}",
         "",
-        f"{counts['images']:,} images with {counts['boxes']:,} {kind}{around} of {_classes(len(counts['classes']))}.",
+        f"{counts['images']:,} images with {counts['boxes']:,} {kind}{around} of {_classes(len(counts['classes']))}"
+        f"{_captions(counts)}.",
         "",
         f"| split | images | {kind} | negatives | augmented copies |",
         "| --- | ---: | ---: | ---: | ---: |",
@@ -126,6 +127,10 @@ def named_facts(facts: Mapping[str, str]) -> list[tuple[str, str]]:
 def _facts(facts: Mapping[str, str]) -> list[str]:
     told = [f"- {plain(name)}: {plain(text)}" for name, text in named_facts(facts)]
     return ["## About the data", "", *told, ""] if told else []
+
+
+def _captions(counts: Mapping[str, Any]) -> str:
+    return f", and {counts['captions']:,} captions of whole images" if "captions" in counts else ""
 
 
 def _classes(count: int) -> str:

@@ -18,7 +18,7 @@ from shardsmith.formats.labelme import format as labelme
 from shardsmith.formats.masks import format as masks
 from shardsmith.formats.panlabel import format as panlabel
 from shardsmith.formats.shared.raw_folder import RawFolder
-from shardsmith.formats.text import dota, kitti
+from shardsmith.formats.text import captions, dota, kitti
 from shardsmith.formats.tfrecord import format as tfrecord
 from shardsmith.formats.training import array_record, huggingface, jsonl, webdataset
 from shardsmith.formats.via import format as via
@@ -28,6 +28,7 @@ from shardsmith.formats.yolo import darknet, keras, ndjson, ultralytics
 GROUP = "shardsmith.formats"
 OURS = (
     array_record.FORMAT,
+    captions.FORMAT,
     class_folders.FORMAT,
     coco.FORMAT,
     coco.POLYGONS,

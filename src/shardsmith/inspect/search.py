@@ -132,7 +132,7 @@ class Searchable:
         if state == "decided":
             return self._among(decisions.places)
         if state == "unlabelled":
-            return pc.invert(self.images["annotated"])
+            return pc.invert(pc.or_(self.images["annotated"], pc.is_valid(self.images["captions"])))
         has_some = self._among(self.annotations["image_id"])
         return has_some if state == "annotated" else pc.and_(pc.invert(has_some), self.images["annotated"])
 

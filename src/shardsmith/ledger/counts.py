@@ -15,7 +15,8 @@ _COUNTED = ("images", "boxes", "negatives", "copies")
 
 
 def count_manifest(manifest: Manifest) -> dict[str, Any]:
-    """Counts as metrics.json has them: images, boxes, negatives and copies in all and per split, boxes per class.
+    """Counts as metrics.json has them: images, boxes, negatives and copies in all and per split, boxes per class;
+    captions, where there are any.
 
     Labels of whole images count as boxes; `annotation_kind` says which they are.
     Splits without images are there with zeros, so that versions can be compared.
@@ -31,6 +32,7 @@ def count_manifest(manifest: Manifest) -> dict[str, Any]:
     return {
         **{key: sum(total[key] for total in totals.values()) for key in _COUNTED},
         "annotation_kind": manifest.word,
+        **({"captions": captions} if (captions := count_captions(manifest)) else {}),
         "splits": totals,
         "classes": dict(sorted(classes.items())),
     }
@@ -59,6 +61,10 @@ def _count(manifest: Manifest) -> tuple[dict[str, dict[str, int]], dict[str, dic
     per_class = np.bincount(cells, minlength=len(names) * len(SPLITS)).reshape(-1, len(SPLITS)).tolist()
     classes = {name: dict(zip(SPLITS, counts, strict=True)) for name, counts in zip(names, per_class, strict=True)}
     return totals, classes
+
+
+def count_captions(manifest: Manifest) -> int:
+    return int(pc.sum(pc.list_value_length(manifest.image_columns("captions")["captions"])).as_py() or 0)
 
 
 def own_ids(images: pa.Table) -> pa.DictionaryArray:

@@ -47,6 +47,7 @@ def _balance(
     alike = {one.made for one in findings if one.code == "copy-identical"}
     _check_outputs(out, traced, alike)
     _check_passed_over(stage, findings, traced.passed_over)
+    _check_captions(out, traced, {one.made for one in findings if one.code == "caption-lost"})
     rows = out.rows(np.arange(len(entered.image_of)))
     out.compare_images(())
     out.compare_boxes(rows)
@@ -101,6 +102,20 @@ def _check_passed_over(stage: str, findings: Collection[Finding], passed_over: s
     for image in sorted(named ^ passed_over):
         wrong = "was made, and a finding says that it was not" if image in named else "was planned, and not made"
         raise unbalanced(stage, f"image {image[1]}", wrong)
+
+
+def _check_captions(out: Output, traced: Traced, lost: set[str]) -> None:
+    """What was made has the captions of its source, or a finding says that it has none."""
+    had, has = (one.images["captions"] for one in (out.entered.manifest, out.manifest))
+    if had.null_count == len(had) and has.null_count == len(has):
+        return
+    before, after, ids = had.to_pylist(), has.to_pylist(), out.ids.to_pylist()
+    for row in np.flatnonzero(out.traced >= 0).tolist():
+        expected = None if ids[row] in lost else before[traced.parents[out.traced[row]]]
+        if after[row] != expected:
+            raise unbalanced(
+                out.stage, f"image {ids[row]}", "has other captions than its source, and no finding says so"
+            )
 
 
 def _without_lost(stage: str, findings: Collection[Finding], lost: Counter) -> dict[tuple[str, str], list[str]]:

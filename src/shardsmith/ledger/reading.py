@@ -14,7 +14,8 @@ from shardsmith.dataset.findings import Finding
 from shardsmith.dataset.manifest import Annotation, Manifest
 from shardsmith.dataset.tables.packed import PackedRows, places_of, with_keys
 from shardsmith.ledger.balance import differing
-from shardsmith.ledger.fates import DROPPED, Fates, Line, unbalanced
+from shardsmith.ledger.counts import count_captions
+from shardsmith.ledger.fates import DROPPED, KEPT, Fates, Line, unbalanced
 
 _STAGE = "ingest"
 _ODD = np.uint64(0x9E3779B97F4A7C15)
@@ -25,8 +26,18 @@ RENAMED = "ingest.classes"
 class ReadSource:
     """What there is in data/raw, before anything is chosen: it holds the reader's own rows and copies none."""
 
-    def __init__(self, image_ids: Sequence[str], annotations: Sequence[Annotation] | PackedRows) -> None:
+    def __init__(
+        self,
+        image_ids: Sequence[str],
+        annotations: Sequence[Annotation] | PackedRows,
+        captions: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """
+        Args:
+            captions: image_id -> texts.
+        """
         self.image_ids = image_ids
+        self.captions = captions or {}
         self.annotations = annotations if isinstance(annotations, PackedRows) else tuple(annotations)
         # renaming changes rows that are objects
         self.labels = () if isinstance(annotations, PackedRows) else tuple(row.label for row in annotations)
@@ -54,7 +65,23 @@ def balance_read(seen: ReadSource, after: Manifest, findings: Collection[Finding
         if one.action == "drop" and one.code != "image-unlabelled" and one.code not in _CLASS_CODES
     )
     entries = [Line(_STAGE, "entries", DROPPED, code, count) for code, count in sorted(others.items())]
-    return [*images.lines(), *boxes.lines(), *entries]
+    return [*images.lines(), *boxes.lines(), *_balance_captions(seen, after), *entries]
+
+
+def _balance_captions(seen: ReadSource, after: Manifest) -> list[Line]:
+    """Each stays with its image, or goes with it."""
+    if not seen.captions and not count_captions(after):
+        return []
+    columns = after.image_columns("image_id", "captions")
+    there = dict(zip(*(columns[name].to_pylist() for name in columns.column_names), strict=True))
+    for image_id in there.keys() | seen.captions.keys():
+        read = list(seen.captions.get(image_id, ()))
+        if image_id in there and read != (there[image_id] or []):
+            raise unbalanced(_STAGE, f"image {image_id}", "has other captions than were read")
+    kept = sum(len(texts or ()) for texts in there.values())
+    dropped = sum(map(len, seen.captions.values())) - kept
+    lines = [Line(_STAGE, "captions", KEPT, "", kept), Line(_STAGE, "captions", DROPPED, "image-unlabelled", dropped)]
+    return [line for line in lines if line.count]
 
 
 def _balance_images(seen: ReadSource, after: Manifest, findings: Collection[Finding]) -> Fates:

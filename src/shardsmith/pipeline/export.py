@@ -36,7 +36,7 @@ SHARD_COLUMNS = ("image_id", "split", "shard", "open", "era")
 _OPEN = "open"
 _LASTING = [
     "image_id", "sha256", "width", "height", "split", "parent_id", "copy", "tags", "metadata", "annotated", "origin",
-    "source_id",
+    "source_id", "captions",
 ]  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from typing import cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shardsmith.dataset.codes import Action
 from shardsmith.dataset.findings import Finding, about, count_severities, found
 from shardsmith.dataset.label_map import MAX_ID, LabelMap, read_label_map
 from shardsmith.dataset.manifest import IMAGES, Annotation, Image, Manifest, write_sums
@@ -21,6 +22,7 @@ from shardsmith.dataset.tables.packed import PackedRows, in_tables, map_labels, 
 from shardsmith.dataset.tables.schema import rows_of
 from shardsmith.formats.shapes.placement import to_json
 from shardsmith.formats.shared.raw_folder import ImageEntry, RawFolder, Source
+from shardsmith.ledger.counts import count_captions
 from shardsmith.ledger.reading import box_place
 from shardsmith.pipeline.intake.find import find_format as find_format
 from shardsmith.pipeline.intake.find import titles
@@ -38,29 +40,36 @@ def free_ids(ids: dict[str, int], labels: list[str], label_map: LabelMap, pins: 
 
 def build_manifest(folder: RawFolder, source: Source, unlabelled: str) -> tuple[Manifest, list[Finding]]:
     """The manifest of what the source says, with every image that it does not mention as `unlabelled` says."""
-    findings = []
     entries = dict(source.entries)
-    for image_id in folder.image_files:
-        if image_id not in entries:
-            kept = unlabelled != "drop"
-            reason = "taken as a negative" if unlabelled == "negative" else ""
-            findings.append(about("image-unlabelled", image_id, "keep" if kept else "drop", reason=reason))
-            if kept:
-                entries[image_id] = ImageEntry()
-    unlabelled_ids = {finding.image_id for finding in findings} if unlabelled == "keep" else set()
+    alone = {image_id for image_id, entry in entries.items() if entry.captions_alone}
+    if len(alone) < len(entries):  # others have boxes or classes
+        unsaid, not_looked_at = [one for one in folder.image_files if one not in entries or one in alone], set[str]()
+    else:
+        unsaid, not_looked_at = [one for one in folder.image_files if one not in entries], alone
+    findings = []
+    for image_id in unsaid:
+        count = len(entries[image_id].captions) if image_id in alone else 0
+        said = [f"it has captions ({count:,}), and no boxes or classes as others have"] if count else []
+        said += ["taken as a negative"] if unlabelled == "negative" else []
+        action: Action = "drop" if unlabelled == "drop" else "keep"
+        findings.append(about("image-unlabelled", image_id, action, reason="; ".join(said)))
+        entries.setdefault(image_id, ImageEntry())
+        if unlabelled == "drop":
+            del entries[image_id]
+    not_looked_at |= set(unsaid) if unlabelled == "keep" else set()
     order = sorted(entries)
-    images = in_tables((_image_of(folder, image_id, entries[image_id], unlabelled_ids) for image_id in order), IMAGES)
+    images = in_tables((_image_of(folder, image_id, entries[image_id], not_looked_at) for image_id in order), IMAGES)
     if source.packed:
         places = {image_id: place for place, image_id in enumerate(order)}
         return Manifest(images, source.packed.by_image(places)), findings
     return Manifest(images, Manifest.of([], source.annotations).annotations), findings
 
 
-def _image_of(folder: RawFolder, image_id: str, entry: ImageEntry, unlabelled_ids: Collection[str]) -> Image:
+def _image_of(folder: RawFolder, image_id: str, entry: ImageEntry, not_looked_at: Collection[str]) -> Image:
     row = image_row(folder, image_id)
     row.split, row.tags, row.group, row.source_id = entry.split, entry.tags, entry.group, entry.source_id
-    row.metadata = to_json(entry.metadata)
-    row.annotated = image_id not in unlabelled_ids
+    row.metadata, row.captions = to_json(entry.metadata), entry.captions or None
+    row.annotated = image_id not in not_looked_at
     return row
 
 
@@ -269,7 +278,8 @@ def write_source(folder: Path, format_name: str, facts: Mapping[str, str]) -> No
 def describe(manifest: Manifest, label_map: LabelMap, findings: list[Finding], format_name: str) -> str:
     """For the stage's last line."""
     images, boxes, classes = manifest.image_count, manifest.annotation_count, len(label_map.ids)
+    texts = f" and {count:,} captions" if (count := count_captions(manifest)) else ""
     return (
-        f"{images:,} images and {boxes:,} {manifest.word} of {classes:,} class{'' if classes == 1 else 'es'} "
+        f"{images:,} images and {boxes:,} {manifest.word} of {classes:,} class{'' if classes == 1 else 'es'}{texts} "
         f"({format_name}); {count_severities(findings)}"
     )

@@ -169,7 +169,9 @@ def check_left_empty(manifest: Manifest, findings: list[Finding], actions: Mappi
         for finding in findings
         if finding.action in LOST and finding.rule.severity != "info" and finding.image_id
     )
-    there = lost.keys() & set(manifest.images["image_id"].to_pylist()) if lost else set()
+    images = manifest.images
+    told = pc.and_(pc.is_valid(images["captions"]), pc.invert(images["annotated"]))  # no negative without boxes
+    there = lost.keys() & set(images["image_id"].filter(pc.invert(told)).to_pylist()) if lost else set()
     boxes = count_annotations(manifest, there)
     action = action_for("image-left-empty", actions)
     return [

@@ -235,6 +235,8 @@ def _ratio(frame: Viewport) -> int:
 
 def _holds(image: Image, annotations: Sequence[Annotation]) -> str:
     """ "2 cat, 1 dog"; what a person would say of a picture without boxes, too."""
+    if not annotations and image.captions and not image.annotated:
+        return f"{len(image.captions)} captions: {shortened(image.captions[0], 60)}"
     if not annotations:
         return "negative: nothing to find here" if image.annotated else "unlabelled"
     counts: dict[str, int] = {}

@@ -82,11 +82,13 @@ class VersionShape:
 
     labels: of whole images: "none" where there are boxes, "one" for every image, or "many".
     split: the first that has images. size_px: (height, width) of every image; None where they differ.
+    captions_alone: there is no annotation, but captions.
     """
 
     labels: str
     split: str
     size_px: tuple[int, int] | None
+    captions_alone: bool
 
 
 def code_for(workspace: Workspace, name: str, kind: str, alone: bool) -> str:
@@ -104,6 +106,11 @@ def code_for(workspace: Workspace, name: str, kind: str, alone: bool) -> str:
     if kind in ("mlflow", "wandb"):
         return _tracked(workspace, version, kind, alone)
     held = contents(*read_files(workspace, version, ["images.parquet", "annotations.parquet"]))
+    if held.captions_alone:
+        raise VersionError(
+            f"{version.tag}: has captions alone, for which there is no code here; its README.md says how each "
+            "format is loaded"
+        )
     boxed, loading = held.labels == "none", _KINDS[kind]
     if not boxed and not loading.labels:
         raise VersionError(f"{version.tag}: has labels of whole images, which {kind} does not learn; use --code yolo")
@@ -147,7 +154,9 @@ def _tracked(workspace: Workspace, version: Version, kind: str, alone: bool) -> 
 
 def contents(images: bytes, annotations: bytes) -> VersionShape:
     """Of a version's images.parquet and annotations.parquet."""
-    image_rows = pq.read_table(io.BytesIO(images), columns=["split", "width", "height"]).to_pydict()
+    table = pq.read_table(io.BytesIO(images))
+    captions = "captions" in table.column_names and table["captions"].null_count < len(table)
+    image_rows = table.select(["split", "width", "height"]).to_pydict()
     rows = pq.read_table(io.BytesIO(annotations), columns=["image_id", "xmin"])
     labels = "none"
     if rows.num_rows and rows["xmin"].null_count == rows.num_rows:
@@ -156,7 +165,10 @@ def contents(images: bytes, annotations: bytes) -> VersionShape:
     sizes = set(zip(image_rows["height"], image_rows["width"], strict=True))
     splits = {split or "train" for split in image_rows["split"]}
     return VersionShape(
-        labels, next(split for split in SPLITS if split in splits), sizes.pop() if len(sizes) == 1 else None
+        labels,
+        next(split for split in SPLITS if split in splits),
+        sizes.pop() if len(sizes) == 1 else None,
+        captions and not rows.num_rows,
     )
 
 

@@ -77,6 +77,7 @@ class Planned:
         """A tile, an isolated object or a copy of this one."""
         parent = self.image.image_id
         row = replace(self.image, image_id=f"{parent}#{name}", parent_id=parent, copy=copy, source_id=None)
+        row.captions = row.captions if copy else None  # a text about the whole is not true of a part
         return replace(self, image=row, made_from=self.made_from or self.image)
 
     def part_name(self) -> str:

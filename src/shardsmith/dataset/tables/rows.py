@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from shardsmith.dataset.boxes import with_columns
 
 ROWS_AT_ONCE = 16_384  # a row group of a file
-_LATER = ("kind", "keypoints", "skeleton", "batch")  # columns that older versions have not
+_LATER = ("kind", "keypoints", "skeleton", "batch", "captions")  # columns that older versions have not
 
 
 class Rows(Protocol):

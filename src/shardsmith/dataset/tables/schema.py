@@ -31,6 +31,7 @@ IMAGES = pa.schema(
         ("source_id", pa.string()),
         ("pixels", pa.string()),
         ("batch", pa.int32()),
+        ("captions", pa.list_(pa.string())),
     ]
 )
 ANNOTATIONS = pa.schema(
@@ -76,6 +77,7 @@ class Image:
     metadata: str | None = None
     pixels: str | None = None
     batch: int | None = None
+    captions: list[str] | None = None
 
     def metadata_dict(self) -> dict[str, Any]:
         return json.loads(self.metadata) if self.metadata else {}

@@ -44,6 +44,7 @@ class CocoImage:
     tags: list[str] = field(default_factory=list)
     metadata: dict[str, object] = field(default_factory=dict)
     license: Id | None = None
+    captions: list[str] = field(default_factory=list)
     lost: list[Finding] = field(default_factory=list)
     notes: list[Finding] = field(default_factory=list)
     stored: Stored | None = None

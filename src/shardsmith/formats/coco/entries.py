@@ -15,11 +15,12 @@ from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.manifest import Annotation
 from shardsmith.formats.coco.content import Category, CocoFile, CocoImage
-from shardsmith.formats.coco.facts import info_facts, license_fact, license_names
+from shardsmith.formats.coco.facts import further, info_facts, license_fact, license_names, parse_image
 from shardsmith.formats.coco.rows import Stored
 from shardsmith.formats.coco.shapes import (
     NotCarried,
     attributes_of,
+    caption_of,
     edges_of,
     has_text_numbers,
     is_label,
@@ -27,11 +28,10 @@ from shardsmith.formats.coco.shapes import (
     parse_label,
     points_of,
 )
-from shardsmith.formats.coco.values import EntryError, Id, as_id, as_text, id_text, in_order, is_scalar, number_in
+from shardsmith.formats.coco.values import EntryError, Id, as_id, as_text, id_text, in_order, is_scalar
 from shardsmith.formats.shared.json import stream_members
 
 _LISTS = {"categories": "category", "images": "image", "annotations": "annotation"}
-_OF_IMAGE = frozenset({"id", "file_name", "width", "height", "license", "extra", "user_tags"})
 _OF_CATEGORY = frozenset({"id", "name", "supercategory", "keypoints", "skeleton"})
 _NO_SIZE = "images declare no width and height, or 0; the images' own are used"
 _TEXT = "annotations have numbers as text; they are read as numbers"
@@ -100,7 +100,8 @@ class _Reader:
         self.licenses: list[Any] = []
         self.facts: dict[str, str] = {}
         self.labels: list[tuple[dict[str, Any], int]] = []
-        self.shapes = self.captions = self.segments = 0
+        self.captions: dict[Id | None, list[tuple[str, int]]] = {}  # of an image: (text, position)
+        self.shapes = self.segments = 0
 
     def add(self, key: str, position: int, entry: Any) -> None:
         place = f"{key}[{position}]"
@@ -137,7 +138,7 @@ class _Reader:
             return
         self.images[id_] = image
         self.lenient[_NO_SIZE] += image.declared_px is None
-        at_length = (key for key, value in _further(entry).items() if value and not is_scalar(value))
+        at_length = (key for key, value in further(entry).items() if value and not is_scalar(value))
         self.unsaid.update(f"{key} of images" for key in at_length)
 
     def _add_category(self, entry: dict[str, Any], place: str) -> None:
@@ -169,10 +170,13 @@ class _Reader:
         if is_label(entry):
             self.labels.append((entry, position))
             return
+        if text := caption_of(entry):
+            self.shapes += 1
+            self.captions.setdefault(image, []).append((text, position))
+            return
         try:
             row, problems = parse_annotation(entry)
         except NotCarried as kind:
-            self.captions += str(kind) == "caption"
             self._lose(image, self._of_kind(str(kind), place, key))
             return
         except EntryError as error:
@@ -221,6 +225,12 @@ class _Reader:
         strays = list(self.lost.pop(None, []))
         self.rows.close(self.categories)
         strays += self._join()
+        for wanted, texts in self.captions.items():
+            image = None if wanted is None else self.images.get(wanted)
+            if image:
+                image.captions = [text for text, _ in texts]
+            else:
+                strays += [self._unreadable(f"annotations[{at}]", "its image_id is not in images") for _, at in texts]
         for wanted, lost in self.lost.items():
             image = None if wanted is None else self.images.get(wanted)
             (image.lost if image else strays).extend(lost)
@@ -232,8 +242,10 @@ class _Reader:
         content.labels = self.rows.labels(self.images)
         content.findings = [*self.findings, *strays, *self._unsaid()]
         content.not_carried, content.shapes = self.not_carried, self.shapes
-        content.is_text = bool(self.captions) and self.captions == self.shapes
-        content.is_joined = not strays or any(image.lost or self.rows.count(id_) for id_, image in self.images.items())
+        content.is_text = bool(self.captions) and sum(map(len, self.captions.values())) == self.shapes
+        content.is_joined = not strays or any(
+            image.lost or image.captions or self.rows.count(id_) for id_, image in self.images.items()
+        )
         content.facts = self.facts
         names = license_names(self.licenses)
         for image in images:
@@ -269,26 +281,3 @@ class _Reader:
             yield found("metadata-not-carried", self.file, value=value)
         for reason, count in (+self.lenient).items():
             yield found("read-leniently", self.file, value=f"{count:,}", reason=reason)
-
-
-def parse_image(entry: dict[str, Any], place: str) -> CocoImage:
-    """One entry of `images`; LVIS names its files by their addresses alone."""
-    width, height = number_in(entry.get("width")), number_in(entry.get("height"))
-    declared = (round(width), round(height)) if width and height else None
-    name = as_text(entry.get("file_name")) or "/".join(as_text(entry.get("coco_url")).split("/")[-2:])
-    extra = entry.get("extra")
-    tags: list[str] = []
-    for said in (extra.get("user_tags") if isinstance(extra, dict) else None, entry.get("user_tags")):
-        tags += [tag for tag in said if isinstance(tag, str)] if isinstance(said, list) else []
-    metadata = {key: value for key, value in _further(entry).items() if is_scalar(value) and value == value != ""}
-    image = CocoImage(name, place, declared, id_text(entry.get("id")), list(dict.fromkeys(tags)), metadata)
-    image.license = as_id(entry.get("license"))
-    return image
-
-
-def _further(entry: dict[str, Any]) -> dict[str, Any]:
-    """What an entry of `images` says besides name, size, licence and tags; what stands in `extra` as `extra.KEY`."""
-    extra = entry.get("extra")
-    of_extra = extra.items() if isinstance(extra, dict) else ()
-    more = {f"extra.{key}": value for key, value in of_extra if key != "user_tags"}
-    return {key: value for key, value in entry.items() if key not in _OF_IMAGE} | more

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from shardsmith.dataset.manifest import Image
-from shardsmith.formats.coco.values import Id, as_id, as_text, is_scalar
+from shardsmith.formats.coco.content import CocoImage
+from shardsmith.formats.coco.values import Id, as_id, as_text, id_text, is_scalar, number_in
 
 _OURS = {"url": "homepage"}
 _THEIRS = {fact: key for key, fact in _OURS.items()}
+_OF_IMAGE = frozenset({"id", "file_name", "width", "height", "license", "extra", "user_tags"})
 _WITH_URL = re.compile(r"(.*) \((\S+://\S+)\)")
 
 
@@ -76,3 +78,26 @@ def image_facts(image: Image, licenses: Mapping[str, int], of_all: str) -> dict[
     extra = {key.removeprefix("extra."): said.pop(key) for key in list(said) if key.startswith("extra.")}
     extra |= {"user_tags": image.tags} if image.tags else {}
     return {**({"license": own} if own else {}), **said, **({"extra": extra} if extra else {})}
+
+
+def parse_image(entry: dict[str, Any], place: str) -> CocoImage:
+    """One entry of `images`; LVIS names its files by their addresses alone."""
+    width, height = number_in(entry.get("width")), number_in(entry.get("height"))
+    declared = (round(width), round(height)) if width and height else None
+    name = as_text(entry.get("file_name")) or "/".join(as_text(entry.get("coco_url")).split("/")[-2:])
+    extra = entry.get("extra")
+    tags: list[str] = []
+    for said in (extra.get("user_tags") if isinstance(extra, dict) else None, entry.get("user_tags")):
+        tags += [tag for tag in said if isinstance(tag, str)] if isinstance(said, list) else []
+    metadata = {key: value for key, value in further(entry).items() if is_scalar(value) and value == value != ""}
+    image = CocoImage(name, place, declared, id_text(entry.get("id")), list(dict.fromkeys(tags)), metadata)
+    image.license = as_id(entry.get("license"))
+    return image
+
+
+def further(entry: dict[str, Any]) -> dict[str, Any]:
+    """What an entry of `images` says besides name, size, licence and tags; what stands in `extra` as `extra.KEY`."""
+    extra = entry.get("extra")
+    of_extra = extra.items() if isinstance(extra, dict) else ()
+    more = {f"extra.{key}": value for key, value in of_extra if key != "user_tags"}
+    return {key: value for key, value in entry.items() if key not in _OF_IMAGE} | more

@@ -31,6 +31,9 @@ from pycocotools.coco import COCO
 train = COCO("annotations/instances_train.json")  # category ids are those of the label map
 ```
 
+Captions of images, where there are some, are `annotations/captions_train.json`, for `COCO` as above or torchvision's
+`CocoCaptions("train", "annotations/captions_train.json")`.
+
 Ids of images and annotations are the source's where these are whole numbers and used once, else hashes that stay as the
 dataset grows. Where some objects have an outline and others none, train on masks, and measure them, by `coco_polygons`:
 there a box stands as its four corners too, where pycocotools and transformers fail at an object without a segmentation.
@@ -40,6 +43,9 @@ _ROBOFLOW = """
 `SPLIT/_annotations.coco.json` beside the images of the split, as Roboflow exports it; category 0 is the annotation
 group, and no class. RF-DETR takes the folder as `dataset_dir`. Images without a split stand in `train/`.
 """
+
+
+_BESIDE = Layout("{}", "{}/_annotations.coco.json", captions="", no_split="train", grouped=True)
 
 
 def write_polygons(job: ExportJob, out: Path, layout: Layout = Layout()) -> None:  # noqa: B008
@@ -78,6 +84,7 @@ FORMAT = Format(
             "masks",
             "oriented",
             "keypoints",
+            "captions",
             "negatives",
             "splits",
             "crowd",
@@ -108,6 +115,7 @@ ROBOFLOW = replace(
     POLYGONS,
     name="roboflow_coco",
     title="Roboflow COCO",
-    write=partial(write_polygons, layout=Layout("{}", "{}/_annotations.coco.json", no_split="train", grouped=True)),
+    carries=POLYGONS.carries - {"captions"},
+    write=partial(write_polygons, layout=_BESIDE),
     loading=_ROBOFLOW,
 )

@@ -80,7 +80,7 @@ def add(
     source.findings += content.findings
     source.facts = merged(source.facts, content.facts)
     _add_classes(content, file, source, group)
-    shapes, repeated, passed = content.shapes, 0, Counter[str]()
+    shapes, repeated = content.shapes, 0
     new: set[tuple] = set()
     ids_of: dict[str, list[str]] = {}
     images = content.images[::-1]
@@ -91,9 +91,7 @@ def add(
         if isinstance(image_id, Finding):
             source.findings += _without_image(image, image_id)
             continue
-        if content.is_text and (image_id in source.entries or not image.lost):
-            passed["captions of images that have other annotations"] += len(image.lost)
-            shapes -= len(image.lost)
+        if content.is_text and not image.captions:  # a list of images that nobody wrote about says nothing of them
             continue
         rows = image.rows
         if known is not None:
@@ -109,7 +107,7 @@ def add(
     if known is not None:
         known |= new
     source.findings += _name_merged(ids_of, file)
-    for kind, count in sorted((content.not_carried + passed).items()):
+    for kind, count in sorted((+content.not_carried).items()):
         source.findings.append(found("not-carried", file, value=count, reason=f"{kind} have no place in a dataset"))
     if repeated:
         reason = "annotations that repeat those of another file, id for id; each is taken once"
@@ -136,9 +134,11 @@ def _add_classes(content: CocoFile, file: str, source: Source, group: str) -> No
 
 
 def _add_entry(image: CocoImage, image_id: str, file: str, source: Source) -> None:
-    split = split_in_name(file) or split_in_path(image_id, file)
-    entry = source.entries.setdefault(image_id, ImageEntry(split, source_id=image.source_id))
+    split, alone = split_in_name(file) or split_in_path(image_id, file), bool(image.captions) and not image.rows
+    entry = source.entries.setdefault(image_id, ImageEntry(split, source_id=image.source_id, captions_alone=alone))
     entry.add(image.tags, image.metadata)
+    entry.captions += image.captions
+    entry.captions_alone = entry.captions_alone and alone
     if split and entry.split and split != entry.split:
         reason = f"it is in {entry.split} by another file and in {split} by this one; {entry.split} counts"
         source.findings.append(found("split-leak", file, image_id, reason=reason, image_id=image_id))
@@ -150,7 +150,8 @@ def _without_image(image: CocoImage, missing: Finding) -> list[Finding]:
         replace(missing, place=f"annotations[{row.position}]", source_key=row.annotation.source_key or "")
         for row in image.rows
     ]
-    return [*(rows or [missing]), *image.lost]
+    texts = [replace(missing, reason="its caption goes with it") for _ in image.captions]
+    return [*(rows or texts or [missing]), *(texts if rows else []), *image.lost]
 
 
 def _name_merged(ids_of: dict[str, list[str]], file: str) -> list[Finding]:

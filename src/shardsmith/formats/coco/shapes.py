@@ -13,7 +13,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from shardsmith.dataset.manifest import Annotation
-from shardsmith.dataset.shapes import OutlineError, box_around, box_around_points, parse_outline, parse_points
+from shardsmith.dataset.shapes import (
+    OutlineError,
+    box_around,
+    box_around_points,
+    parse_outline,
+    parse_points,
+)
 from shardsmith.formats.coco.values import EntryError, id_text, is_scalar, number_in
 from shardsmith.formats.shapes.placement import Box, to_json
 from shardsmith.formats.shared.numbers import as_number
@@ -22,7 +28,7 @@ _READ = frozenset({
     "id", "image_id", "category_id", "bbox", "area", "iscrowd", "segmentation", "attributes",
     "keypoints", "num_keypoints",
 })  # fmt: skip
-_NAMED = {"segments_info": "panoptic segments", "caption": "captions"}
+_NAMED = {"segments_info": "panoptic segments", "caption": "captions of objects"}
 _KINDS = {2: "point", 4: "line"}  # how many numbers their points have
 
 
@@ -70,7 +76,14 @@ def kind_without_box(entry: dict[str, Any]) -> str | None:
     if parts:
         lengths = {len(part) if isinstance(part, list) else 0 for part in parts}
         return _KINDS.get(lengths.pop()) if len(lengths) == 1 else None
-    return "caption" if "caption" in entry and not bbox else None
+    return "caption that is no text" if "caption" in entry and not bbox else None
+
+
+def caption_of(entry: dict[str, Any]) -> str:
+    """What an entry that has no place says of its whole image; "" for another kind."""
+    text = entry.get("caption")
+    said = any(entry.get(key) for key in ("bbox", "segmentation", "keypoints", "segments_info"))
+    return text if isinstance(text, str) and text.strip() and not said else ""
 
 
 def parse_label(entry: dict[str, Any]) -> Annotation:

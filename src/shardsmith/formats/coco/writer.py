@@ -16,7 +16,7 @@ from shardsmith.dataset.shapes import Skeleton, area_px, run_lengths
 from shardsmith.formats.coco.facts import image_facts, info_of, license_entry, licenses_of
 from shardsmith.formats.shapes.placement import corners
 from shardsmith.formats.shapes.skeletons import points_of, rotation_of, skeletons_of
-from shardsmith.formats.shared.ids import annotation_ids
+from shardsmith.formats.shared.ids import annotation_ids, caption_id
 from shardsmith.formats.shared.job import ExportJob, leaving_names, write_images
 
 Numbered = tuple[Image, int, list[tuple[Annotation, int]]]
@@ -24,18 +24,20 @@ Numbered = tuple[Image, int, list[tuple[Annotation, int]]]
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a split's images and its file stand; `{}` is the split. grouped: whether category 0 names the annotation
-    group, which is no class, and is the parent of the classes.
+    """Where a split's images and its files stand; `{}` is the split. captions: "" for none. grouped: whether category
+    0 names the annotation group, which is no class, and is the parent of the classes.
     """
 
     images: str = "{}"
     file: str = "annotations/instances_{}.json"
+    captions: str = "annotations/captions_{}.json"
     no_split: str = ""
     grouped: bool = False
 
 
 def write(job: ExportJob, out: Path, layout: Layout = Layout()) -> None:
-    """annotations/instances_SPLIT.json, and each split's images in a folder of its name.
+    """annotations/instances_SPLIT.json, captions_SPLIT.json where there are some, and each split's images in a folder
+    of its name. An image that has captions alone stands among those: among the others it would be a negative.
 
     Raises:
         StageError: two images or annotations come to one id.
@@ -54,9 +56,37 @@ def write(job: ExportJob, out: Path, layout: Layout = Layout()) -> None:
             (image, ids[image.image_id], [next(numbers) for row in of_image if row.xmin is not None])
             for image, of_image in rows
         ]
-        path = out / layout.file.format(name).replace("_.json", ".json")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(format_json(numbered, names, job, licenses, skeletons, layout.grouped), encoding="utf-8")
+        looked_at = [one for one in numbered if one[0].annotated or one[2] or not one[0].captions]
+        if looked_at:
+            text = format_json(looked_at, names, job, licenses, skeletons, layout.grouped)
+            _write(out / layout.file.format(name), text)
+        told = [(image, number) for image, number, _ in numbered if image.captions]
+        if told and layout.captions:
+            _write(out / layout.captions.format(name), format_captions(told, names, job, licenses))
+
+
+def _write(path: Path, text: str) -> None:
+    path = path.with_name(path.name.replace("_.json", ".json"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def format_captions(
+    images: Iterable[tuple[Image, int]], names: dict[str, str], job: ExportJob, licenses: dict[str, int]
+) -> str:
+    """One split's captions, as COCO's own files have them: without categories.
+
+    Args:
+        images: those that have some, each with its id.
+    """
+    entries: list[str] = []
+    texts: list[str] = []
+    for image, image_id in images:
+        entries.append(as_line(image_entry(image, image_id, names[image.image_id], licenses, job)))
+        for number, text in enumerate(image.captions or (), start=1):
+            own = {"id": caption_id(image.image_id, number), "image_id": image_id, "caption": text}
+            texts.append(as_line(own))
+    return as_text(job, licenses, images=entries, annotations=texts)
 
 
 def format_json(

@@ -70,6 +70,11 @@ def annotation_ids(annotations: Sequence[Annotation]) -> list[int]:
     return [ids[number] for number in range(len(annotations))]
 
 
+def caption_id(image_id: str, number: int) -> int:
+    """Of one of an image's captions, counted from 1."""
+    return _made(image_id, "caption", number)
+
+
 def _kept(known: Mapping[Key, str | None], least: int) -> dict[Key, int]:
     whole = {key: int(text) for key, text in known.items() if text and _WHOLE.fullmatch(text) and int(text) >= least}
     counts = Counter(whole.values())

@@ -1,12 +1,11 @@
-"""What a reader is given and what it returns."""
+"""What a reader is given; and, from source.py, what it returns."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -14,64 +13,14 @@ from shardsmith.dataset.archive import check_file
 from shardsmith.dataset.errors import RawDataError
 from shardsmith.dataset.findings import Finding, found
 from shardsmith.dataset.images import EXTENSIONS, ImageInfo
-from shardsmith.dataset.manifest import Annotation
-from shardsmith.dataset.tables.packed import PackedRows
 from shardsmith.formats.shared.names import NameIndex, clean_path, difference, ending_with, fold_path, nearest
+from shardsmith.formats.shared.source import ImageEntry as ImageEntry
+from shardsmith.formats.shared.source import Source as Source
 from shardsmith.formats.shared.text import encoding_of
 
 SHOWN = 300  # characters of a name from the data, in a finding
 _NOT_UTF8 = re.compile("[\ud800-\udfff]")  # what os.walk makes of such a byte
 _CACHED = re.compile(r".*/files/md5/[0-9a-f]{2}/[0-9a-f]{30}", re.DOTALL)  # an object in a cache of DVC's
-
-
-@dataclass(slots=True)
-class ImageEntry:
-    """What the source says of one image: it is annotated, even where it has no box.
-
-    implied: a negative only because nothing is said of it, as Ultralytics has it; another format may know better.
-    """
-
-    split: str | None = None
-    tags: list[str] = field(default_factory=list)
-    metadata: dict[str, object] = field(default_factory=dict)
-    group: str | None = None
-    source_id: str | None = None
-    implied: bool = False
-
-    def add(self, tags: Iterable[str], metadata: Mapping[str, object]) -> None:
-        """What another file says of the image; what was said first counts."""
-        self.tags += [tag for tag in tags if tag not in self.tags]
-        self.metadata = {**metadata, **self.metadata}
-
-
-@dataclass
-class Source:
-    """What a reader found: entries by image_id, annotations in the source's order, class names in its order.
-
-    `classes` is empty where the source declares none; the label map then takes them sorted. `ids` are those of the
-    source's own label map; each is kept where it is free.
-
-    An image that somebody looked at has an entry, also where nothing could be read of it. Each annotation in the source
-    comes out as a row of `annotations` (with `source_key`, where the source gives it an id), or as a finding that drops
-    it and has `image_id`: so an image that lost all of them is not taken for a negative. `shapes` counts them as they
-    stand in the source; None where the reader does not count. `facts` are about the whole dataset: its licence, its
-    description, where it is from. `omitted` is filled later: what ingest.classes leaves out. Where a reader has put
-    `annotations` down (`packed` says so), who takes a row of it gets a copy.
-    """
-
-    entries: dict[str, ImageEntry] = field(default_factory=dict)
-    annotations: list[Annotation] = field(default_factory=list)
-    classes: list[str] = field(default_factory=list)
-    ids: dict[str, int] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-    shapes: int | None = None
-    omitted: list[Annotation] = field(default_factory=list)
-    facts: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def packed(self) -> PackedRows | None:
-        rows: object = self.annotations
-        return rows if isinstance(rows, PackedRows) else None
 
 
 class RawFolder:

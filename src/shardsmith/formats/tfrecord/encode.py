@@ -17,6 +17,7 @@ from shardsmith.formats.shared.job import leaving_bytes
 from shardsmith.formats.tfrecord.frames import frame
 from shardsmith.formats.tfrecord.masks import MASK, mask_png
 
+CAPTION = "image/caption"
 KEYPOINT = "image/object/keypoint"
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 
@@ -25,7 +26,8 @@ _SIDES = ("xmin", "ymin", "xmax", "ymax")
 class Shard:
     """One file to be written: a row an image, and their boxes one after the other.
 
-    images: (path, sha256, format, orientation, width_px, height_px, image_id) of each; numbers: its id as a number.
+    images: (path, sha256, format, orientation, width_px, height_px, image_id, captions) of each.
+    numbers: (images,) its id as a number.
     ends: (images,) where each image's boxes end.
     boxes: (n, 4) float32, xmin ymin xmax ymax as shares of the image's sides; NaN for a label of the whole image.
     labels, crowd: (n,) ids in the label map, and 0 or 1. area: (n,) square pixels, NaN where unknown.
@@ -37,7 +39,7 @@ class Shard:
     """
 
     path: Path
-    images: list[tuple[str, str, str, int, int, int, str]]
+    images: list[tuple[str, str, str, int, int, int, str, list[str] | None]]
     numbers: list[int]
     ends: np.ndarray
     boxes: np.ndarray
@@ -75,7 +77,7 @@ def encode_example(shard: Shard, image: tuple, number: int, rows: slice, texts: 
 
     Its source_id is a number in digits: TF Model Garden and pycocotools take it for one when they evaluate.
     """
-    path, sha256, format, orientation, width_px, height_px, image_id = image
+    path, sha256, format, orientation, width_px, height_px, image_id, captions = image
     data, leaving = leaving_bytes(path, sha256, format, orientation)
     digest = sha256 if leaving == format and orientation == 1 else hashlib.sha256(data).hexdigest()
     example = Example()
@@ -90,8 +92,11 @@ def encode_example(shard: Shard, image: tuple, number: int, rows: slice, texts: 
         feature[key].bytes_list.value.append(text)
     feature["image/height"].int64_list.value.append(height_px)
     feature["image/width"].int64_list.value.append(width_px)
+    if captions:
+        feature[CAPTION].bytes_list.value.extend(text.encode() for text in captions)
     if not shard.labelled:
-        _add_boxes(feature, shard, rows, texts, width_px, height_px)
+        if shard.boxed:
+            _add_boxes(feature, shard, rows, texts, width_px, height_px)
         return example.SerializeToString(deterministic=True)
     whole = np.isnan(shard.boxes[rows, 0])
     _add_labels(feature, "image/class", shard.labels[rows][whole].tolist(), texts)

@@ -44,6 +44,7 @@ class Record:
     points: (k, 3) shares x y and v for each box, or none at all; point_names: of the k.
     bad_masks: (number of the box, why) of each mask that cannot be read.
     bad_points: what is wrong with corners or keypoints that cannot be read.
+    captions: texts about the whole image. has_no_objects: no key of objects or classes, not even an empty one.
     foreign: keys that hold something and are not read.
     """
 
@@ -64,10 +65,12 @@ class Record:
     outlines: list[str | None] = field(default_factory=list)
     bad_masks: list[tuple[int, str]] = field(default_factory=list)
     bad_points: list[str] = field(default_factory=list)
+    captions: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
     corners: list[list[list[float]]] = field(default_factory=list)
     points: list[list[list[float]]] = field(default_factory=list)
     point_names: tuple[str, ...] = ()
+    has_no_objects: bool = False
 
 
 def parse(data: bytes, file: str, number: int) -> Record:
@@ -117,6 +120,8 @@ class _RecordError(ValueError):
 def _fill(record: Record, values: dict[str, list[Any]]) -> None:
     size = [_numbers(values, f"image/{side}") for side in ("width", "height")]
     record.declared_px = (_whole(size[0][0]), _whole(size[1][0])) if all(size) else None
+    record.has_no_objects = not any(key.startswith((_OBJECT, "image/class/")) for key in values)
+    record.captions = [str(_plain(text)) for text in values.get("image/caption", [])]
     record.classes = _labels(values, "image/class")
     record.labels = _labels(values, f"{_OBJECT}/class")
     sides = [_numbers(values, f"{_OBJECT}/bbox/{side}") for side in _SIDES]

@@ -26,15 +26,16 @@ from shardsmith.formats.format import Format
 from shardsmith.formats.shapes.skeletons import clockwise, common_skeleton, skeletons_of
 from shardsmith.formats.shared.job import ExportJob
 from shardsmith.formats.shared.shards import ShardPlan, plan_shards
-from shardsmith.formats.tfrecord.encode import KEYPOINT, Shard, write_shard
+from shardsmith.formats.tfrecord.encode import CAPTION, KEYPOINT, Shard, write_shard
 from shardsmith.formats.tfrecord.masks import MASK
 from shardsmith.formats.tfrecord.metadata import SplitFiles, write_metadata
 from shardsmith.formats.tfrecord.reader import detect as detect
 from shardsmith.formats.tfrecord.reader import read as read
 from shardsmith.formats.tfrecord.reader import unpack as unpack
+from shardsmith.ledger.counts import count_captions
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
-_IMAGE_COLUMNS = ("path", "sha256", "format", "orientation", "width", "height", "image_id")
+_IMAGE_COLUMNS = ("path", "sha256", "format", "orientation", "width", "height", "image_id", "captions")
 
 _LOADING = """
 With TFDS, which finds splits, shards, features and class names by itself:
@@ -63,6 +64,8 @@ train = records.batch(32).map(lambda batch: tf.io.parse_example(batch, KEYS))
 Labels of whole images are `image/class/label` and `image/class/text`; where a dataset has no boxes, TFDS gives pairs
 of image and label with `as_dataset(split="train", as_supervised=True)`.
 
+Captions are `image/caption`, as many an image as it has: `tf.io.VarLenFeature(tf.string)`.
+
 The TF Object Detection API and TF Model Garden take the same files as `input_path`, in training and evaluation; the
 first wants `label_map.pbtxt`, the other `label_map.csv`.
 """
@@ -89,11 +92,12 @@ def write(job: ExportJob, out: Path) -> None:
 
 
 def further_keys(job: ExportJob) -> list[str]:
-    """The keys of masks, keypoints and oriented boxes, where there are some."""
+    """The keys of captions, masks, keypoints and oriented boxes, where there are some."""
+    captions = [CAPTION] if count_captions(job.manifest) else []
     masks = [MASK] if job.masks else []
     points = ("x", "y", "visibility", "text", "num") if _skeletons(job.manifest) else ()
     corners = [f"image/object/corner/{side}" for side in "xy"] if _has_oriented(job.manifest) else []
-    return [*masks, *corners, *(f"{KEYPOINT}/{name}" for name in points)]
+    return [*captions, *masks, *corners, *(f"{KEYPOINT}/{name}" for name in points)]
 
 
 def _skeletons(manifest: Manifest) -> dict[str, Skeleton]:
@@ -203,9 +207,11 @@ def _corners(table: pa.Table, scale: np.ndarray) -> np.ndarray:
 
 
 def contents(manifest: Manifest) -> tuple[str, bool]:
-    """(labels of whole images: "none", "one" for each image or "many"; whether there are boxes, or nothing at all)."""
+    """(labels of whole images: "none", "one" for each image or "many"; whether there are boxes, or nothing at all:
+    no label and no caption).
+    """
     if not any(some["xmin"].null_count for some in manifest.annotation_batches("xmin")):
-        return "none", True
+        return "none", bool(manifest.annotation_count or not count_captions(manifest))
     one, labels = True, 0
     for part in manifest.parts(["image_id"], ["image_id", "xmin"]):
         images, table = part.images, part.annotations
@@ -221,12 +227,12 @@ FORMAT = Format(
     title="TFRecord",
     carries=frozenset(
         {
-            *("boxes", "oriented", "keypoints", "labels", "several_labels", "negatives", "splits"),
+            *("boxes", "oriented", "keypoints", "labels", "several_labels", "captions", "negatives", "splits"),
             *("crowd", "area", "difficult", "truncated", "pose"),
         }
     ),
     masks=frozenset({"outlines", "masks"}),
-    reads=frozenset({"boxes", "labels", "oriented", "keypoints", "masks"}),
+    reads=frozenset({"boxes", "labels", "oriented", "keypoints", "masks", "captions"}),
     detect=detect,
     read=read,
     write=write,

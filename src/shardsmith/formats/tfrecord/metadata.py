@@ -38,8 +38,9 @@ FEATURES: dict[str, tuple[str, bool]] = {
     "image/source_id": ("text", False),
     "image/width": ("int64", False),
 }
-# those of masks, oriented boxes (four corners an object) and keypoints (as many for each object)
+# those of captions, masks, oriented boxes (four corners an object) and keypoints (as many for each object)
 FURTHER: dict[str, tuple[str, bool]] = {
+    "image/caption": ("text", True),
     "image/object/mask": ("mask", True),
     "image/object/corner/x": ("float32", True),
     "image/object/corner/y": ("float32", True),
@@ -80,13 +81,16 @@ def write_metadata(
     """
     names = label_map.names_by_id()
     features = {key: feature for key, feature in FEATURES.items() if boxed or not key.startswith(_OBJECT)}
-    if boxed:
-        features |= {key: FURTHER[key] for key in more}
+    features |= {key: FURTHER[key] for key in more if boxed or not key.startswith(_OBJECT)}
     if labels_per_image != "none":
         many = labels_per_image == "many"
         features |= {"image/class/label": ("label", many), "image/class/text": ("text", many)}
     _write_json(out / "features.json", (_tree if boxed else _flat)(features, len(names)))
-    supervised = {} if boxed else {"supervisedKeys": {"tuple": {"items": [{"featureKey": key} for key in _SUPERVISED]}}}
+    supervised = (
+        {}
+        if boxed or labels_per_image == "none"
+        else {"supervisedKeys": {"tuple": {"items": [{"featureKey": key} for key in _SUPERVISED]}}}
+    )
     _write_json(out / "dataset_info.json", _dataset_info(label_map.dataset, splits, facts or {}) | supervised)
     lines = "".join(f"{name}\n" for name in names)
     for key in features:

@@ -164,7 +164,9 @@ def _add_record(
             found("annotation-unreadable", file, place, image_id[:SHOWN], record.problem, image_id=image_id)
         )
         return
-    source.shapes = (source.shapes or 0) + len(record.classes) + len(record.labels)
+    source.shapes = (source.shapes or 0) + len(record.classes) + len(record.labels) + len(record.captions)
+    entry = source.entries[image_id]
+    entry.captions, entry.captions_alone = record.captions, bool(record.captions) and record.has_no_objects
     for text, id_ in record.classes:
         if name := text or names.get(id_):
             source.annotations.append(Annotation(image_id, name, None, None, None, None))

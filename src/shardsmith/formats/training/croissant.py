@@ -35,6 +35,7 @@ _IMAGES = {
     "width": ("sc:Integer", "in pixels"),
     "height": ("sc:Integer", "in pixels"),
     "split": ("sc:Text", "train, valid or test"),
+    "captions": ("sc:Text", "texts about the whole image; none for an image without"),
     "annotated": ("sc:Boolean", "false for an image that nobody looked at; true without annotations is a negative"),
 }
 _ANNOTATIONS = {
@@ -48,6 +49,7 @@ _ANNOTATIONS = {
     "skeleton": ("sc:Text", "JSON: what the keypoints are"),
     "attributes": ("sc:Text", "JSON: what else the source says"),
 }
+_LISTS = ("captions",)
 _REFERENCES = {"images/split": "splits/name"}  # mlcroissant fails at one to the rows of another table
 _CONTEXT = {
     "@language": "en",
@@ -169,5 +171,6 @@ def _listed(name: str, columns: dict[str, str], rows: list[tuple], kind: str) ->
 def _field(table: str, column: str, kind: str, told: str) -> dict[str, Any]:
     id_ = f"{table}/{column}"
     reference = {"references": {"field": {"@id": _REFERENCES[id_]}}} if id_ in _REFERENCES else {}
-    field = {"@type": "cr:Field", "@id": id_, "name": id_, "dataType": kind, **reference}
+    repeated = {"repeated": True} if column in _LISTS else {}
+    field = {"@type": "cr:Field", "@id": id_, "name": id_, "dataType": kind, **reference, **repeated}
     return field | ({"description": told} if told else {})

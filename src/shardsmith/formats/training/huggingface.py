@@ -38,8 +38,8 @@ example = dataset["train"][0]  # example["image"] is a PIL image
 `objects` has a list a key: `bbox` (x, y, width, height in pixels), `category` (ids of the label map, whose names the
 feature has; 0 is background), `area` in square pixels, `iscrowd`, an `id`; where the dataset has any, `segmentation`
 (polygons), `keypoints` (x, y and v as in COCO) with `keypoint_names`, and `attributes` (JSON). The class of a whole
-image is `label`, or where images have several, `labels`. `image_id` and the ids of objects are those of COCO's export.
-`annotated` is false for an image that nobody looked at.
+image is `label`, or where images have several, `labels`; its caption is `text`, or `captions`. `image_id`
+and the ids of objects are those of COCO's export. `annotated` is false for an image that nobody looked at.
 """
 _CREATIVE_COMMONS = re.compile(r"creativecommons\.org/licenses/([a-z-]+)/(\d\.\d)", re.IGNORECASE)
 # of the Hub's list: what data is published under
@@ -77,6 +77,8 @@ def write(job: ExportJob, out: Path) -> None:
             ]
             classes = [job.label_map.ids[row.label] for row in of_image if row.xmin is None]
             known = {"file_name": names[image.image_id], "image_id": ids[image.image_id], **_facts(image)}
+            texts = image.captions or []
+            known |= {"text": texts[0] if texts else None, "captions": texts}
             known |= {"objects": _columns(objects), "label": classes[0] if classes else None, "labels": classes}
             lines.append({name: known[name] for name in features})
         pq.write_table(pa.Table.from_pylist(lines, schema), out / split / "metadata.parquet")
@@ -118,9 +120,15 @@ def features_of(job: ExportJob) -> Features:
         "width": "int64",
         "height": "int64",
         **({"objects": objects} if boxed else {}),
+        **_texts(job.manifest),
         **({} if labels == "none" else {"label": "label"} if labels == "one" else {"labels": ["label"]}),
         **({} if _all_annotated(job.manifest) else {"annotated": "bool"}),
     }
+
+
+def _texts(manifest: Manifest) -> Features:
+    most = pc.max(pc.list_value_length(manifest.images["captions"])).as_py() or 0
+    return {} if not most else {"text": "string"} if most == 1 else {"captions": ["string"]}
 
 
 def _any(flags: Any) -> bool:
@@ -174,7 +182,7 @@ def card(job: ExportJob, features: Features, splits: list[str]) -> str:
     content = {
         "pretty_name": _quoted(job.label_map.dataset),
         **license_of(job.facts.get("license", "")),
-        "task_categories": [f"{'object-detection' if 'objects' in features else 'image-classification'}"],
+        "task_categories": _tasks(features),
         "size_categories": [next((size for most, size in _SIZES if count < most), "n>10M")],
         "configs": [
             {
@@ -188,6 +196,13 @@ def card(job: ExportJob, features: Features, splits: list[str]) -> str:
     yaml.width = 1 << 30
     yaml.dump(content, stream)
     return f"---\n{stream.getvalue()}---\n"
+
+
+def _tasks(features: Features) -> list[str]:
+    texts = ["image-to-text"] if features.keys() & {"text", "captions"} else []
+    if "objects" in features:
+        return ["object-detection", *texts]
+    return texts if texts and not features.keys() & {"label", "labels"} else ["image-classification", *texts]
 
 
 def license_of(text: str) -> dict[str, Any]:
@@ -208,7 +223,8 @@ FORMAT = Format(
     title="Hugging Face datasets",
     carries=frozenset(
         {
-            *("boxes", "outlines", "oriented", "keypoints", "labels", "several_labels", "negatives", "splits"),
+            *("boxes", "outlines", "oriented", "keypoints", "labels", "several_labels", "captions"),
+            *("negatives", "splits"),
             *("crowd", "area", "difficult", "truncated", "occluded", "pose", "attributes"),
         }
     ),

@@ -17,6 +17,7 @@ KEYS = """
 | `split` | `train`, `valid`, `test`, or null |
 | `annotated` | false for an image that nobody looked at: without annotations, it is no negative |
 | `annotations` | a list of objects, in the order of the source |
+| `captions` | a list of texts about the whole image, where it has any |
 | `tags`, `metadata` | what else the source says of the image, where it does |
 
 Each annotation has all of these:
@@ -35,7 +36,8 @@ Each annotation has all of these:
 # what a JSON object can hold of a dataset: words of CARRYABLE
 CARRIES = frozenset(
     {
-        *("boxes", "outlines", "masks", "oriented", "keypoints", "labels", "several_labels", "negatives", "splits"),
+        *("boxes", "outlines", "masks", "oriented", "keypoints", "labels", "several_labels", "captions"),
+        *("negatives", "splits"),
         *("crowd", "area", "difficult", "truncated", "occluded", "pose", "attributes"),
     }
 )
@@ -43,7 +45,7 @@ CARRIES = frozenset(
 
 def record_of(image: Image, rows: list[Annotation], label_map: LabelMap) -> dict[str, Any]:
     """What KEYS says."""
-    known = {"tags": image.tags, "metadata": image.metadata_dict()}
+    known = {"captions": image.captions, "tags": image.tags, "metadata": image.metadata_dict()}
     return {
         "image_id": image.image_id,
         "width": image.width,

@@ -20,6 +20,7 @@ from shardsmith.dataset.tables.schema import rows_of
 # of images, what the checks of whole images look at
 LOOKED_AT = [
     "image_id", "path", "sha256", "width", "height", "format", "orientation", "group", "tags", "annotated",
+    "captions",
 ]  # fmt: skip
 _SAID = ("label", *CORNERS, "is_crowd", "segmentation", "keypoints")
 
@@ -69,7 +70,7 @@ def _check_duplicates(images: pa.Table, manifest: Manifest, actions: Mapping[str
     for first, *copies in alike:
         for copy in copies:
             one, other = annotations[first.image_id], annotations[copy.image_id]
-            agree = first.annotated == copy.annotated and one == other
+            agree = (first.annotated, first.captions, one) == (copy.annotated, copy.captions, other)
             code = "image-duplicate" if agree else "image-duplicate-conflict"
             reason = f"same bytes as {first.image_id}"
             if not agree:
@@ -89,7 +90,8 @@ def _labelling(manifest: Manifest, image_ids: list[str]) -> dict[str, list[str]]
 
 
 def _told(image: Image, annotations: list[str]) -> str:
-    return _counted(len(annotations), "box") if image.annotated else "unlabelled"
+    texts = f" and {len(image.captions):,} captions" if image.captions else ""
+    return (_counted(len(annotations), "box") if image.annotated else "unlabelled") + texts
 
 
 def count_annotations(manifest: Manifest, image_ids: Collection[str]) -> Counter[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from operator import itemgetter
 
 from shardsmith.dataset.findings import Finding, about, found
 from shardsmith.dataset.label_map import MAX_ID
@@ -29,6 +30,7 @@ def merge(sources: Mapping[str, Source]) -> Source:
         return next(iter(sources.values()))
     whole = Source(shapes=sum(one.shapes or 0 for one in sources.values()))
     rows: dict[str, dict[str, list[Annotation]]] = defaultdict(dict)
+    repeated: dict[str, int] = defaultdict(int)
     for name, source in sources.items():
         whole.findings += source.findings
         whole.classes += [one for one in source.classes if one not in whole.classes]
@@ -38,13 +40,12 @@ def merge(sources: Mapping[str, Source]) -> Source:
         for row in source.annotations:
             by_image[row.image_id].append(row)
         for image_id, entry in source.entries.items():
-            _add_entry(whole, image_id, entry, name)
-            if not entry.implied or by_image[image_id]:
+            repeated[name] += _add_entry(whole, image_id, entry, name)
+            if not (entry.implied or entry.captions_alone) or by_image[image_id]:
                 rows[image_id][name] = by_image[image_id]
-    repeated: dict[str, int] = defaultdict(int)
     for image_id, by_format in rows.items():
         whole.annotations += _joined(image_id, by_format, whole, repeated)
-    for name, count in repeated.items():
+    for name, count in filter(itemgetter(1), repeated.items()):
         whole.shapes = (whole.shapes or 0) - count
         reason = f"annotations of {name} that repeat those of another format; each is taken once"
         whole.findings.append(found("not-carried", "", value=count, reason=reason))
@@ -72,17 +73,22 @@ def _add_ids(whole: Source, source: Source) -> None:
     }
 
 
-def _add_entry(whole: Source, image_id: str, entry: ImageEntry, name: str) -> None:
+def _add_entry(whole: Source, image_id: str, entry: ImageEntry, name: str) -> int:
+    """How many of its captions are there already."""
     known = whole.entries.setdefault(image_id, entry)
     if known is entry:
-        return
+        return 0
     if known.split and entry.split and known.split != entry.split:
         reason = f"it is in {known.split} by another format and in {entry.split} by {name}; {known.split} counts"
         whole.findings.append(found("split-leak", image_id, reason=reason, image_id=image_id))
     known.split, known.group = known.split or entry.split, known.group or entry.group
     known.add(entry.tags, entry.metadata)
     known.implied = known.implied and entry.implied
+    known.captions_alone = known.captions_alone and entry.captions_alone
     known.source_id = known.source_id or entry.source_id
+    new = [text for text in entry.captions if text not in known.captions]
+    known.captions += new
+    return len(entry.captions) - len(new)
 
 
 def _joined(

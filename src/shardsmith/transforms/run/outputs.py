@@ -101,6 +101,7 @@ def _transform(
         tally.images += 1
         tally.reused += reused
         _count(objects, tally.steps)
+        tally.lost.extend(_captions_lost(one))
         tally.lost.extend(_lost(one, objects["lost"], recipe))
         if made.moved:
             tally.lost.extend(_outlines_lost(one, objects))
@@ -212,6 +213,14 @@ def _lost(planned: Planned, lost: dict[str, str], recipe: Recipe) -> Iterable[Fi
         else:
             reason = f"{name} leaves less than {recipe.min_visibility:.0%} of the object; its box is left out"
         yield planned.finding("box-lost", reason, boxed[int(row)])
+
+
+def _captions_lost(planned: Planned) -> Iterable[Finding]:
+    """Of an image that shows a part of its source, or others beside it."""
+    texts = planned.made_from.captions if planned.made_from else None
+    if texts and not planned.image.captions:
+        reason = f"it is not what {len(texts):,} captions tell of its source" if len(texts) > 1 else ""
+        yield planned.finding("caption-lost", reason or "it is not what the caption tells of its source")
 
 
 def _outlines_lost(planned: Planned, objects: dict[str, Any]) -> Iterable[Finding]:

@@ -44,7 +44,7 @@ class Mosaic(RandomStep):
             return planned
         origins = [origin_so_far(image) for image, _ in others]
         operation = ("mosaic", {"partners": origins, "x": x, "y": y, "place": place})
-        return replace(planned.then([operation]), partners=others)
+        return replace(planned.then([operation]), image=replace(planned.image, captions=None), partners=others)
 
 
 class Partners:
