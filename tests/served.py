@@ -12,6 +12,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,12 @@ class Served:
 
     def artifact(self, key: str) -> str:
         return self.ask(f"artifacts/{key}/latest")["data"]
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """Those of this name that the server has."""
+        since = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+        wanted = {"event": {"name": [name]}, "occurred": {"since": since}}
+        return self.ask("events/filter", {"filter": wanted, "limit": 50})["events"]
 
     def is_up(self) -> bool:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import urllib.error
@@ -24,13 +25,29 @@ def test_a_press_of_the_button_makes_a_version_with_what_was_chosen(served: Serv
     assert served.place.git("status", "--porcelain") == ""
     params = served.place.git("show", "sample@v1:params.yaml")
     assert "formats: [tfrecord, coco]" in params
-    assert list(served.said(run)) == [*STAGES, "report", "read back", "record"]
+    assert list(served.said(run)) == [*STAGES, "report", "read back", "record", "announce"]
     for stage in [*STAGES, "report"]:
         await_(lambda stage=stage: f"{stage}: " in served.said(run)[stage])  # Prefect sends lines when it comes to it
     shown = served.artifact("version")
     assert all(
         words in shown for words in ("# sample@v1", "## Class balance", "data:image/jpeg;base64,", "shardsmith pull")
     )
+
+
+def test_a_version_is_an_event_and_an_asset(served: Served) -> None:
+    if "sample@v1" not in served.place.tags():
+        served.ended(served.run(name="v1"))
+    (made,) = await_(lambda: served.events("shardsmith.version.made"))
+    assert made["resource"]["prefect.resource.id"] == "shardsmith.dataset.sample"
+    digest = re.search(
+        r"path: data/export\n\s+hash: md5\n\s+md5: (\S+)", served.place.git("show", "sample@v1:dvc.lock")
+    )
+    assert digest and made["payload"] == {
+        "dataset": "sample", "version": "v1", "tag": "sample@v1", "digest": digest[1],
+    }  # fmt: skip
+    (asset,) = await_(lambda: served.events("prefect.asset.materialization.succeeded"))
+    assert asset["resource"]["prefect.resource.id"] == "shardsmith://sample"
+    assert asset["payload"] == made["payload"]
 
 
 @pytest.mark.long

@@ -9,6 +9,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.assets import Asset, AssetProperties, materialize
+from prefect.cache_policies import NO_CACHE
+from prefect.events import emit_event
 
 from shardsmith.compare.report import text as diff_text
 from shardsmith.compare.versions import diff
@@ -23,6 +26,7 @@ from shardsmith.workspace.workspace import Workspace
 _SPLITS_SHOWN = {"train": 6, "valid": 3, "test": 3}
 _TILE_PX = (320, 240)
 _BAR = 30
+EVENT = "shardsmith.version.made"
 
 
 def publish_version(workspace: Workspace, outcome: Outcome, before: str | None) -> None:
@@ -48,6 +52,24 @@ def publish_version(workspace: Workspace, outcome: Outcome, before: str | None) 
     table = [dict(zip(header, (cell.strip() for cell in row), strict=True)) for row in rows]
     counted = f"Images and {report.kind_of(metrics)} per split of {outcome.tag}"
     create_table_artifact(key="counts", table=table, description=counted)
+
+
+def announce(outcome: Outcome) -> None:
+    """The version as an asset of its dataset, and as the event `shardsmith.version.made`, for triggers."""
+    dataset, _, version = outcome.tag.partition("@")
+    facts = {"dataset": dataset, "version": version, "tag": outcome.tag, "digest": outcome.digest}
+    told = AssetProperties(name=dataset, description=f"Dataset versions of {dataset}, made by Shardsmith")
+    asset = Asset(key=f"shardsmith://{dataset}", properties=told)
+
+    @materialize(
+        asset, by="shardsmith", name="announce", task_run_name="announce", cache_policy=NO_CACHE, persist_result=False
+    )
+    def step() -> None:
+        asset.add_metadata(facts)
+        resource = {"prefect.resource.id": f"shardsmith.dataset.{dataset}", "prefect.resource.name": dataset}
+        emit_event(EVENT, resource, payload=facts)
+
+    step()
 
 
 def publish_failure(error: Exception, lines: Iterable[str]) -> None:

@@ -106,11 +106,13 @@ def say(message: str) -> None:
     get_run_logger().info(message)
 
 
-def as_flow(function: Callable[..., Any], on_failure: Callable[[ShardsmithError], None]) -> Callable[..., Any]:
+def as_flow(
+    function: Callable[..., Any], on_failure: Callable[[ShardsmithError], None], on_success: Callable[[Any], None]
+) -> Callable[..., Any]:
     """The function, whose error of ours is a failed state that says what to do, and whose version is the result.
 
     Args:
-        on_failure: what is done first, in a run.
+        on_failure, on_success: what is done first, in a run; of the version, once its flow has ended.
     """
 
     @functools.wraps(function)
@@ -124,6 +126,7 @@ def as_flow(function: Callable[..., Any], on_failure: Callable[[ShardsmithError]
         except ShardsmithError as error:
             on_failure(error)
             return Failed(message=str(error))
+        on_success(outcome)
         return Completed(message=outcome.message, data=outcome)
 
     return run

@@ -66,14 +66,24 @@ class Run:
 
 
 def told(flow: Flow) -> Flow:
-    """The flow, with an error of ours as a failed state that says what to do, and the version as its result."""
+    """The flow, with an error of ours as a failed state that says what to do, and the version as its result.
+
+    A version that is made is an asset of Prefect's, and an event: both once the flow is through, so that whoever
+    waits for them finds its tag.
+    """
 
     def publish(error: ShardsmithError) -> None:
         from shardsmith.flow import artifacts
 
         artifacts.publish_failure(error, getattr(error, "lines", ()))
 
-    return as_flow(flow, publish)  # type: ignore[return-value]
+    def announce(outcome: Outcome) -> None:
+        if outcome.made:
+            from shardsmith.flow import artifacts
+
+            artifacts.announce(outcome)
+
+    return as_flow(flow, publish, announce)  # type: ignore[return-value]
 
 
 @contextmanager

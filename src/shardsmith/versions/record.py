@@ -33,7 +33,7 @@ from shardsmith.versions.version import (
 from shardsmith.workspace.git import pack, top_folder
 from shardsmith.workspace.lock_file import content
 from shardsmith.workspace.log import Log
-from shardsmith.workspace.paths import FILES, METRICS, POINTER, RAW
+from shardsmith.workspace.paths import EXPORT, FILES, METRICS, POINTER, RAW
 from shardsmith.workspace.settings import applied
 from shardsmith.workspace.template.files import add_decisions
 from shardsmith.workspace.template.pin import pin_code, pin_requirements
@@ -42,11 +42,15 @@ from shardsmith.workspace.workspace import Workspace
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a build came to: `made` is False when nothing changed since the version."""
+    """What a build came to: `made` is False when nothing changed since the version.
+
+    digest: of a version that is made, the hash of its export, as dvc.lock has it.
+    """
 
     tag: str
     made: bool
     message: str
+    digest: str = ""
 
 
 def default_name() -> str:
@@ -204,7 +208,8 @@ def record(
     workspace.git("tag", "--annotate", "-m", _message(workspace, tag, flow_run, published_as), tag, commit)
     if publishes:
         publish_name(workspace, tag, log)
-    return Outcome(tag, True, f"recorded {tag} at {commit[:9]}")
+    digest = content(workspace.lock_file())[EXPORT]
+    return Outcome(tag, True, f"recorded {tag} at {commit[:9]}", digest)
 
 
 def _commit(workspace: Workspace, tag: str) -> str:
