@@ -88,7 +88,7 @@ class VersionShape:
     labels: str
     split: str
     size_px: tuple[int, int] | None
-    captions_alone: bool
+    captions_alone: bool = False
 
 
 def code_for(workspace: Workspace, name: str, kind: str, alone: bool) -> str:
