@@ -17,15 +17,17 @@ from shardsmith.dataset.tables import packed
 from shardsmith.formats.coco import reader
 from shardsmith.formats.shared import json as big_json
 
-PARAMS = "ingest: {classes: {junk: null, tiny: small}, unlabelled: negative}\n"
-FOLDERS = ("ingest", "validate", "split", "preprocess", "augment")
+PARAMS = """
+ingest: {classes: {junk: null, tiny: small}, unlabelled: negative}
+export: {formats: [tfrecord, coco, ultralytics, jsonl, class_folders], shard_size_mb: 0.01}
+"""
+FOLDERS = ("ingest", "validate", "split", "preprocess", "augment", "export")
+RECORDS = ("splits.csv", "label_map.pbtxt", "shards.csv", "metrics.json")
 
 
 def outputs() -> dict[str, bytes]:
     files = [file for folder in FOLDERS for file in Path("data", folder).rglob("*") if file.is_file()]
-    return {
-        file.as_posix(): file.read_bytes() for file in [*files, Path("data/splits.csv"), Path("data/label_map.pbtxt")]
-    }
+    return {file.as_posix(): file.read_bytes() for file in [*files, *(Path("data", name) for name in RECORDS)]}
 
 
 def draw_coco(folder: Path) -> None:
@@ -54,9 +56,10 @@ def test_parts_make_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     stages = list(FOLDERS)
     run_stages(PARAMS, stages)
     whole = outputs()
-    for name in ("splits.csv", "label_map.pbtxt"):
+    for name in RECORDS:
         Path("data", name).unlink()
     monkeypatch.setattr(manifest, "_IMAGES_AT_ONCE", 3)
+    monkeypatch.setattr(manifest, "ROWS_AT_ONCE", 7)
     monkeypatch.setattr(packed, "ROWS_AT_ONCE", 7)
     monkeypatch.setattr(reader, "MANY", 0)
     monkeypatch.setattr(big_json, "_WINDOW", 5)

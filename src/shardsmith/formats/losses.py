@@ -147,7 +147,7 @@ _HELD = ("image_id", "xmin", "segmentation", "kind", "keypoints", "is_crowd", "a
 def count_held(manifest: Manifest) -> dict[str, int]:
     """Word of CARRYABLE -> how many annotations (of several_labels, negatives and splits: images) have it."""
     held: dict[str, int] = {}
-    for part in manifest.parts(["image_id", "annotated", "split"], _HELD):
+    for part in manifest.parts(["image_id", "annotated", "split", "captions"], _HELD):
         held = {word: held.get(word, 0) + count for word, count in _count_held(part).items()}
     return held
 

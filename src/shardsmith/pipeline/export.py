@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from shardsmith.dataset.errors import FindingError, StageError
 from shardsmith.dataset.findings import Finding, summarise
 from shardsmith.dataset.label_map import LabelMap
 from shardsmith.dataset.manifest import ANNOTATIONS, IMAGES, SPLITS, Manifest
-from shardsmith.dataset.tables.rows import ROWS_AT_ONCE, in_groups, write_parquet
+from shardsmith.dataset.tables.rows import ROWS_AT_ONCE, InParquet, in_groups, write_parquet
 from shardsmith.formats.losses import MASKS_OFF, find_losses, fitted, in_brief
 from shardsmith.formats.readme import Description, write_readme
 from shardsmith.formats.registry import WRITERS
@@ -34,6 +33,7 @@ from shardsmith.pipeline.stage import write_table
 DESCRIPTION = "description.json"  # what the version says of itself, as data
 SHARD_COLUMNS = ("image_id", "split", "shard", "open", "era")
 _OPEN = "open"
+_OF_BOX = ("image_id", "label")
 _LASTING = [
     "image_id", "sha256", "width", "height", "split", "parent_id", "copy", "tags", "metadata", "annotated", "origin",
     "source_id", "captions",
@@ -108,20 +108,19 @@ def balance_tables(manifest: Manifest, folder: Path) -> list[Line]:
         StageError: they do not.
     """
     lines = []
-    for what, name, count, batches, columns in (
-        ("images", "images", manifest.image_count, manifest.image_batches, ("image_id", "sha256")),
-        ("boxes", "annotations", manifest.annotation_count, manifest.annotation_batches, ("image_id", "label")),
+    for what, name, count, batches, schema, columns in (
+        ("images", "images", manifest.image_count, manifest.image_batches, IMAGES, ("image_id", "sha256")),
+        ("boxes", "annotations", manifest.annotation_count, manifest.annotation_batches, ANNOTATIONS, _OF_BOX),
     ):
         row = 0
-        with pq.ParquetFile(folder / f"{name}.parquet") as file:
-            written = (pa.Table.from_batches([one]) for one in file.iter_batches(ROWS_AT_ONCE, columns=columns))
-            for old, new in zip_longest(in_groups(batches(*columns)), in_groups(written)):
-                at = _first_difference(old, new, columns)
-                if at is not None:
-                    there = old if old is not None and at < len(old) else new
-                    named = f"row {row + at + 1} of {what} ({there['image_id'][at]})"
-                    raise unbalanced("export", named, "is not as it entered")
-                row += len(old)
+        written = InParquet(folder / f"{name}.parquet", pa.schema([schema.field(column) for column in columns]))
+        for old, new in zip_longest(in_groups(batches(*columns)), in_groups(written.batches(ROWS_AT_ONCE, columns))):
+            at = _first_difference(old, new, columns)
+            if at is not None:
+                there = old if old is not None and at < len(old) else new
+                named = f"row {row + at + 1} of {what} ({there['image_id'][at]})"
+                raise unbalanced("export", named, "is not as it entered")
+            row += len(old)
         lines.append(Line("export", what, KEPT, "", count))
     return lines
 
