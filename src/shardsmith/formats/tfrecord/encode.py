@@ -12,13 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from shardsmith.dataset.messages import Example
 from shardsmith.formats.shared.job import leaving_bytes
 from shardsmith.formats.tfrecord.frames import frame
 from shardsmith.formats.tfrecord.masks import MASK, mask_png
+from shardsmith.formats.tfrecord.wire import bytes_list, float_list, int64_list, serialise
 
 CAPTION = "image/caption"
 KEYPOINT = "image/object/keypoint"
+Features = dict[str, list[bytes]]
+"""Key -> its feature, in pieces."""
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -80,80 +82,73 @@ def encode_example(shard: Shard, image: tuple, number: int, rows: slice, texts: 
     path, sha256, format, orientation, width_px, height_px, image_id, captions = image
     data, leaving = leaving_bytes(path, sha256, format, orientation)
     digest = sha256 if leaving == format and orientation == 1 else hashlib.sha256(data).hexdigest()
-    example = Example()
-    feature = example.features.feature
-    for key, text in (
-        ("image/encoded", data),
-        ("image/filename", image_id.encode()),
-        ("image/format", leaving.encode()),
-        ("image/key/sha256", digest.encode()),
-        ("image/source_id", str(number).encode()),
-    ):
-        feature[key].bytes_list.value.append(text)
-    feature["image/height"].int64_list.value.append(height_px)
-    feature["image/width"].int64_list.value.append(width_px)
+    features = {
+        "image/encoded": bytes_list([data]),
+        "image/filename": bytes_list([image_id.encode()]),
+        "image/format": bytes_list([leaving.encode()]),
+        "image/height": int64_list([height_px]),
+        "image/key/sha256": bytes_list([digest.encode()]),
+        "image/source_id": bytes_list([str(number).encode()]),
+        "image/width": int64_list([width_px]),
+    }
     if captions:
-        feature[CAPTION].bytes_list.value.extend(text.encode() for text in captions)
-    if not shard.labelled:
-        if shard.boxed:
-            _add_boxes(feature, shard, rows, texts, width_px, height_px)
-        return example.SerializeToString(deterministic=True)
-    whole = np.isnan(shard.boxes[rows, 0])
-    _add_labels(feature, "image/class", shard.labels[rows][whole].tolist(), texts)
+        features[CAPTION] = bytes_list(text.encode() for text in captions)
+    boxed: slice | np.ndarray = rows
+    if shard.labelled:
+        whole = np.isnan(shard.boxes[rows, 0])
+        features |= _labels("image/class", shard.labels[rows][whole].tolist(), texts)
+        boxed = np.arange(rows.start, rows.stop)[~whole]
     if shard.boxed:
-        _add_boxes(feature, shard, np.arange(rows.start, rows.stop)[~whole], texts, width_px, height_px)
-    return example.SerializeToString(deterministic=True)
+        features |= _boxes(shard, boxed, texts, width_px, height_px)
+    return serialise(features)
 
 
-def _add_labels(feature: Any, key: str, labels: list[int], texts: list[bytes]) -> None:
-    feature[f"{key}/label"].int64_list.value.extend(labels)
-    feature[f"{key}/text"].bytes_list.value.extend(texts[label] for label in labels)
+def _labels(key: str, labels: list[int], texts: list[bytes]) -> Features:
+    return {f"{key}/label": int64_list(labels), f"{key}/text": bytes_list(texts[label] for label in labels)}
 
 
-def _add_boxes(
-    feature: Any, shard: Shard, rows: slice | np.ndarray, texts: list[bytes], width_px: int, height_px: int
-) -> None:
-    boxes, labels = shard.boxes[rows], shard.labels[rows].tolist()
-    for column, key in enumerate(_SIDES):
-        feature[f"image/object/bbox/{key}"].float_list.value.extend(boxes[:, column].tolist())
-    _add_labels(feature, "image/object/class", labels, texts)
-    feature["image/object/is_crowd"].int64_list.value.extend(shard.crowd[rows].tolist())
-    _add_known(feature, shard, rows, width_px * height_px)
+def _boxes(shard: Shard, rows: slice | np.ndarray, texts: list[bytes], width_px: int, height_px: int) -> Features:
+    boxes = shard.boxes[rows]
+    features = {f"image/object/bbox/{key}": float_list(boxes[:, column]) for column, key in enumerate(_SIDES)}
+    features |= _labels("image/object/class", shard.labels[rows].tolist(), texts)
+    features["image/object/is_crowd"] = int64_list(shard.crowd[rows].tolist())
+    features |= _known(shard, rows, width_px * height_px)
     if shard.points is not None:
-        _add_points(feature, shard.points[rows], shard.point_names)
+        features |= _points(shard.points[rows], shard.point_names)
     if shard.corners is not None:
-        for column, side in enumerate("xy"):
-            feature[f"image/object/corner/{side}"].float_list.value.extend(shard.corners[rows][..., column].ravel())
+        corners = shard.corners[rows]
+        features |= {f"image/object/corner/{side}": float_list(corners[..., at]) for at, side in enumerate("xy")}
     if shard.outlines is not None:
-        feature[MASK].bytes_list.value.extend(
-            mask_png(outline, width_px, height_px) for outline in shard.outlines[rows]
-        )
+        features[MASK] = bytes_list(mask_png(outline, width_px, height_px) for outline in shard.outlines[rows])
+    return features
 
 
-def _add_points(feature: Any, points: np.ndarray, names: tuple[str, ...]) -> None:
+def _points(points: np.ndarray, names: tuple[str, ...]) -> Features:
     """As many for each object: its decoder takes them apart by a fixed count. `num` says how many are there."""
-    for column, side in enumerate("xy"):
-        feature[f"{KEYPOINT}/{side}"].float_list.value.extend(points[..., column].ravel())
-    feature[f"{KEYPOINT}/visibility"].int64_list.value.extend(points[..., 2].ravel().astype(np.int64).tolist())
-    feature[f"{KEYPOINT}/text"].bytes_list.value.extend([name.encode() for name in names] * len(points))
-    feature[f"{KEYPOINT}/num"].int64_list.value.extend(np.count_nonzero(points[..., 2], axis=1).tolist())
+    return {
+        **{f"{KEYPOINT}/{side}": float_list(points[..., column]) for column, side in enumerate("xy")},
+        f"{KEYPOINT}/visibility": int64_list(points[..., 2].ravel().astype(np.int64).tolist()),
+        f"{KEYPOINT}/text": bytes_list([name.encode() for name in names] * len(points)),
+        f"{KEYPOINT}/num": int64_list(np.count_nonzero(points[..., 2], axis=1).tolist()),
+    }
 
 
-def _add_known(feature: Any, shard: Shard, rows: slice | np.ndarray, image_area: int) -> None:
+def _known(shard: Shard, rows: slice | np.ndarray, image_area: int) -> Features:
     """Area, difficult, truncated and view, where the source knows one of them for any box of the image."""
+    features: Features = {}
     area = shard.area[rows]
     if not np.isnan(area).all():
         boxes = shard.boxes[rows]
         of_box = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) * image_area
-        feature["image/object/area"].float_list.value.extend(np.where(np.isnan(area), of_box, area).tolist())
+        features["image/object/area"] = float_list(np.where(np.isnan(area), of_box, area))
     attributes = [_attributes(text) for text in shard.attributes[rows]]
     for flag in ("difficult", "truncated"):
         if any(flag in known for known in attributes):
-            values = [int(known.get(flag, 0)) for known in attributes]
-            feature[f"image/object/{flag}"].int64_list.value.extend(values)
+            features[f"image/object/{flag}"] = int64_list(int(known.get(flag, 0)) for known in attributes)
     if any("pose" in known for known in attributes):
-        views = [str(known.get("pose", "Unspecified")).encode() for known in attributes]
-        feature["image/object/view"].bytes_list.value.extend(views)
+        views = (str(known.get("pose", "Unspecified")).encode() for known in attributes)
+        features["image/object/view"] = bytes_list(views)
+    return features
 
 
 @lru_cache(maxsize=1024)
