@@ -17,7 +17,7 @@ FEATURES = st.one_of(
 WRITE = {"bytes_list": bytes_list, "float_list": float_list, "int64_list": int64_list}
 
 
-@given(st.dictionaries(st.text("ab/é\U0001f600_", max_size=200), FEATURES, min_size=1, max_size=6))
+@given(st.dictionaries(st.text("ab/é\U0001f600_", min_size=1, max_size=200), FEATURES, min_size=1, max_size=6))
 def test_any_features(features: dict) -> None:
     example = Example()
     for key, (kind, values) in features.items():
