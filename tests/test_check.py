@@ -57,9 +57,10 @@ def test_exit_code(corners: tuple, fail_on: str, code: int, why: str, tmp_path: 
 
 
 def test_a_source_that_lost_every_annotation_exits_with_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    captions = {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [{"id": 1, "image_id": 1, "caption": "x"}]}
+    lost = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, "x", 4]}
+    content = {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [lost]}
     (tmp_path / "a.jpg").write_bytes(image_bytes())
-    (tmp_path / "captions.json").write_text(json.dumps(captions | {"categories": []}))
+    (tmp_path / "coco.json").write_text(json.dumps(content | {"categories": [{"id": 1, "name": "cat"}]}))
     assert command(options(tmp_path)) == 1
     assert "no annotation of the source is left" in capsys.readouterr().out
 

@@ -28,7 +28,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kills")]
 
 # what a build says, and how long after it to kill at most, as a share of a whole build
 MOMENTS = (("", 0.8), ("pushing to the DVC remote", 0.3), ("confirmed in", 0.1), ("", 0.8), ("pushed to origin", 0.02))
-FORKED = (*QUICK, "--forked")
 STAGES = """
 import importlib
 from pathlib import Path
@@ -90,7 +89,7 @@ def in_folder(folder: Path) -> dict[str, bytes]:
     }
 
 
-def start(place: Place, name: str, command: tuple[str, ...] = FORKED) -> subprocess.Popen[str]:
+def start(place: Place, name: str, command: tuple[str, ...] = QUICK) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*command, name], cwd=place.root, env=place.env | {"PYTHONPATH": str(place.root)},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
@@ -155,7 +154,7 @@ def end(process: subprocess.Popen[str], marker: str, after_s: float, alone: bool
 
 
 def kill_builds(
-    remotes: Remotes, folder: Path, count: int, seed: int, whole_s: float, command: tuple[str, ...] = FORKED
+    remotes: Remotes, folder: Path, count: int, seed: int, whole_s: float, command: tuple[str, ...] = QUICK
 ) -> str:
     """Kill `count` builds, each at another moment; a build that nobody kills follows each. The tally."""
     place, draw = remotes.place, random.Random(seed)

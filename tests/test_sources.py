@@ -253,8 +253,12 @@ BRUSH = {"id": "r", "type": "brushlabels", "from_name": "l", "to_name": "i", "or
 LOST = {
     "six columns": {"data.yaml": "train: .\nnames: [cat]", "a.txt": "0 0.5 0.5 0.2 0.2 0.9\n"},
     "brush": {"l.json": [{"id": 1, "data": {"image": "a.jpg"}, "annotations": [{"id": 1, "result": [BRUSH]}]}]},
-    "captions": {
-        "c.json": {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [{"image_id": 1, "caption": "x"}]}
+    "no number": {
+        "c.json": {
+            "images": [{"id": 1, "file_name": "a.jpg"}],
+            "categories": [{"id": 1, "name": "cat"}],
+            "annotations": [{"image_id": 1, "category_id": 1, "bbox": [1, 2, "x", 4]}],
+        }
     },
 }
 

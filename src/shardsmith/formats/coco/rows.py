@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import marshal
 import os
 from array import array
 from collections.abc import Iterator, Mapping
@@ -36,7 +35,7 @@ class Stored:
         return len(self._images)
 
     def add(self, row: Annotation, position: int, image: Id, category: Id) -> None:
-        data = marshal.dumps((*_cells(row), position))
+        data = json.dumps((*_cells(row), position)).encode()
         self._file.write(data)
         self._ends.append(self._ends[-1] + len(data))
         self._images.append(self._image_numbers.setdefault(image, len(self._image_numbers)))
@@ -106,7 +105,7 @@ class Stored:
 
     def _read(self, number: int) -> CocoRow:
         start, end = self._ends[number], self._ends[number + 1]
-        *cells, position = marshal.loads(os.pread(self._file.fileno(), end - start, start))  # noqa: S302  # our own
+        *cells, position = json.loads(os.pread(self._file.fileno(), end - start, start))
         return CocoRow(Annotation(*cells), position, self._category_ids[self._categories[number]])
 
 

@@ -30,7 +30,7 @@ Rows = Iterator[tuple[str, Any]]
 
 
 def detect(folder: RawFolder) -> list[str]:
-    """Files of which a row at the beginning has an image's name and a text, and no boxes."""
+    """Files of which a row at the beginning has an image's name and a text, and most have no boxes."""
     tables = [file for suffix in _TABLES for file in folder.with_suffix(suffix) if _is_table(folder, file)]
     return [*(file for suffix in (*_LINES, _LIST) for file in folder.with_suffix(suffix) if _is_json(folder, file)),
             *tables]  # fmt: skip
@@ -47,7 +47,9 @@ def _is_json(folder: RawFolder, file: str) -> bool:
     head = folder.head(file, _HEAD).lstrip()
     if file.lower().endswith(_LIST):
         return head.startswith("[") and _is_row(_first(head[1:].lstrip()))
-    return head.startswith("{") and any(_is_row(_first(line)) for line in head.split("\n"))
+    rows = [_first(line) for line in head.split("\n")] if head.startswith("{") else []
+    with_objects = sum(isinstance(row, dict) and _objects(row) > 0 for row in rows)
+    return sum(map(_is_row, rows)) >= max(1, with_objects)
 
 
 def _first(text: str) -> Any:
