@@ -88,8 +88,6 @@ def end(work: Callable[[], int], cwd: Path | str, env: Mapping[str, str] | None)
         if env is not None:
             os.environ.clear()
             os.environ.update(env)
-        if "colorama" in sys.modules:  # a library that was imported may have wrapped the output
-            sys.modules["colorama"].deinit()
         code = work()
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
